@@ -1,0 +1,1 @@
+//! Drives an OAuth token cache with realistic flows and judges what it measured.

@@ -1,0 +1,1 @@
+//! A stand-in for Microsoft Entra ID: real endpoints, signed tokens, chosen latency.

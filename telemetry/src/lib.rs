@@ -1,0 +1,1 @@
+//! The metric catalogue as data, its Prometheus exposition, and logging to stderr.

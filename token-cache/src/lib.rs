@@ -1,0 +1,1 @@
+//! OAuth token cache with MSAL's semantics: partitions, L1 over L2.
