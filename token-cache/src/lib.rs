@@ -1,1 +1,41 @@
-//! OAuth token cache with MSAL's semantics: partitions, L1 over L2.
+//! An OAuth token cache with the semantics of MSAL.NET and
+//! Microsoft.Identity.Web: application and user partitions, a bounded memory
+//! layer (L1) over a shared store (L2).
+//!
+//! A *partition* is what one external cache key holds: the tokens of one
+//! application in one tenant, of one user, or of one incoming assertion. It is
+//! an immutable snapshot; a request looks things up in its own snapshot and no
+//! request can see another's half-made change.
+//!
+//! The crate knows nothing of HTTP, of load or of metrics: it tells its caller
+//! everything through results and [`CacheEvents`].
+
+pub mod clock;
+pub mod scope;
+pub mod secret;
+
+pub mod item;
+pub mod key;
+
+pub mod freshness;
+pub mod partition;
+pub mod schema;
+
+pub mod adapter;
+pub mod l1;
+pub mod policy;
+pub mod store;
+
+pub mod error;
+pub mod events;
+
+pub use adapter::{CacheLevel, Read, TokenCache, TokenCacheOptions};
+pub use clock::{Clock, Timestamp};
+pub use error::{CacheError, StoreError};
+pub use events::{CacheEvents, L2Operation, NoEvents};
+pub use item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken};
+pub use key::{AssertionHash, Environment, HomeAccountId, PartitionKey};
+pub use partition::{Lookup, Partition, Query, Subject, TokenSet};
+pub use policy::Policy;
+pub use scope::Scopes;
+pub use secret::Secret;

@@ -1,0 +1,134 @@
+//! An access token and what is known of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{CredentialType, UnknownMembers, absent_when_empty};
+use crate::clock::Timestamp;
+use crate::key::{AssertionHash, ItemKey, access_token_key};
+use crate::scope::Scopes;
+use crate::secret::Secret;
+
+/// An access token in the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// Members this crate does not know.
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
+    /// Whose it is; `None` for an application's own.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub home_account_id: Option<Arc<str>>,
+    /// The cloud's preferred cache host.
+    pub environment: Arc<str>,
+    /// The application it was issued to.
+    pub client_id: Arc<str>,
+    /// The token itself.
+    pub secret: Secret,
+    /// Always [`CredentialType::AccessToken`] here.
+    #[serde(default = "CredentialType::access_token")]
+    pub credential_type: CredentialType,
+    /// The tenant that issued it.
+    pub realm: Arc<str>,
+    /// The scopes it covers.
+    pub target: Scopes,
+    /// The assertion it was got on behalf of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_assertion_hash: Option<AssertionHash>,
+    /// When it was stored.
+    pub cached_at: Timestamp,
+    /// When it ends.
+    pub expires_on: Timestamp,
+    /// Until when it may serve while the provider is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_expires_on: Option<Timestamp>,
+    /// How it is presented; left out for bearer tokens.
+    #[serde(default, skip_serializing_if = "TokenType::is_bearer")]
+    pub token_type: TokenType,
+    /// When the provider advises to replace it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_on: Option<Timestamp>,
+    /// The same as `extended_expires_on`, under the name older readers know;
+    /// writers keep the two equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext_expires_on: Option<Timestamp>,
+}
+
+/// How a token is presented to the resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum TokenType {
+    /// Whoever bears it may use it.
+    #[default]
+    Bearer,
+    /// Any other scheme, such as `pop`, in lower case.
+    Other(Arc<str>),
+}
+
+impl TokenType {
+    /// From the wire or a blob, without regard to case.
+    pub fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("bearer") || text.is_empty() {
+            Self::Bearer
+        } else {
+            Self::Other(text.to_ascii_lowercase().into())
+        }
+    }
+
+    /// Its name as RFC 6749 spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Other(name) => name,
+        }
+    }
+
+    fn is_bearer(&self) -> bool {
+        *self == Self::Bearer
+    }
+}
+
+impl Serialize for TokenType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<Arc<str>>::deserialize(deserializer)?;
+        Ok(Self::parse(text.as_deref().unwrap_or_default()))
+    }
+}
+
+impl AccessToken {
+    /// Which entry of a partition it is.
+    pub fn key(&self) -> ItemKey {
+        access_token_key(
+            self.home_account_id.as_deref().unwrap_or_default(),
+            &self.environment,
+            &self.client_id,
+            &self.realm,
+            &self.target,
+        )
+    }
+
+    /// Bytes of payload: the secret and the text around it.
+    pub fn size_bytes(&self) -> usize {
+        self.secret.size_bytes()
+            + self.home_account_id.as_deref().map_or(0, str::len)
+            + self.environment.len()
+            + self.client_id.len()
+            + self.realm.len()
+            + self.target.target().len()
+    }
+
+    /// Settles what two names say about one thing after reading.
+    pub(crate) fn normalise(&mut self) {
+        self.extended_expires_on = self.extended_expires_on.or(self.ext_expires_on);
+        self.ext_expires_on = self.extended_expires_on;
+    }
+}

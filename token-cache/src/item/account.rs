@@ -1,0 +1,102 @@
+//! An account: the person behind the tokens.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{UnknownMembers, absent_when_empty};
+use crate::key::{HomeAccountId, ItemKey, account_key};
+
+/// An account in the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Members this crate does not know.
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
+    /// `uid.utid`.
+    pub home_account_id: HomeAccountId,
+    /// The cloud's preferred cache host.
+    pub environment: Arc<str>,
+    /// `client_info` as the provider sent it.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub client_info: Option<Arc<str>>,
+    /// The name they sign in with; never empty.
+    #[serde(default = "no_username")]
+    pub username: Arc<str>,
+    /// The name they are called by.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub name: Option<Arc<str>>,
+    /// Their object id in `realm`.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub local_account_id: Option<Arc<str>>,
+    /// `MSSTS`.
+    #[serde(default = "mssts")]
+    pub(crate) authority_type: Arc<str>,
+    /// The tenant they signed in to.
+    pub realm: Arc<str>,
+}
+
+fn mssts() -> Arc<str> {
+    "MSSTS".into()
+}
+
+/// What MSAL writes for a username the provider did not send.
+fn no_username() -> Arc<str> {
+    "Missing from the token response".into()
+}
+
+impl Account {
+    /// Takes its parts; MSAL's placeholder stands in for a missing username.
+    pub fn new(
+        home_account_id: HomeAccountId,
+        environment: Arc<str>,
+        realm: Arc<str>,
+        username: Option<Arc<str>>,
+        name: Option<Arc<str>>,
+        local_account_id: Option<Arc<str>>,
+        client_info: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            unknown: UnknownMembers::new(),
+            home_account_id,
+            environment,
+            client_info,
+            username: username.unwrap_or_else(no_username),
+            name,
+            local_account_id,
+            authority_type: mssts(),
+            realm,
+        }
+    }
+
+    /// Which entry of a partition it is.
+    pub fn key(&self) -> ItemKey {
+        account_key(
+            self.home_account_id.as_str(),
+            &self.environment,
+            &self.realm,
+        )
+    }
+
+    /// Bytes of payload.
+    pub fn size_bytes(&self) -> usize {
+        self.home_account_id.as_str().len()
+            + self.environment.len()
+            + self.realm.len()
+            + self.username.len()
+            + self.name.as_deref().map_or(0, str::len)
+            + self.client_info.as_deref().map_or(0, str::len)
+    }
+}

@@ -1,0 +1,80 @@
+//! An ID token: who signed in.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CredentialType, UnknownMembers, absent_when_empty};
+use crate::key::{ItemKey, id_token_key};
+use crate::secret::Secret;
+
+/// An ID token in the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdToken {
+    /// Members this crate does not know.
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
+    /// Whose it is.
+    pub home_account_id: Arc<str>,
+    /// The cloud's preferred cache host.
+    pub environment: Arc<str>,
+    /// `client_info` as the provider sent it.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub client_info: Option<Arc<str>>,
+    /// The application it was issued to.
+    pub client_id: Arc<str>,
+    /// The token itself.
+    pub secret: Secret,
+    /// Always [`CredentialType::IdToken`] here.
+    #[serde(default = "CredentialType::id_token")]
+    pub credential_type: CredentialType,
+    /// The tenant that issued it.
+    pub realm: Arc<str>,
+}
+
+impl IdToken {
+    /// Takes its parts.
+    pub fn new(
+        home_account_id: Arc<str>,
+        environment: Arc<str>,
+        client_id: Arc<str>,
+        realm: Arc<str>,
+        client_info: Option<Arc<str>>,
+        secret: Secret,
+    ) -> Self {
+        Self {
+            unknown: UnknownMembers::new(),
+            home_account_id,
+            environment,
+            client_info,
+            client_id,
+            secret,
+            credential_type: CredentialType::IdToken,
+            realm,
+        }
+    }
+
+    /// Which entry of a partition it is.
+    pub fn key(&self) -> ItemKey {
+        id_token_key(
+            &self.home_account_id,
+            &self.environment,
+            &self.client_id,
+            &self.realm,
+        )
+    }
+
+    /// Bytes of payload: the secret and the text around it.
+    pub fn size_bytes(&self) -> usize {
+        self.secret.size_bytes()
+            + self.home_account_id.len()
+            + self.environment.len()
+            + self.client_id.len()
+            + self.realm.len()
+            + self.client_info.as_deref().map_or(0, str::len)
+    }
+}

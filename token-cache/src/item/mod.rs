@@ -1,0 +1,57 @@
+//! What a partition holds. Each type's serde form is one entry of MSAL's
+//! unified cache schema: member names and their order are the format's, absent
+//! and empty strings are left out, and members this crate does not know are
+//! kept and written back first.
+
+mod access_token;
+mod account;
+mod app_metadata;
+mod id_token;
+mod refresh_token;
+
+pub use access_token::{AccessToken, TokenType};
+pub use account::Account;
+pub use app_metadata::AppMetadata;
+pub use id_token::IdToken;
+pub use refresh_token::RefreshToken;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Members of an entry that this crate does not know.
+pub type UnknownMembers = serde_json::Map<String, serde_json::Value>;
+
+/// Reads a string member that other SDKs write as `null` or `""` when they
+/// mean absent.
+fn absent_when_empty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Arc<str>>, D::Error> {
+    let text = Option::<Arc<str>>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// The `credential_type` member of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CredentialType {
+    /// An access token.
+    AccessToken,
+    /// A refresh token.
+    RefreshToken,
+    /// An ID token.
+    IdToken,
+}
+
+impl CredentialType {
+    fn access_token() -> Self {
+        Self::AccessToken
+    }
+
+    fn refresh_token() -> Self {
+        Self::RefreshToken
+    }
+
+    fn id_token() -> Self {
+        Self::IdToken
+    }
+}

@@ -1,0 +1,86 @@
+//! A refresh token: good for any resource, and for a long time.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CredentialType, UnknownMembers, absent_when_empty};
+use crate::key::{AssertionHash, ItemKey, refresh_token_key};
+use crate::secret::Secret;
+
+/// A refresh token in the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// Members this crate does not know.
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
+    /// Whose it is.
+    pub home_account_id: Arc<str>,
+    /// The cloud's preferred cache host.
+    pub environment: Arc<str>,
+    /// `client_info` as the provider sent it.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub client_info: Option<Arc<str>>,
+    /// The application it was issued to.
+    pub client_id: Arc<str>,
+    /// The token itself.
+    pub secret: Secret,
+    /// Always [`CredentialType::RefreshToken`] here.
+    #[serde(default = "CredentialType::refresh_token")]
+    pub credential_type: CredentialType,
+    /// The family of applications that share it.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub family_id: Option<Arc<str>>,
+    /// The assertion whose session it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_assertion_hash: Option<AssertionHash>,
+}
+
+impl RefreshToken {
+    /// One of the application alone, of no family.
+    pub fn new(
+        home_account_id: Arc<str>,
+        environment: Arc<str>,
+        client_id: Arc<str>,
+        client_info: Option<Arc<str>>,
+        secret: Secret,
+    ) -> Self {
+        Self {
+            unknown: UnknownMembers::new(),
+            home_account_id,
+            environment,
+            client_info,
+            client_id,
+            secret,
+            credential_type: CredentialType::RefreshToken,
+            family_id: None,
+            user_assertion_hash: None,
+        }
+    }
+
+    /// Which entry of a partition it is.
+    pub fn key(&self) -> ItemKey {
+        refresh_token_key(
+            &self.home_account_id,
+            &self.environment,
+            self.family_id.as_deref().unwrap_or(&self.client_id),
+        )
+    }
+
+    /// Bytes of payload: the secret and the text around it.
+    pub fn size_bytes(&self) -> usize {
+        self.secret.size_bytes()
+            + self.home_account_id.len()
+            + self.environment.len()
+            + self.client_id.len()
+            + self.client_info.as_deref().map_or(0, str::len)
+    }
+}

@@ -1,0 +1,324 @@
+//! One partition as an immutable snapshot: find, save, remove.
+//!
+//! The rules are those of MSAL.NET's `TokenCache` (`FindAccessTokenAsync`,
+//! `SaveTokenResponseAsync`); a save makes a new snapshot and leaves the old
+//! one as it was for whoever still reads it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::error::CacheError;
+use crate::freshness::{EXPIRY_BUFFER, is_fresh};
+use crate::item::{
+    AccessToken, Account, AppMetadata, IdToken, RefreshToken, TokenType, UnknownMembers,
+};
+use crate::key::{AssertionHash, Environment, HomeAccountId, ItemKey};
+use crate::scope::Scopes;
+
+/// What one external cache key holds.
+#[derive(Debug, Clone, Default)]
+pub struct Partition {
+    pub(crate) access_tokens: BTreeMap<ItemKey, Arc<AccessToken>>,
+    pub(crate) refresh_tokens: BTreeMap<ItemKey, Arc<RefreshToken>>,
+    pub(crate) id_tokens: BTreeMap<ItemKey, Arc<IdToken>>,
+    pub(crate) accounts: BTreeMap<ItemKey, Arc<Account>>,
+    pub(crate) app_metadata: BTreeMap<ItemKey, Arc<AppMetadata>>,
+    /// Root members of the blob that this crate does not know.
+    pub(crate) unknown: UnknownMembers,
+    /// Access tokens by each lower-cased scope they cover, so that a partition
+    /// of thousands is searched no longer than a partition of one.
+    by_scope: HashMap<Box<str>, Vec<Arc<AccessToken>>>,
+    size_bytes: usize,
+}
+
+/// Which access token is wanted.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Whose.
+    pub subject: Subject,
+    /// Issued by this tenant; `None` takes any (on-behalf-of at `common`).
+    pub tenant_id: Option<Arc<str>>,
+    /// Covering these scopes.
+    pub scopes: Scopes,
+    /// Presented like this.
+    pub token_type: TokenType,
+    /// Of this cloud.
+    pub environment: Environment,
+    /// Issued to this application.
+    pub client_id: Arc<str>,
+}
+
+/// Whose token is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The application's own.
+    Application,
+    /// Got on behalf of the bearer of an assertion.
+    Assertion(AssertionHash),
+    /// A signed-in user's.
+    Account(HomeAccountId),
+}
+
+/// What a search for an access token found.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// A token that may serve.
+    Found(Arc<AccessToken>),
+    /// A token that fits but is too old.
+    Expired,
+    /// Nothing that fits.
+    Missing,
+}
+
+/// What a token response brings into a partition.
+#[derive(Debug, Clone)]
+pub struct TokenSet {
+    /// The access token.
+    pub access_token: Arc<AccessToken>,
+    /// A refresh token, where the flow keeps one. Without one in the response
+    /// the partition keeps the one it has.
+    pub refresh_token: Option<Arc<RefreshToken>>,
+    /// Who signed in.
+    pub id_token: Option<Arc<IdToken>>,
+    /// Their account.
+    pub account: Option<Arc<Account>>,
+    /// The application's metadata.
+    pub app_metadata: Arc<AppMetadata>,
+}
+
+impl Partition {
+    /// Searches for an access token that answers `query` at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::MultipleMatchingTokens`] when more than one fits.
+    pub fn find_access_token(&self, query: &Query, now: Timestamp) -> Result<Lookup, CacheError> {
+        let preferred = query.environment.preferred_cache();
+        let mut fitting = Fitting::None;
+        let mut in_preferred = Fitting::None;
+        let mut consider = |token: &Arc<AccessToken>| {
+            if answers(token, query) {
+                if token.environment.eq_ignore_ascii_case(preferred) {
+                    in_preferred.add(token);
+                } else {
+                    fitting.add(token);
+                }
+            }
+        };
+        match query.scopes.required().next() {
+            Some(scope) => self
+                .by_scope
+                .get(scope)
+                .into_iter()
+                .flatten()
+                .for_each(&mut consider),
+            None => self.access_tokens.values().for_each(&mut consider),
+        }
+        // Entries under the preferred host hide those under its aliases.
+        let chosen = match in_preferred {
+            Fitting::None => fitting,
+            preferred => preferred,
+        };
+        match chosen {
+            Fitting::None => Ok(Lookup::Missing),
+            Fitting::One(token) if is_fresh(token.expires_on, now) => Ok(Lookup::Found(token)),
+            Fitting::One(_) => Ok(Lookup::Expired),
+            Fitting::Several(count) => Err(CacheError::MultipleMatchingTokens { count }),
+        }
+    }
+
+    /// A refresh token for the account, of this application.
+    pub fn find_refresh_token(
+        &self,
+        account: &HomeAccountId,
+        environment: &Environment,
+        client_id: &str,
+    ) -> Option<&Arc<RefreshToken>> {
+        self.refresh_tokens.values().find(|token| {
+            token.home_account_id.eq_ignore_ascii_case(account.as_str())
+                && token.family_id.is_none()
+                && token.client_id.eq_ignore_ascii_case(client_id)
+                && environment.contains(&token.environment)
+        })
+    }
+
+    /// The account signed in with this id, if any.
+    pub fn find_account(&self, id: &HomeAccountId) -> Option<&Arc<Account>> {
+        self.accounts.values().find(|account| {
+            account
+                .home_account_id
+                .as_str()
+                .eq_ignore_ascii_case(id.as_str())
+        })
+    }
+
+    /// The ID token of the account, issued to this application.
+    pub fn find_id_token(&self, id: &HomeAccountId, client_id: &str) -> Option<&Arc<IdToken>> {
+        self.id_tokens.values().find(|token| {
+            token.home_account_id.eq_ignore_ascii_case(id.as_str())
+                && token.client_id.eq_ignore_ascii_case(client_id)
+        })
+    }
+
+    /// A snapshot with a token response in it. Access tokens that share any
+    /// scope with the new one, reserved scopes included, give way to it.
+    #[must_use]
+    pub fn save(&self, response: TokenSet, environment: &Environment) -> Self {
+        let mut next = self.clone();
+        let new = &response.access_token;
+        next.access_tokens
+            .retain(|_, old| !gives_way(old, new, environment));
+        next.access_tokens.insert(new.key(), Arc::clone(new));
+        if let Some(token) = response.refresh_token {
+            next.refresh_tokens.insert(token.key(), token);
+        }
+        if let Some(token) = response.id_token {
+            next.id_tokens.insert(token.key(), token);
+        }
+        if let Some(account) = response.account {
+            next.accounts.insert(account.key(), account);
+        }
+        let metadata = response.app_metadata;
+        next.app_metadata.insert(metadata.key(), metadata);
+        next.index();
+        next
+    }
+
+    /// A snapshot without the account: its tokens go with it, the application's
+    /// metadata stays.
+    #[must_use]
+    pub fn remove_account(&self, id: &HomeAccountId) -> Self {
+        let is_theirs = |owner: &str| owner.eq_ignore_ascii_case(id.as_str());
+        let mut next = self.clone();
+        next.access_tokens
+            .retain(|_, token| !token.home_account_id.as_deref().is_some_and(is_theirs));
+        next.refresh_tokens
+            .retain(|_, token| !is_theirs(&token.home_account_id));
+        next.id_tokens
+            .retain(|_, token| !is_theirs(&token.home_account_id));
+        next.accounts
+            .retain(|_, account| !is_theirs(account.home_account_id.as_str()));
+        next.index();
+        next
+    }
+
+    /// Whether it is worth storing: it has a refresh token, or an access token
+    /// that has not yet entered the expiry buffer.
+    pub fn has_tokens(&self, now: Timestamp) -> bool {
+        !self.refresh_tokens.is_empty()
+            || self
+                .access_tokens
+                .values()
+                .any(|token| token.expires_on >= now.plus(EXPIRY_BUFFER))
+    }
+
+    /// When a store may forget it: when the last access token ends, if there is
+    /// no refresh token to outlive it.
+    pub fn suggested_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.refresh_tokens.is_empty() {
+            return None;
+        }
+        self.access_tokens
+            .values()
+            .map(|token| token.expires_on)
+            .max()
+            .filter(|&expiry| expiry >= now.plus(EXPIRY_BUFFER))
+    }
+
+    /// Bytes of payload in all entries: what L1 weighs.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// How many access tokens it holds.
+    pub fn access_token_count(&self) -> usize {
+        self.access_tokens.len()
+    }
+
+    /// Brings what is derived from the entries up to date.
+    pub(crate) fn index(&mut self) {
+        self.by_scope.clear();
+        for token in self.access_tokens.values() {
+            for scope in token.target.folded() {
+                self.by_scope
+                    .entry(scope.into())
+                    .or_default()
+                    .push(Arc::clone(token));
+            }
+        }
+        self.size_bytes = weigh(&self.access_tokens, AccessToken::size_bytes)
+            + weigh(&self.refresh_tokens, RefreshToken::size_bytes)
+            + weigh(&self.id_tokens, IdToken::size_bytes)
+            + weigh(&self.accounts, Account::size_bytes)
+            + weigh(&self.app_metadata, AppMetadata::size_bytes);
+    }
+}
+
+fn weigh<T>(section: &BTreeMap<ItemKey, Arc<T>>, size_bytes: impl Fn(&T) -> usize) -> usize {
+    section
+        .iter()
+        .map(|(key, item)| key.len() + size_bytes(item))
+        .sum()
+}
+
+/// The tokens that fit, as far as the decision needs them.
+enum Fitting {
+    None,
+    One(Arc<AccessToken>),
+    Several(usize),
+}
+
+impl Fitting {
+    fn add(&mut self, token: &Arc<AccessToken>) {
+        *self = match self {
+            Self::None => Self::One(Arc::clone(token)),
+            Self::One(_) => Self::Several(2),
+            Self::Several(count) => Self::Several(*count + 1),
+        };
+    }
+}
+
+/// MSAL's filters 1 to 5; expiry is judged afterwards, since it tells `Expired`
+/// from `Missing`.
+fn answers(token: &AccessToken, query: &Query) -> bool {
+    let is_theirs = match &query.subject {
+        Subject::Application => true,
+        Subject::Assertion(hash) => token
+            .user_assertion_hash
+            .as_ref()
+            .is_some_and(|own| own.as_str().eq_ignore_ascii_case(hash.as_str())),
+        Subject::Account(id) => token
+            .home_account_id
+            .as_deref()
+            .is_some_and(|own| own.eq_ignore_ascii_case(id.as_str())),
+    };
+    is_theirs
+        && query
+            .tenant_id
+            .as_deref()
+            .is_none_or(|tenant| token.realm.eq_ignore_ascii_case(tenant))
+        && token.token_type == query.token_type
+        && token.target.cover(&query.scopes)
+        && query.environment.contains(&token.environment)
+        && token.client_id.eq_ignore_ascii_case(&query.client_id)
+}
+
+/// Whether saving `new` deletes `old`.
+fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Environment) -> bool {
+    let same_owner = match (&old.home_account_id, &new.home_account_id) {
+        // App tokens have no owner, and MSAL does not compare it for them.
+        (_, None) => true,
+        (Some(old), Some(new)) => old.eq_ignore_ascii_case(new),
+        (None, Some(_)) => false,
+    };
+    same_owner
+        && old.client_id.eq_ignore_ascii_case(&new.client_id)
+        && environment.contains(&old.environment)
+        && old.token_type == new.token_type
+        && old.realm.eq_ignore_ascii_case(&new.realm)
+        && old.target.overlap(&new.target)
+}
+
+#[cfg(test)]
+mod tests;

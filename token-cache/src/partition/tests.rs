@@ -1,0 +1,346 @@
+//! Lookup and save, by the numbers of the checklist in
+//! `shared/reference/token-cache.md` §9.
+
+use std::time::Duration;
+
+use super::*;
+use crate::item::CredentialType;
+use crate::secret::Secret;
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_000_000);
+
+fn public() -> Environment {
+    Environment::of_host("login.microsoftonline.com")
+}
+
+fn token(target: &str) -> AccessToken {
+    AccessToken {
+        unknown: UnknownMembers::new(),
+        home_account_id: None,
+        environment: "login.windows.net".into(),
+        client_id: "client".into(),
+        secret: Secret::new(format!("token for {target}")),
+        credential_type: CredentialType::AccessToken,
+        realm: "tenant".into(),
+        target: Scopes::parse(target),
+        user_assertion_hash: None,
+        cached_at: NOW,
+        expires_on: NOW.plus(Duration::from_secs(3_600)),
+        extended_expires_on: None,
+        token_type: TokenType::Bearer,
+        refresh_on: None,
+        ext_expires_on: None,
+    }
+}
+
+fn users(owner: &str, target: &str) -> AccessToken {
+    AccessToken {
+        home_account_id: Some(owner.into()),
+        ..token(target)
+    }
+}
+
+fn response(access_token: AccessToken) -> TokenSet {
+    TokenSet {
+        app_metadata: Arc::new(AppMetadata::new(
+            access_token.environment.clone(),
+            access_token.client_id.clone(),
+        )),
+        access_token: Arc::new(access_token),
+        refresh_token: None,
+        id_token: None,
+        account: None,
+    }
+}
+
+fn refresh_token(owner: &str) -> RefreshToken {
+    RefreshToken::new(
+        owner.into(),
+        "login.windows.net".into(),
+        "client".into(),
+        None,
+        Secret::new("refresh"),
+    )
+}
+
+/// A partition with these tokens, put there as they are.
+fn holding(tokens: impl IntoIterator<Item = AccessToken>) -> Partition {
+    let mut partition = Partition::default();
+    for (number, token) in tokens.into_iter().enumerate() {
+        partition
+            .access_tokens
+            .insert(format!("{number}").into(), Arc::new(token));
+    }
+    partition.index();
+    partition
+}
+
+fn query(scopes: &str) -> Query {
+    Query {
+        subject: Subject::Application,
+        tenant_id: Some("tenant".into()),
+        scopes: Scopes::parse(scopes),
+        token_type: TokenType::Bearer,
+        environment: public(),
+        client_id: "client".into(),
+    }
+}
+
+fn found(partition: &Partition, query: &Query) -> &'static str {
+    match partition.find_access_token(query, NOW) {
+        Ok(Lookup::Found(_)) => "found",
+        Ok(Lookup::Expired) => "expired",
+        Ok(Lookup::Missing) => "missing",
+        Err(_) => "several",
+    }
+}
+
+#[test]
+fn l1_a_token_in_the_buffer_is_expired_not_missing() {
+    for (left, expected) in [(300, "expired"), (301, "found")] {
+        let partition = holding([AccessToken {
+            expires_on: NOW.plus(Duration::from_secs(left)),
+            ..token("A")
+        }]);
+        assert_eq!(found(&partition, &query("A")), expected, "{left} s left");
+    }
+}
+
+#[test]
+fn l2_extended_expiry_alone_does_not_serve() {
+    let partition = holding([AccessToken {
+        expires_on: NOW,
+        extended_expires_on: Some(NOW.plus(Duration::from_secs(7_200))),
+        ..token("A")
+    }]);
+    assert_eq!(found(&partition, &query("A")), "expired");
+}
+
+#[test]
+fn l3_scopes_are_found_by_superset() {
+    let partition = holding([token("A B")]);
+    for (scopes, expected) in [
+        ("A", "found"),
+        ("b", "found"),
+        ("openid A", "found"),
+        ("email A", "missing"),
+        ("A C", "missing"),
+        ("", "found"),
+    ] {
+        assert_eq!(found(&partition, &query(scopes)), expected, "{scopes:?}");
+    }
+}
+
+#[test]
+fn l4_an_alias_hits_a_foreign_cloud_does_not_and_the_preferred_host_wins() {
+    let in_cloud = |host: &str| AccessToken {
+        environment: host.into(),
+        ..token("A")
+    };
+    assert_eq!(
+        found(&holding([in_cloud("sts.windows.net")]), &query("A")),
+        "found"
+    );
+    assert_eq!(
+        found(&holding([in_cloud("login.chinacloudapi.cn")]), &query("A")),
+        "missing"
+    );
+    let both = holding([
+        in_cloud("login.microsoftonline.com"),
+        in_cloud("login.windows.net"),
+    ]);
+    assert_eq!(found(&both, &query("A")), "found");
+    let Ok(Lookup::Found(token)) = both.find_access_token(&query("A"), NOW) else {
+        panic!("found above");
+    };
+    assert_eq!(&*token.environment, "login.windows.net");
+}
+
+#[test]
+fn l5_two_that_fit_are_an_error() {
+    let partition = holding([token("A B"), token("A C")]);
+    assert_eq!(found(&partition, &query("A")), "several");
+    assert_eq!(found(&partition, &query("C")), "found");
+}
+
+#[test]
+fn l6_a_pop_token_never_answers_a_bearer_request() {
+    let pop = AccessToken {
+        token_type: TokenType::parse("PoP"),
+        ..token("A")
+    };
+    let partition = holding([pop]);
+    assert_eq!(found(&partition, &query("A")), "missing");
+    let request = Query {
+        token_type: TokenType::parse("pop"),
+        ..query("A")
+    };
+    assert_eq!(found(&partition, &request), "found");
+}
+
+#[test]
+fn l9_another_tenants_token_is_missed_unless_the_tenant_is_left_open() {
+    let partition = holding([token("A")]);
+    let of = |tenant: Option<&str>| Query {
+        tenant_id: tenant.map(Into::into),
+        ..query("A")
+    };
+    assert_eq!(found(&partition, &of(Some("TENANT"))), "found");
+    assert_eq!(found(&partition, &of(Some("other"))), "missing");
+    assert_eq!(found(&partition, &of(None)), "found");
+}
+
+#[test]
+fn one_users_token_never_answers_for_another() {
+    let partition = holding([users("ann.t", "A"), users("bob.t", "A")]);
+    let of = |id: &str| Query {
+        subject: Subject::Account(HomeAccountId::new(id)),
+        ..query("A")
+    };
+    assert_eq!(found(&partition, &of("ann.t")), "found");
+    assert_eq!(found(&partition, &of("eve.t")), "missing");
+    let Ok(Lookup::Found(token)) = partition.find_access_token(&of("bob.t"), NOW) else {
+        panic!("bob has one");
+    };
+    assert_eq!(token.home_account_id.as_deref(), Some("bob.t"));
+}
+
+#[test]
+fn one_assertions_token_never_answers_for_another() {
+    let own = AssertionHash::of("mine");
+    let partition = holding([AccessToken {
+        user_assertion_hash: Some(own.clone()),
+        ..users("ann.t", "A")
+    }]);
+    let of = |hash: AssertionHash| Query {
+        subject: Subject::Assertion(hash),
+        ..query("A")
+    };
+    assert_eq!(found(&partition, &of(own)), "found");
+    assert_eq!(
+        found(&partition, &of(AssertionHash::of("theirs"))),
+        "missing"
+    );
+}
+
+#[test]
+fn s1_tokens_of_two_resources_stay_unless_the_response_echoes_reserved_scopes() {
+    let apart = Partition::default()
+        .save(response(token("api1/.default")), &public())
+        .save(response(token("api2/.default")), &public());
+    assert_eq!(apart.access_token_count(), 2);
+    let echoed = Partition::default()
+        .save(response(token("api1/read openid profile")), &public())
+        .save(response(token("api2/read openid profile")), &public());
+    assert_eq!(echoed.access_token_count(), 1);
+    assert_eq!(found(&echoed, &query("api1/read")), "missing");
+    assert_eq!(found(&echoed, &query("api2/read")), "found");
+}
+
+#[test]
+fn s2_a_save_deletes_only_what_overlaps_for_the_same_owner_tenant_and_type() {
+    let kept = [
+        users("bob.t", "A"),
+        AccessToken {
+            realm: "other".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            client_id: "other".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            token_type: TokenType::parse("pop"),
+            ..users("ann.t", "A")
+        },
+        users("ann.t", "B"),
+    ];
+    let count = kept.len();
+    let before = holding(kept.into_iter().chain([users("ann.t", "A C")]));
+    let after = before.save(response(users("ann.t", "A")), &public());
+    assert_eq!(after.access_token_count(), count + 1, "only `A C` gave way");
+    assert_eq!(
+        before.access_token_count(),
+        count + 1,
+        "the old snapshot is as it was"
+    );
+}
+
+#[test]
+fn l11_a_response_without_a_refresh_token_keeps_the_one_there_is() {
+    let first = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default()
+        .save(first, &public())
+        .save(response(users("ann.t", "A")), &public());
+    let ann = HomeAccountId::new("ann.t");
+    assert!(
+        partition
+            .find_refresh_token(&ann, &public(), "client")
+            .is_some()
+    );
+    assert!(
+        partition
+            .find_refresh_token(&ann, &public(), "other")
+            .is_none()
+    );
+    assert!(
+        partition
+            .find_refresh_token(&HomeAccountId::new("bob.t"), &public(), "client")
+            .is_none()
+    );
+}
+
+#[test]
+fn s6_s7_only_what_can_still_serve_is_worth_storing() {
+    let ending = |left: u64| {
+        holding([AccessToken {
+            expires_on: NOW.plus(Duration::from_secs(left)),
+            ..token("A")
+        }])
+    };
+    assert!(!ending(200).has_tokens(NOW));
+    assert_eq!(ending(200).suggested_expiry(NOW), None);
+    assert!(ending(3_600).has_tokens(NOW));
+    assert_eq!(
+        ending(3_600).suggested_expiry(NOW),
+        Some(NOW.plus(Duration::from_secs(3_600)))
+    );
+    let with_refresh_token = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default().save(with_refresh_token, &public());
+    assert!(partition.has_tokens(NOW));
+    assert_eq!(
+        partition.suggested_expiry(NOW),
+        None,
+        "a refresh token outlives them"
+    );
+}
+
+#[test]
+fn s8_removing_an_account_leaves_the_applications_metadata_only() {
+    let ann = HomeAccountId::new("ann.t");
+    let set = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let emptied = Partition::default()
+        .save(set, &public())
+        .remove_account(&ann);
+    assert!(!emptied.has_tokens(NOW));
+    assert_eq!(emptied.access_token_count(), 0);
+    assert_eq!(emptied.app_metadata.len(), 1);
+}
+
+#[test]
+fn the_weight_is_the_payload_and_goes_down_again() {
+    let empty = Partition::default();
+    let one = empty.save(response(users("ann.t", "A")), &public());
+    assert!(one.size_bytes() > "token for A".len());
+    let gone = one.remove_account(&HomeAccountId::new("ann.t"));
+    assert!(gone.size_bytes() < one.size_bytes());
+}

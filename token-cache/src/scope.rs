@@ -1,0 +1,180 @@
+//! Scopes: what a token is good for, and what a request asks for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The scopes that OpenID Connect reserves. They are asked for but are no part
+/// of what a cached access token must cover. `email` is not among them.
+const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// A set of scopes, sorted without regard to case, each spelt as first given.
+///
+/// Cheap to clone. Comparison is without regard to (ASCII) case, as MSAL's is.
+#[derive(Clone)]
+pub struct Scopes {
+    /// The set as one string, separated by spaces: MSAL's `target`.
+    target: Arc<str>,
+    /// Lower-cased, in the order of `target`.
+    folded: Arc<[Box<str>]>,
+}
+
+impl Scopes {
+    /// The scopes in `text`, separated by white space; repeated ones count once.
+    pub fn parse(text: &str) -> Self {
+        Self::from_words(text.split_whitespace())
+    }
+
+    fn from_words<'a>(words: impl Iterator<Item = &'a str>) -> Self {
+        let mut pairs: Vec<(String, &str)> = words
+            .map(|word| (word.to_ascii_lowercase(), word))
+            .collect();
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|later, earlier| later.0 == earlier.0);
+        let target = pairs
+            .iter()
+            .map(|pair| pair.1)
+            .collect::<Vec<_>>()
+            .join(" ");
+        Self {
+            target: target.into(),
+            folded: pairs
+                .into_iter()
+                .map(|pair| pair.0.into_boxed_str())
+                .collect(),
+        }
+    }
+
+    /// The set as MSAL's `target`: sorted, separated by single spaces.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
+    /// Lower-cased scopes, sorted.
+    pub fn folded(&self) -> impl Iterator<Item = &str> {
+        self.folded.iter().map(AsRef::as_ref)
+    }
+
+    /// Lower-cased scopes that a cached token must cover: all but the reserved.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.folded().filter(|scope| !RESERVED.contains(scope))
+    }
+
+    /// Whether these include every non-reserved scope of `request`.
+    pub fn cover(&self, request: &Self) -> bool {
+        request.required().all(|scope| self.has(scope))
+    }
+
+    /// Whether any scope, reserved ones included, is in both.
+    pub fn overlap(&self, other: &Self) -> bool {
+        other.folded().any(|scope| self.has(scope))
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self::from_words(
+            self.target
+                .split(' ')
+                .chain(other.target.split(' '))
+                .filter(|s| !s.is_empty()),
+        )
+    }
+
+    /// Whether the lower-cased `scope` is among them.
+    fn has(&self, scope: &str) -> bool {
+        self.folded
+            .binary_search_by(|candidate| candidate.as_ref().cmp(scope))
+            .is_ok()
+    }
+}
+
+impl PartialEq for Scopes {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for Scopes {}
+
+impl std::hash::Hash for Scopes {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.target)
+    }
+}
+
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.target)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Self::parse(&text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_sorted_without_regard_to_case_and_keep_their_spelling() {
+        assert_eq!(
+            Scopes::parse("User.Read  mail.read Mail.Read").target(),
+            "mail.read User.Read"
+        );
+        assert_eq!(Scopes::parse("  ").target(), "");
+    }
+
+    #[test]
+    fn a_token_covers_a_request_when_it_has_every_scope_that_is_not_reserved() {
+        let table = [
+            ("A B", "A", true),
+            ("A", "A B", false),
+            ("A", "openid A", true),
+            ("A", "profile offline_access a", true),
+            ("A", "email A", false),
+            ("User.Read", "user.read", true),
+            ("A", "", true),
+        ];
+        for (token, request, expected) in table {
+            assert_eq!(
+                Scopes::parse(token).cover(&Scopes::parse(request)),
+                expected,
+                "{token:?} for {request:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn reserved_scopes_count_in_an_overlap() {
+        let table = [
+            ("A", "B", false),
+            ("A openid", "B openid", true),
+            ("A", "a", true),
+            ("", "A", false),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!(
+                Scopes::parse(one).overlap(&Scopes::parse(other)),
+                expected,
+                "{one:?} {other:?}"
+            );
+        }
+    }
+}

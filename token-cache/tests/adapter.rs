@@ -1,0 +1,295 @@
+//! L1 over L2: what is asked of the store, and when. Operation counts are those
+//! of `shared/reference/token-cache.md` §3.6.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use token_cache::item::{CredentialType, TokenType, UnknownMembers};
+use token_cache::store::{Expiration, MemoryStore, Store, StoreFuture};
+use token_cache::{
+    AccessToken, AppMetadata, CacheEvents, CacheLevel, Clock, Environment, L2Operation, Partition,
+    PartitionKey, Policy, Scopes, Secret, StoreError, TokenCache, TokenCacheOptions, TokenSet,
+};
+
+/// A store that notes what it is asked, and fails on request.
+#[derive(Debug)]
+struct Watched {
+    store: MemoryStore,
+    asked: Mutex<Vec<&'static str>>,
+    down: Mutex<bool>,
+}
+
+impl Watched {
+    fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryStore::new(1_000_000, clock),
+            asked: Mutex::default(),
+            down: Mutex::new(false),
+        })
+    }
+
+    fn asked(&self) -> String {
+        std::mem::take(&mut *self.asked.lock()).join(" ")
+    }
+
+    fn pass<'a, T: Send + 'a>(
+        &'a self,
+        what: &'static str,
+        work: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        self.asked.lock().push(what);
+        if *self.down.lock() {
+            return Box::pin(async { Err(StoreError::new("down")) });
+        }
+        work
+    }
+}
+
+impl Store for Watched {
+    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
+        self.pass("get", self.store.get(key))
+    }
+    fn set<'a>(&'a self, key: &'a str, blob: Bytes, expiration: Expiration) -> StoreFuture<'a, ()> {
+        self.pass("set", self.store.set(key, blob, expiration))
+    }
+    fn refresh<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.pass("refresh", self.store.refresh(key))
+    }
+    fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.pass("remove", self.store.remove(key))
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<L2Operation>>);
+
+impl CacheEvents for Heard {
+    fn l2_failed(&self, operation: L2Operation, _: &StoreError) {
+        self.0.lock().push(operation);
+    }
+}
+
+struct Lab {
+    clock: Clock,
+    store: Arc<Watched>,
+    heard: Arc<Heard>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let clock = Clock::system();
+        Self {
+            clock,
+            store: Watched::new(clock),
+            heard: Arc::default(),
+        }
+    }
+
+    /// One instance of a service; all of a lab share the store.
+    fn instance(&self, policy: Policy) -> TokenCache {
+        self.instance_with(policy, Some(1_000_000), None)
+    }
+
+    fn instance_with(
+        &self,
+        policy: Policy,
+        l1: Option<u64>,
+        sliding: Option<Duration>,
+    ) -> TokenCache {
+        TokenCache::new(TokenCacheOptions {
+            l1_size_limit_bytes: l1,
+            l2: Some(Arc::clone(&self.store) as Arc<dyn Store>),
+            l2_sliding_expiration: sliding,
+            policy,
+            clock: self.clock,
+            events: Arc::clone(&self.heard) as Arc<dyn CacheEvents>,
+        })
+    }
+
+    async fn put(&self, cache: &TokenCache, scope: &str, lifetime: Duration) {
+        let now = self.clock.now();
+        let token = AccessToken {
+            unknown: UnknownMembers::new(),
+            home_account_id: None,
+            environment: "login.windows.net".into(),
+            client_id: "client".into(),
+            secret: Secret::new("token"),
+            credential_type: CredentialType::AccessToken,
+            realm: "tenant".into(),
+            target: Scopes::parse(scope),
+            user_assertion_hash: None,
+            cached_at: now,
+            expires_on: now.plus(lifetime),
+            extended_expires_on: None,
+            token_type: TokenType::Bearer,
+            refresh_on: None,
+            ext_expires_on: None,
+        };
+        let set = TokenSet {
+            access_token: Arc::new(token),
+            refresh_token: None,
+            id_token: None,
+            account: None,
+            app_metadata: Arc::new(AppMetadata::new(
+                "login.windows.net".into(),
+                "client".into(),
+            )),
+        };
+        let environment = Environment::of_host("login.windows.net");
+        cache
+            .update(&key(), |current: &Partition| {
+                current.save(set, &environment)
+            })
+            .await;
+    }
+}
+
+fn key() -> PartitionKey {
+    PartitionKey::Application {
+        client_id: "client".into(),
+        tenant_id: "tenant".into(),
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn tokens(cache: &TokenCache) -> (CacheLevel, usize) {
+    let read = cache.read(&key()).await;
+    (
+        read.level,
+        read.partition
+            .map_or(0, |partition| partition.access_token_count()),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_instance_finds_it_in_l2_and_then_in_its_own_l1() {
+    let lab = Lab::new();
+    let (one, two) = (
+        lab.instance(Policy::RECOMMENDED),
+        lab.instance(Policy::RECOMMENDED),
+    );
+    lab.put(&one, "A", HOUR).await;
+    assert_eq!(tokens(&one).await, (CacheLevel::L1, 1));
+    assert_eq!(tokens(&two).await, (CacheLevel::L2, 1));
+    assert_eq!(tokens(&two).await, (CacheLevel::L1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a1_msal_net_pays_a_refresh_for_every_l1_hit_and_recommended_only_when_entries_slide() {
+    let table = [
+        (Policy::MSAL_NET, None, "refresh"),
+        (Policy::MSAL_NET, Some(HOUR), "refresh"),
+        (Policy::RECOMMENDED, None, ""),
+        (Policy::RECOMMENDED, Some(HOUR), "refresh"),
+    ];
+    for (policy, sliding, expected) in table {
+        let lab = Lab::new();
+        let cache = lab.instance_with(policy, Some(1_000_000), sliding);
+        lab.put(&cache, "A", HOUR).await;
+        assert_eq!(lab.store.asked(), "get set", "a write reads first");
+        assert_eq!(tokens(&cache).await.0, CacheLevel::L1);
+        assert_eq!(
+            lab.store.asked(),
+            expected,
+            "{policy:?} sliding {sliding:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_l1_every_read_is_an_l2_get() {
+    let lab = Lab::new();
+    let cache = lab.instance_with(Policy::MSAL_NET, None, None);
+    lab.put(&cache, "A", HOUR).await;
+    lab.store.asked();
+    assert_eq!(tokens(&cache).await.0, CacheLevel::L2);
+    assert_eq!(tokens(&cache).await.0, CacheLevel::L2);
+    assert_eq!(lab.store.asked(), "get get");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_a_token_too_short_to_be_used_is_removed_instead_of_written() {
+    let lab = Lab::new();
+    let cache = lab.instance(Policy::RECOMMENDED);
+    lab.put(&cache, "A", HOUR).await;
+    lab.store.asked();
+    lab.put(&cache, "A", Duration::from_secs(200)).await;
+    assert_eq!(lab.store.asked(), "get remove");
+    assert_eq!(tokens(&cache).await, (CacheLevel::None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a5_a_failing_l2_is_a_miss_that_is_told_and_never_an_error() {
+    let lab = Lab::new();
+    let cache = lab.instance(Policy::RECOMMENDED);
+    *lab.store.down.lock() = true;
+    assert_eq!(tokens(&cache).await, (CacheLevel::None, 0));
+    lab.put(&cache, "A", HOUR).await;
+    assert_eq!(tokens(&cache).await, (CacheLevel::L1, 1), "L1 serves alone");
+    assert_eq!(
+        *lab.heard.0.lock(),
+        [L2Operation::Get, L2Operation::Get, L2Operation::Set]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_forgets_a_partition_when_its_last_access_token_ends() {
+    let lab = Lab::new();
+    let (one, two) = (
+        lab.instance(Policy::RECOMMENDED),
+        lab.instance(Policy::RECOMMENDED),
+    );
+    lab.put(&one, "A", HOUR).await;
+    tokio::time::advance(Duration::from_secs(3_599)).await;
+    assert_eq!(tokens(&one).await.0, CacheLevel::L1);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(tokens(&one).await.0, CacheLevel::None, "gone from L1");
+    assert_eq!(tokens(&two).await.0, CacheLevel::None, "gone from L2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_keeps_what_another_instance_wrote_meanwhile_where_the_policy_asks_l2() {
+    for (policy, expected) in [(Policy::RECOMMENDED, 3), (Policy::MSAL_NET, 2)] {
+        let lab = Lab::new();
+        let (one, two) = (lab.instance(policy), lab.instance(policy));
+        lab.put(&one, "A", HOUR).await;
+        assert_eq!(tokens(&two).await.1, 1);
+        lab.put(&one, "B", HOUR).await;
+        // The second instance's L1 still holds the partition with `A` alone.
+        lab.put(&two, "C", HOUR).await;
+        let fresh = lab.instance(policy);
+        assert_eq!(
+            tokens(&fresh).await,
+            (CacheLevel::L2, expected),
+            "{policy:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a11_an_instance_with_a_warm_l1_still_serves_what_another_removed() {
+    let lab = Lab::new();
+    let (one, two) = (
+        lab.instance(Policy::RECOMMENDED),
+        lab.instance(Policy::RECOMMENDED),
+    );
+    lab.put(&one, "A", HOUR).await;
+    assert_eq!(tokens(&two).await.0, CacheLevel::L2);
+    one.remove(&key()).await;
+    assert_eq!(tokens(&one).await.0, CacheLevel::None);
+    assert_eq!(tokens(&two).await.0, CacheLevel::L1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c2_changes_made_at_once_in_one_instance_are_all_kept() {
+    let lab = Lab::new();
+    let cache = lab.instance(Policy::RECOMMENDED);
+    let scopes: Vec<String> = (0..20)
+        .map(|number| format!("api{number}/.default"))
+        .collect();
+    futures_util::future::join_all(scopes.iter().map(|scope| lab.put(&cache, scope, HOUR))).await;
+    assert_eq!(tokens(&cache).await, (CacheLevel::L1, 20));
+}
