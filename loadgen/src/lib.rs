@@ -1,1 +1,8 @@
 //! Drives an OAuth token cache with realistic flows and judges what it measured.
+
+pub mod gate;
+pub mod scenario;
+/// What a run has to say.
+pub mod report {
+    pub mod model;
+}

@@ -1,0 +1,488 @@
+//! The metrics a threshold can name: the closed list, as data.
+//!
+//! A reading is `None` where the report has nothing to judge by. That is never
+//! a pass, so each metric says below what it takes for its number to mean
+//! something: no wrong token among zero checked tokens is no evidence.
+
+use crate::report::model::{Acquisitions, Distribution, Report};
+
+/// What a metric's numbers are, and so which limits it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// How many: zero or more.
+    Count,
+    /// A part of a whole, from 0 to 1.
+    Share,
+    /// Bytes.
+    Bytes,
+    /// Microseconds, as in `report.json`.
+    Microseconds,
+}
+
+/// What of the scenario a metric depends on: without it the number is zero
+/// whatever happens, and a threshold on it could not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing beyond acquisitions.
+    Nothing,
+    /// `cache.l1` must not be `none`.
+    L1,
+    /// `cache.l2` must not be `none`.
+    L2,
+}
+
+/// A value of a closed label, and the count it picks.
+pub type Counted<T> = (&'static str, fn(&T) -> u64);
+
+/// Where a metric's number comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading {
+    /// Of all acquisitions, or of one flow's by the label `flow`.
+    Flow(fn(&Acquisitions) -> Option<f64>),
+    /// The same, split by a label that must be given.
+    FlowBy(&'static str, &'static [Counted<Acquisitions>]),
+    /// A distribution of all acquisitions, or of one flow's.
+    FlowTimes(fn(&Acquisitions) -> &Distribution),
+    /// Of the whole run.
+    Run(fn(&Report) -> Option<f64>),
+    /// Of the whole run, split by a label that must be given.
+    RunBy(&'static str, &'static [Counted<Report>]),
+    /// A distribution of the whole run.
+    RunTimes(fn(&Report) -> &Distribution),
+}
+
+/// A metric of the closed list.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What its numbers are.
+    pub unit: Unit,
+    /// What it takes to mean something.
+    pub needs: Needs,
+    /// Where its number comes from.
+    pub reading: Reading,
+    /// One line on what it says.
+    pub doc: &'static str,
+}
+
+impl Metric {
+    /// The metric of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        METRICS.iter().find(|metric| metric.name == name)
+    }
+
+    /// Whether it is a distribution, read through `p99(...)` and its like.
+    pub fn is_distribution(&self) -> bool {
+        matches!(self.reading, Reading::FlowTimes(_) | Reading::RunTimes(_))
+    }
+
+    /// Whether it takes the label `flow`.
+    pub fn by_flow(&self) -> bool {
+        matches!(
+            self.reading,
+            Reading::Flow(_) | Reading::FlowBy(..) | Reading::FlowTimes(_)
+        )
+    }
+
+    /// The label it must have, with its values.
+    pub fn required_label(&self) -> Option<(&'static str, Vec<&'static str>)> {
+        match self.reading {
+            Reading::FlowBy(label, values) => {
+                Some((label, values.iter().map(|(value, _)| *value).collect()))
+            }
+            Reading::RunBy(label, values) => {
+                Some((label, values.iter().map(|(value, _)| *value).collect()))
+            }
+            Reading::Flow(_) | Reading::FlowTimes(_) | Reading::Run(_) | Reading::RunTimes(_) => {
+                None
+            }
+        }
+    }
+
+    /// How it is written, for hints: `token_source{source=cache}`, `p99(lag)`.
+    pub fn example(&self) -> String {
+        let name = self.name;
+        match self.required_label() {
+            Some((label, values)) => format!(
+                "{name}{{{label}={}}}",
+                values.first().copied().unwrap_or_default()
+            ),
+            None if self.is_distribution() => format!("p99({name})"),
+            None => name.to_owned(),
+        }
+    }
+}
+
+/// Every metric, in the order of the report.
+pub const METRICS: &[Metric] = &[
+    flow(
+        "acquisitions",
+        Unit::Count,
+        |of| Some(count(of.acquisitions)),
+        "finished acquisitions",
+    ),
+    flow(
+        "hit_ratio",
+        Unit::Share,
+        hit_ratio,
+        "share of tokens that came from the cache",
+    ),
+    flow(
+        "errors",
+        Unit::Count,
+        |of| if_any(of, count(of.errors)),
+        "acquisitions without a token",
+    ),
+    flow(
+        "error_ratio",
+        Unit::Share,
+        |of| ratio(of.errors, of.acquisitions),
+        "share of acquisitions without a token",
+    ),
+    flow(
+        "coalesced",
+        Unit::Count,
+        |of| if_any(of, count(of.coalesced)),
+        "acquisitions that waited for another caller's fetch",
+    ),
+    flow(
+        "background_refreshes",
+        Unit::Count,
+        |of| if_any(of, count(of.background_refreshes)),
+        "refreshes nobody waited for",
+    ),
+    Metric {
+        name: "token_source",
+        unit: Unit::Count,
+        needs: Needs::Nothing,
+        reading: Reading::FlowBy(
+            "source",
+            &[
+                ("cache", |of| of.token_source.cache),
+                ("identity_provider", |of| of.token_source.identity_provider),
+            ],
+        ),
+        doc: "tokens by where they came from",
+    },
+    Metric {
+        name: "cache_level",
+        unit: Unit::Count,
+        needs: Needs::Nothing,
+        reading: Reading::FlowBy(
+            "level",
+            &[
+                ("l1", |of| of.cache_level.l1),
+                ("l2", |of| of.cache_level.l2),
+                ("none", |of| of.cache_level.none),
+            ],
+        ),
+        doc: "tokens by the cache level that served them",
+    },
+    Metric {
+        name: "cache_refresh_reason",
+        unit: Unit::Count,
+        needs: Needs::Nothing,
+        reading: Reading::FlowBy(
+            "reason",
+            &[
+                ("expired", |of| of.cache_refresh_reason.expired),
+                ("no_cached_access_token", |of| {
+                    of.cache_refresh_reason.no_cached_access_token
+                }),
+                ("force_refresh_or_claims", |of| {
+                    of.cache_refresh_reason.force_refresh_or_claims
+                }),
+                ("proactively_refreshed", |of| {
+                    of.cache_refresh_reason.proactively_refreshed
+                }),
+                ("cache_disabled", |of| {
+                    of.cache_refresh_reason.cache_disabled
+                }),
+                ("not_applicable", |of| {
+                    of.cache_refresh_reason.not_applicable
+                }),
+            ],
+        ),
+        doc: "tokens by why the identity provider was asked",
+    },
+    flow_times(
+        "acquire",
+        |of| &of.durations.total,
+        "whole acquisitions, inside the client",
+    ),
+    flow_times(
+        "acquire_cache",
+        |of| &of.durations.cache,
+        "time an acquisition spent on the cache",
+    ),
+    flow_times(
+        "acquire_http",
+        |of| &of.durations.http,
+        "time an acquisition waited for the token endpoint",
+    ),
+    run_times(
+        "response",
+        |report| &report.load.response,
+        "intended start to end",
+    ),
+    run_times(
+        "service",
+        |report| &report.load.service,
+        "actual start to end",
+    ),
+    run_times(
+        "lag",
+        |report| &report.load.lag,
+        "intended start to actual start: the generator's own delay",
+    ),
+    run(
+        "offered",
+        Unit::Count,
+        |report| Some(count(report.load.offered)),
+        "arrivals that fell due",
+    ),
+    run(
+        "started",
+        Unit::Count,
+        |report| Some(count(report.load.started)),
+        "arrivals that began",
+    ),
+    run(
+        "dropped",
+        Unit::Count,
+        |report| among(report.load.offered, report.load.dropped),
+        "arrivals that found no room",
+    ),
+    run(
+        "timeout",
+        Unit::Count,
+        |report| among(report.load.started, report.load.timeout),
+        "acquisitions that took longer than `acquire_timeout`",
+    ),
+    run(
+        "censored",
+        Unit::Count,
+        |report| among(report.load.started, report.load.censored),
+        "acquisitions still running when the drain ended",
+    ),
+    run(
+        "token_requests",
+        Unit::Count,
+        |report| if_ran(report, report.idp.token_requests),
+        "requests to the token endpoint",
+    ),
+    run(
+        "redundant_token_requests",
+        Unit::Count,
+        |report| if_ran(report, report.idp.redundant_token_requests),
+        "token requests although a token with time left had been issued",
+    ),
+    run(
+        "idp_calls_per_1k",
+        Unit::Count,
+        |report| {
+            ratio(report.idp.token_requests, report.totals.acquisitions)
+                .map(|ratio| ratio * 1_000.0)
+        },
+        "token requests per 1000 acquisitions",
+    ),
+    run(
+        "wrong_token",
+        Unit::Count,
+        |report| among(report.oracle.checked, report.oracle.wrong_token),
+        "tokens of another tenant, application, user or audience",
+    ),
+    run(
+        "expired_served",
+        Unit::Count,
+        |report| among(report.oracle.checked, report.oracle.expired_served),
+        "tokens past their expiry",
+    ),
+    run(
+        "under_scoped",
+        Unit::Count,
+        |report| among(report.oracle.checked, report.oracle.under_scoped),
+        "tokens without all the scopes asked for",
+    ),
+    run(
+        "not_issued",
+        Unit::Count,
+        |report| among(report.oracle.checked, report.oracle.not_issued),
+        "tokens the provider did not sign",
+    ),
+    layer(
+        "l1_bytes",
+        Unit::Bytes,
+        Needs::L1,
+        |report| if_ran(report, report.cache.l1.bytes),
+        "bytes in all L1",
+    ),
+    layer(
+        "l1_entries",
+        Unit::Count,
+        Needs::L1,
+        |report| if_ran(report, report.cache.l1.entries),
+        "partitions in all L1",
+    ),
+    layer(
+        "l1_evictions",
+        Unit::Count,
+        Needs::L1,
+        |report| if_ran(report, report.cache.l1.evictions),
+        "partitions pushed out by the size limit",
+    ),
+    layer(
+        "l2_bytes",
+        Unit::Bytes,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.bytes),
+        "bytes in L2",
+    ),
+    layer(
+        "l2_entries",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.entries),
+        "blobs in L2",
+    ),
+    layer(
+        "l2_errors",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.errors),
+        "L2 operations that failed",
+    ),
+    Metric {
+        name: "l2_operations",
+        unit: Unit::Count,
+        needs: Needs::L2,
+        reading: Reading::RunBy(
+            "operation",
+            &[
+                ("get", |report| report.cache.l2.operations.get),
+                ("set", |report| report.cache.l2.operations.set),
+                ("refresh", |report| report.cache.l2.operations.refresh),
+                ("remove", |report| report.cache.l2.operations.remove),
+            ],
+        ),
+        doc: "operations asked of L2",
+    },
+];
+
+const fn flow(
+    name: &'static str,
+    unit: Unit,
+    read: fn(&Acquisitions) -> Option<f64>,
+    doc: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        needs: Needs::Nothing,
+        reading: Reading::Flow(read),
+        doc,
+    }
+}
+
+const fn flow_times(
+    name: &'static str,
+    read: fn(&Acquisitions) -> &Distribution,
+    doc: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit: Unit::Microseconds,
+        needs: Needs::Nothing,
+        reading: Reading::FlowTimes(read),
+        doc,
+    }
+}
+
+const fn run(
+    name: &'static str,
+    unit: Unit,
+    read: fn(&Report) -> Option<f64>,
+    doc: &'static str,
+) -> Metric {
+    layer(name, unit, Needs::Nothing, read, doc)
+}
+
+const fn run_times(
+    name: &'static str,
+    read: fn(&Report) -> &Distribution,
+    doc: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit: Unit::Microseconds,
+        needs: Needs::Nothing,
+        reading: Reading::RunTimes(read),
+        doc,
+    }
+}
+
+const fn layer(
+    name: &'static str,
+    unit: Unit,
+    needs: Needs,
+    read: fn(&Report) -> Option<f64>,
+    doc: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        needs,
+        reading: Reading::Run(read),
+        doc,
+    }
+}
+
+/// From the counts rather than the report's own ratio: a report without
+/// successes must not pass through a number left in that field.
+fn hit_ratio(of: &Acquisitions) -> Option<f64> {
+    let source = of.token_source;
+    ratio(
+        source.cache,
+        source.cache.saturating_add(source.identity_provider),
+    )
+}
+
+fn if_any(of: &Acquisitions, value: f64) -> Option<f64> {
+    (of.acquisitions > 0).then_some(value)
+}
+
+fn if_ran(report: &Report, value: u64) -> Option<f64> {
+    among(report.totals.acquisitions, value)
+}
+
+/// `value`, unless there was nothing it could have been counted among.
+fn among(whole: u64, value: u64) -> Option<f64> {
+    (whole > 0).then(|| count(value))
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| count(part) / count(whole))
+}
+
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_written_small() {
+        let names: HashSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        let small = |name: &str| {
+            name.bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        };
+        assert!(names.iter().all(|name| small(name)));
+    }
+}

@@ -1,0 +1,9 @@
+//! What must hold of a run: thresholds written in scenarios, parsed with
+//! places, judged over a report.
+
+pub mod judge;
+pub mod metric;
+pub mod threshold;
+
+pub use judge::judge;
+pub use threshold::{Operator, Statistic, Threshold, ThresholdError};

@@ -1,0 +1,512 @@
+//! What a threshold's parts mean: known metric, known labels, a limit in the
+//! metric's unit that the metric can both keep and break.
+
+use std::time::Duration;
+
+use super::cursor::Piece;
+use super::parse::{Parts, parts};
+use super::{Operator, Threshold, ThresholdError};
+use crate::gate::metric::{METRICS, Metric, Needs, Unit};
+use crate::scenario::problem::{alternatives, did_you_mean, quoted};
+use crate::scenario::units::{Bytes, Rate, Share, parse_duration};
+
+/// What of a scenario its thresholds are checked against.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The names of its flows; `None` when they could not all be read, which
+    /// lets any name pass.
+    pub flows: Option<Vec<String>>,
+    /// Whether it has an L1; `None` when that could not be read.
+    pub has_l1: Option<bool>,
+    /// Whether it has an L2; `None` when that could not be read.
+    pub has_l2: Option<bool>,
+}
+
+/// Reads a threshold that stands at `line` and `column`.
+///
+/// # Errors
+///
+/// The first thing wrong with it: its form, an unknown metric, label or flow, a
+/// limit in another unit, a limit that always or never holds.
+pub fn parse(
+    text: &str,
+    line: u32,
+    column: u32,
+    context: &Context,
+) -> Result<Threshold, ThresholdError> {
+    let parts = parts(text)?;
+    let metric = metric(&parts)?;
+    let (flow, label) = labels(metric, &parts, context)?;
+    layer(metric, label, &parts.metric, context)?;
+    let limit = limit(metric.unit, &parts.limit)?;
+    can_decide(metric.unit, &parts, limit)?;
+    Ok(Threshold {
+        expression: text.trim().to_owned(),
+        line,
+        column,
+        metric,
+        statistic: parts.statistic.map(|(statistic, _)| statistic),
+        flow,
+        label,
+        operator: parts.operator,
+        limit,
+    })
+}
+
+fn metric(parts: &Parts) -> Result<&'static Metric, ThresholdError> {
+    let name = &parts.metric.text;
+    let Some(metric) = Metric::named(name) else {
+        let names = || METRICS.iter().map(|metric| metric.name);
+        let hint = match did_you_mean(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("expected one of {}", alternatives(names())),
+        };
+        return Err(parts
+            .metric
+            .error(format!("unknown metric {}", quoted(name)), hint));
+    };
+    match &parts.statistic {
+        None if metric.is_distribution() => Err(parts.metric.error(
+            format!("`{name}` is a distribution, not one number"),
+            format!("choose a number of it: `p99({name})`, or `p50`, `p90`, `p999`, `max`, `mean`"),
+        )),
+        Some((statistic, piece)) if !metric.is_distribution() => Err(piece.error(
+            format!(
+                "`{name}` is one number, so it has no `{}`",
+                statistic.as_str()
+            ),
+            format!("write `{}`", metric.example()),
+        )),
+        _ => Ok(metric),
+    }
+}
+
+/// The flow and the value of the required label.
+type Labels = (Option<String>, Option<&'static str>);
+
+fn labels(
+    metric: &'static Metric,
+    parts: &Parts,
+    context: &Context,
+) -> Result<Labels, ThresholdError> {
+    let required = metric.required_label();
+    let (mut flow, mut chosen) = (None, None);
+    for (index, (label, value)) in parts.labels.iter().enumerate() {
+        if parts.labels[..index]
+            .iter()
+            .any(|(earlier, _)| earlier.text == label.text)
+        {
+            return Err(label.error(
+                format!("the label {} is written twice", quoted(&label.text)),
+                "keep one of the two",
+            ));
+        }
+        match &required {
+            _ if label.text == "flow" && metric.by_flow() => {
+                flow = Some(known_flow(value, context)?);
+            }
+            Some((name, values)) if label.text == *name => {
+                chosen = Some(known_value(name, values, value)?);
+            }
+            _ => return Err(unknown_label(metric, label)),
+        }
+    }
+    if let Some((name, values)) = &required
+        && chosen.is_none()
+    {
+        return Err(parts.metric.error(
+            format!("`{}` is counted by `{name}`, which is missing", metric.name),
+            format!(
+                "write `{}`; `{name}` is {}",
+                metric.example(),
+                alternatives(values.iter().copied())
+            ),
+        ));
+    }
+    Ok((flow, chosen))
+}
+
+fn known_flow(value: &Piece, context: &Context) -> Result<String, ThresholdError> {
+    match &context.flows {
+        Some(flows) if !flows.contains(&value.text) => {
+            let names = || flows.iter().map(String::as_str);
+            let expected = format!("expected {}", alternatives(names()));
+            let hint = match did_you_mean(&value.text, names()) {
+                Some(near) => format!("did you mean `{near}`? {expected}"),
+                None => expected,
+            };
+            Err(value.error(
+                format!("no entry of `traffic` is named {}", quoted(&value.text)),
+                hint,
+            ))
+        }
+        _ => Ok(value.text.clone()),
+    }
+}
+
+fn known_value(
+    label: &str,
+    values: &[&'static str],
+    found: &Piece,
+) -> Result<&'static str, ThresholdError> {
+    values
+        .iter()
+        .copied()
+        .find(|value| *value == found.text)
+        .ok_or_else(|| {
+            let expected = format!("expected {}", alternatives(values.iter().copied()));
+            let hint = match did_you_mean(&found.text, values.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`? {expected}"),
+                None => expected,
+            };
+            found.error(
+                format!("{} is not a value of `{label}`", quoted(&found.text)),
+                hint,
+            )
+        })
+}
+
+fn unknown_label(metric: &Metric, label: &Piece) -> ThresholdError {
+    let flow = metric.by_flow().then_some("flow");
+    let labels: Vec<&str> = metric
+        .required_label()
+        .map(|(name, _)| name)
+        .into_iter()
+        .chain(flow)
+        .collect();
+    let hint = match (
+        did_you_mean(&label.text, labels.iter().copied()),
+        labels.is_empty(),
+    ) {
+        (_, true) => format!("`{}` has no labels", metric.name),
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, _) => format!(
+            "its labels are {}",
+            alternatives(labels).replace(" or ", " and ")
+        ),
+    };
+    label.error(
+        format!("`{}` has no label {}", metric.name, quoted(&label.text)),
+        hint,
+    )
+}
+
+/// A threshold on a layer that is not there could never fail.
+fn layer(
+    metric: &Metric,
+    label: Option<&'static str>,
+    place: &Piece,
+    context: &Context,
+) -> Result<(), ThresholdError> {
+    let needs = match (metric.name, label) {
+        ("cache_level", Some("l1")) => Needs::L1,
+        ("cache_level", Some("l2")) => Needs::L2,
+        _ => metric.needs,
+    };
+    let (present, key) = match needs {
+        Needs::Nothing => return Ok(()),
+        Needs::L1 => (context.has_l1, "cache.l1"),
+        Needs::L2 => (context.has_l2, "cache.l2"),
+    };
+    if present == Some(false) {
+        return Err(place.error(
+            format!("`{}` says nothing here: `{key}` is `none`", metric.name),
+            format!("give the scenario that layer, or leave the threshold out: with `{key}: none` it cannot fail"),
+        ));
+    }
+    Ok(())
+}
+
+/// The limit in the metric's unit.
+fn limit(unit: Unit, limit: &Piece) -> Result<f64, ThresholdError> {
+    let text = limit.text.as_str();
+    let from_unit =
+        |error: crate::scenario::units::UnitError| limit.error(error.message, error.hint);
+    match unit {
+        Unit::Share => text.parse::<Share>().map(Share::get).map_err(from_unit),
+        Unit::Bytes => text
+            .parse::<Bytes>()
+            .map(|bytes| bytes.get() as f64)
+            .map_err(from_unit),
+        Unit::Microseconds => parse_duration(text).map(microseconds).map_err(from_unit),
+        Unit::Count => {
+            let plain = !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.');
+            match text.parse::<f64>() {
+                Ok(number) if plain && number.is_finite() => Ok(number),
+                _ => Err(limit.error(format!("{} is not a count", quoted(text)), count_hint(text))),
+            }
+        }
+    }
+}
+
+fn count_hint(text: &str) -> &'static str {
+    if text.ends_with('%') {
+        "write a plain number: a count has no whole to be a share of"
+    } else if parse_duration(text).is_ok()
+        || text.parse::<Bytes>().is_ok()
+        || text.parse::<Rate>().is_ok()
+    {
+        "write a plain number: a count has no unit"
+    } else {
+        "write a plain number, zero or more"
+    }
+}
+
+/// Every metric is zero or more, and a share at most one: a threshold that
+/// holds for all of these, or for none, is a slip.
+fn can_decide(unit: Unit, parts: &Parts, limit: f64) -> Result<(), ThresholdError> {
+    let highest = if unit == Unit::Share {
+        1.0
+    } else {
+        f64::INFINITY
+    };
+    let holds = |measured: f64| parts.operator.holds(measured, limit) == Some(true);
+    let decided = match parts.operator {
+        Operator::Less | Operator::GreaterOrEqual | Operator::Greater | Operator::LessOrEqual => {
+            holds(0.0) == holds(highest)
+        }
+        Operator::Equal | Operator::NotEqual => false,
+    };
+    if !decided {
+        return Ok(());
+    }
+    let (message, way) = if holds(0.0) {
+        ("this always holds", "pass")
+    } else {
+        ("this can never hold", "fail")
+    };
+    Err(parts.operator_piece.error(
+        message,
+        format!(
+            "whatever is measured, `{} {}` would {way}: choose another limit",
+            parts.operator, parts.limit.text
+        ),
+    ))
+}
+
+fn microseconds(duration: Duration) -> f64 {
+    duration.as_nanos() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::gate::threshold::Statistic;
+
+    fn context() -> Context {
+        Context {
+            flows: Some(vec!["client_credentials".to_owned(), "web_api".to_owned()]),
+            has_l1: Some(true),
+            has_l2: Some(false),
+        }
+    }
+
+    fn read(text: &str) -> Result<Threshold, ThresholdError> {
+        parse(text, 3, 5, &context())
+    }
+
+    /// `metric flow label statistic operator limit`, `-` for what is not there.
+    fn summary(text: &str) -> String {
+        let threshold = read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        format!(
+            "{} {} {} {} {} {}",
+            threshold.metric.name,
+            threshold.flow.as_deref().unwrap_or("-"),
+            threshold.label.unwrap_or("-"),
+            threshold.statistic.map_or("-", Statistic::as_str),
+            threshold.operator,
+            threshold.limit
+        )
+    }
+
+    /// Each text is refused with `offset+length message | hint`, or the beginning of that.
+    fn refused(cases: &[(&str, &str)]) {
+        for (text, expected) in cases {
+            let error = read(text).expect_err(text);
+            let said = format!(
+                "{}+{} {} | {}",
+                error.offset, error.length, error.message, error.hint
+            );
+            assert!(
+                said.starts_with(expected),
+                "{text}\n  said {said}\n  not  {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn thresholds_read_as_written() {
+        let cases = [
+            ("hit_ratio >= 0.95", "hit_ratio - - - >= 0.95"),
+            (
+                "hit_ratio{flow=web_api}>=95%",
+                "hit_ratio web_api - - >= 0.95",
+            ),
+            ("  errors{ } == 0  ", "errors - - - == 0"),
+            (
+                "p99(acquire{flow=web_api}) < 50ms",
+                "acquire web_api - p99 < 50000",
+            ),
+            ("max ( lag ) <= 1.5s", "lag - - max <= 1500000"),
+            ("mean(acquire_http) != 0s", "acquire_http - - mean != 0"),
+            (
+                "cache_refresh_reason{reason=expired} > 0",
+                "cache_refresh_reason - expired - > 0",
+            ),
+            (
+                "token_source{source=cache, flow = web_api} > 10",
+                "token_source web_api cache - > 10",
+            ),
+            ("cache_level{level=l1} > 10", "cache_level - l1 - > 10"),
+            ("l1_bytes <= 500MB", "l1_bytes - - - <= 500000000"),
+            ("idp_calls_per_1k < 12.5", "idp_calls_per_1k - - - < 12.5"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(summary(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_metric_can_be_written_as_its_hint_says() {
+        for metric in METRICS.iter().filter(|metric| metric.needs != Needs::L2) {
+            let limit = match metric.unit {
+                Unit::Count => "1",
+                Unit::Share => "50%",
+                Unit::Bytes => "1MB",
+                Unit::Microseconds => "1s",
+            };
+            let text = format!("{} < {limit}", metric.example());
+            assert!(read(&text).is_ok(), "{text}: {:?}", read(&text));
+        }
+    }
+
+    #[test]
+    fn a_wrong_threshold_says_where_and_what_instead() {
+        let cases = [
+            ("", "0+1 expected a metric, found the end"),
+            ("hit_ratio", "9+1 expected a comparison, found the end"),
+            (
+                "hit_ratio = 1",
+                "10+1 expected a comparison, found `=` | write `==`",
+            ),
+            ("hit_ratio >=", "12+1 a limit is missing here"),
+            (
+                "hit_ratoi >= 0.9",
+                "0+9 unknown metric `hit_ratoi` | did you mean `hit_ratio`?",
+            ),
+            (
+                "hit_ratio{flw=web_api} > 0.9",
+                "10+3 `hit_ratio` has no label `flw` | did you mean `flow`?",
+            ),
+            (
+                "hit_ratio{flow=web_ap} > 0.9",
+                "15+6 no entry of `traffic` is named `web_ap` | did you mean `web_api`? expected `client_credentials` or `web_api`",
+            ),
+            (
+                "hit_ratio{flow=web_api > 0.9",
+                "23+1 expected `,` or `}`, found `>`",
+            ),
+            ("hit_ratio{flow} > 0.9", "14+1 expected `=`, found `}`"),
+            (
+                "hit_ratio{flow=web_api,flow=web_api} > 0.9",
+                "23+4 the label `flow` is written twice | keep one of the two",
+            ),
+            (
+                "lag{flow=web_api} < 1s",
+                "0+3 `lag` is a distribution, not one number",
+            ),
+            (
+                "p99(lag{flow=web_api}) < 1s",
+                "8+4 `lag` has no label `flow` | `lag` has no labels",
+            ),
+            ("p95(lag) < 1s", "0+3 `p95` is not a statistic"),
+            (
+                "p99(errors) < 1",
+                "0+3 `errors` is one number, so it has no `p99` | write `errors`",
+            ),
+            (
+                "token_source > 1",
+                "0+12 `token_source` is counted by `source`, which is missing | write `token_source{source=cache}`; `source` is `cache` or `identity_provider`",
+            ),
+            (
+                "cache_level{level=l3} > 1",
+                "18+2 `l3` is not a value of `level` | did you mean `l1`? expected `l1`, `l2` or `none`",
+            ),
+            (
+                "l2_errors == 0",
+                "0+9 `l2_errors` says nothing here: `cache.l2` is `none`",
+            ),
+            (
+                "cache_level{level=l2} > 1",
+                "0+11 `cache_level` says nothing here: `cache.l2` is `none`",
+            ),
+        ];
+        refused(&cases);
+    }
+
+    #[test]
+    fn a_wrong_limit_says_where_and_what_instead() {
+        let cases = [
+            (
+                "hit_ratio >= 95",
+                "13+2 `95` is more than the whole | write `95%`",
+            ),
+            ("hit_ratio >= 1s", "13+2 `1s` is not a share"),
+            (
+                "p99(acquire) < 50",
+                "15+2 `50` needs a unit | write `50s` or `50ms`",
+            ),
+            (
+                "l1_bytes < 50",
+                "11+2 `50` needs a unit | write `50MB` or `50MiB`",
+            ),
+            (
+                "errors < 5%",
+                "9+2 `5%` is not a count | write a plain number: a count has no whole to be a share of",
+            ),
+            (
+                "errors < 5s",
+                "9+2 `5s` is not a count | write a plain number: a count has no unit",
+            ),
+            (
+                "errors < -1",
+                "9+2 `-1` is not a count | write a plain number, zero or more",
+            ),
+            (
+                "errors < NaN",
+                "9+3 `NaN` is not a count | write a plain number, zero or more",
+            ),
+            ("errors < 1 and more", "9+10 `1 and more` is not a count"),
+            ("errors >= 0", "7+2 this always holds"),
+            ("errors < 0", "7+1 this can never hold"),
+            ("hit_ratio <= 100%", "10+2 this always holds"),
+            ("hit_ratio > 1", "10+1 this can never hold"),
+        ];
+        refused(&cases);
+    }
+
+    #[test]
+    fn unknown_circumstances_let_a_threshold_pass() {
+        let context = Context::default();
+        for text in ["hit_ratio{flow=anything} > 0.9", "l2_errors == 0"] {
+            assert!(parse(text, 1, 1, &context).is_ok(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*", near in "(p99|max|hit_ratio|lag|[({}),=<>! 0-9.%s]|flow){0,12}") {
+            for text in [text, near] {
+                if let Err(error) = read(&text) {
+                    prop_assert!(error.offset <= text.chars().count());
+                    prop_assert!(error.length >= 1);
+                }
+            }
+        }
+    }
+}

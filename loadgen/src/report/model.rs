@@ -1,0 +1,357 @@
+//! `report.json`, as types. Its names are a contract with outside readers;
+//! `schema_version` rises when one of them changes meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout below.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything a run has to say: enough to render, compare, merge and judge it
+/// again without running it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// The scenario that ran.
+    pub scenario: ScenarioId,
+    /// The clock it ran on.
+    pub mode: Mode,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// What the gate said.
+    pub verdict: Verdict,
+    /// The process's exit code for that verdict.
+    pub exit_code: u8,
+    /// Why the run was judged so, a sentence each; empty for a clean pass.
+    pub reasons: Vec<String>,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// Seconds from the first intended arrival to the end of the drain.
+    pub duration_s: f64,
+    /// What the numbers depend on: signing algorithm, instances, machine.
+    pub environment: BTreeMap<String, String>,
+    /// All flows together.
+    pub totals: Acquisitions,
+    /// Each flow, in scenario order.
+    pub flows: Vec<FlowReport>,
+    /// How the load was offered and what it met.
+    pub load: Load,
+    /// What the identity provider counted.
+    pub idp: Idp,
+    /// The two ledgers.
+    pub ledger: Ledger,
+    /// Whether the tokens were the right ones.
+    pub oracle: Oracle,
+    /// What the caches hold at the end, and what they did.
+    pub cache: Cache,
+    /// Measured beside predicted hit ratios.
+    pub theory: Vec<Theory>,
+    /// Each threshold with what was measured.
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// Which scenario a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioId {
+    /// Its `name`.
+    pub name: String,
+    /// The file as given on the command line.
+    pub file: String,
+    /// SHA-256 of the file, lowercase hex.
+    pub hash: String,
+}
+
+/// Which clock a run was on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Sockets, TLS and the wall clock.
+    Real,
+}
+
+/// The judgement of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every threshold held, the oracle found nothing, the ledgers agree.
+    Pass,
+    /// A threshold, the oracle or the ledgers say no.
+    Fail,
+    /// The numbers cannot be trusted: lag, drops, too few samples.
+    Invalid,
+    /// Stopped before its time; the numbers cover what ran.
+    Interrupted,
+}
+
+/// Acquisitions of a flow, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Acquisitions {
+    /// Finished acquisitions, errors included; each arrival that started and
+    /// ended counts once.
+    pub acquisitions: u64,
+    /// Those without a token.
+    pub errors: u64,
+    /// `token_source.cache / (token_source.cache + token_source.identity_provider)`;
+    /// `null` when nothing succeeded.
+    pub hit_ratio: Option<f64>,
+    /// Where tokens came from.
+    pub token_source: TokenSourceCounts,
+    /// Which cache level served.
+    pub cache_level: CacheLevelCounts,
+    /// Why the identity provider was asked.
+    pub cache_refresh_reason: CacheRefreshReasonCounts,
+    /// Refreshes nobody waited for.
+    pub background_refreshes: u64,
+    /// Acquisitions that waited for another caller's fetch.
+    pub coalesced: u64,
+    /// How long acquisitions took.
+    pub durations: Durations,
+    /// Errors by OAuth error code or failure class.
+    pub errors_by_kind: BTreeMap<String, u64>,
+}
+
+/// A flow's share of the report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowReport {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Which flow it is.
+    pub flow: String,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub acquisitions: Acquisitions,
+}
+
+/// Successful acquisitions by MSAL's `TokenSource`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSourceCounts {
+    /// From L1 or L2.
+    pub cache: u64,
+    /// From the token endpoint.
+    pub identity_provider: u64,
+}
+
+/// Successful acquisitions by MSAL's `CacheLevel`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheLevelCounts {
+    /// Not from a cache.
+    pub none: u64,
+    /// From the instance's memory.
+    pub l1: u64,
+    /// From the shared store.
+    pub l2: u64,
+}
+
+/// Successful acquisitions by MSAL's `CacheRefreshReason`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheRefreshReasonCounts {
+    /// Served from the cache, or the flow never consults it.
+    pub not_applicable: u64,
+    /// The cache had nothing that fits.
+    pub no_cached_access_token: u64,
+    /// It had, but too old.
+    pub expired: u64,
+    /// The caller asked for a new one.
+    pub force_refresh_or_claims: u64,
+    /// Served from the cache while a refresh began.
+    pub proactively_refreshed: u64,
+    /// The cache is off.
+    pub cache_disabled: u64,
+}
+
+/// The three durations of MSAL's result metadata. Each is one distribution;
+/// `cache` counts every acquisition, `http` only those that used HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Durations {
+    /// The whole acquisition, inside the client.
+    pub total: Distribution,
+    /// Reading and writing the cache.
+    pub cache: Distribution,
+    /// Waiting for the token endpoint.
+    pub http: Distribution,
+}
+
+/// A distribution of times.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Samples.
+    pub count: u64,
+    /// Mean, microseconds; zero without samples, as are the rest.
+    pub mean_us: f64,
+    /// Median.
+    pub p50_us: f64,
+    /// 90th percentile.
+    pub p90_us: f64,
+    /// 99th percentile.
+    pub p99_us: f64,
+    /// 99.9th percentile.
+    pub p999_us: f64,
+    /// Longest.
+    pub max_us: f64,
+    /// The histogram in nanoseconds: base64 of `HdrHistogram` V2.
+    pub hdr: String,
+}
+
+/// How the load was offered. `offered = started + dropped` and
+/// `started = ok + error + timeout + censored`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Arrivals that fell due.
+    pub offered: u64,
+    /// Those that began.
+    pub started: u64,
+    /// Those that found `max_in_flight` reached.
+    pub dropped: u64,
+    /// Those that ended with a token.
+    pub ok: u64,
+    /// Those that ended with an error.
+    pub error: u64,
+    /// Those that took longer than `acquire_timeout`.
+    pub timeout: u64,
+    /// Those still running when the drain ended.
+    pub censored: u64,
+    /// Intended start to actual start: the generator's own delay.
+    pub lag: Distribution,
+    /// Intended start to end: what a caller would have seen.
+    pub response: Distribution,
+    /// Actual start to end.
+    pub service: Distribution,
+}
+
+/// What the identity provider counted between the first arrival and the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idp {
+    /// Requests to the token endpoint.
+    pub token_requests: u64,
+    /// Those for which a token with time left had already been issued.
+    pub redundant_token_requests: u64,
+    /// By grant type.
+    pub by_grant: BTreeMap<String, u64>,
+    /// By HTTP status.
+    pub by_status: BTreeMap<String, u64>,
+    /// Faults injected on purpose.
+    pub faults_injected: u64,
+}
+
+/// Token requests as each side counted them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Requests the acquisitions' results account for.
+    pub client_side: u64,
+    /// Requests the provider counted.
+    pub server_side: u64,
+    /// Requests that may or may not have reached the provider: no answer, or
+    /// their acquisition was still running at the end.
+    pub unsettled: u64,
+    /// Whether the two sides agree, `unsettled` allowed for.
+    pub balanced: bool,
+}
+
+/// What the check of every returned token found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oracle {
+    /// Tokens checked.
+    pub checked: u64,
+    /// Tokens of another tenant, application, user or audience.
+    pub wrong_token: u64,
+    /// Tokens past their expiry.
+    pub expired_served: u64,
+    /// Tokens without all the scopes asked for.
+    pub under_scoped: u64,
+    /// Tokens whose signature is not the provider's.
+    pub not_issued: u64,
+}
+
+/// What the caches hold and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// All instances' L1 together.
+    pub l1: L1,
+    /// The shared store.
+    pub l2: L2,
+}
+
+/// The memory layers of all instances, added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L1 {
+    /// Partitions held.
+    pub entries: u64,
+    /// Bytes they weigh.
+    pub bytes: u64,
+    /// Partitions pushed out by the size limit.
+    pub evictions: u64,
+}
+
+/// The shared store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L2 {
+    /// Blobs held.
+    pub entries: u64,
+    /// Bytes of those blobs.
+    pub bytes: u64,
+    /// Operations asked of it.
+    pub operations: L2Operations,
+    /// Operations that failed.
+    pub errors: u64,
+}
+
+/// Operations asked of L2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L2Operations {
+    /// Reads.
+    pub get: u64,
+    /// Writes.
+    pub set: u64,
+    /// Touches that extend a sliding expiration.
+    pub refresh: u64,
+    /// Removals.
+    pub remove: u64,
+}
+
+/// A predicted hit ratio beside the measured one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Theory {
+    /// `totals` or a flow's name.
+    pub scope: String,
+    /// What an ideal cache would do.
+    pub predicted_hit_ratio: f64,
+    /// What this one did.
+    pub measured_hit_ratio: f64,
+    /// The difference in standard errors.
+    pub z: f64,
+    /// What the prediction takes for granted.
+    pub assumptions: Vec<String>,
+    /// Where the gap comes from, in acquisitions.
+    pub attribution: BTreeMap<String, i64>,
+}
+
+/// One threshold with what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdResult {
+    /// As written in the scenario.
+    pub expression: String,
+    /// The measured value in the metric's unit; `null` when there was none.
+    pub measured: Option<f64>,
+    /// The limit in the same unit.
+    pub limit: f64,
+    /// `pass`, `fail`, or `no_data` (which is never a pass).
+    pub verdict: ThresholdVerdict,
+    /// The scenario file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u32,
+}
+
+/// The judgement of one threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdVerdict {
+    /// It held.
+    Pass,
+    /// It did not.
+    Fail,
+    /// Nothing, or too little, to judge by.
+    NoData,
+}

@@ -1,0 +1,23 @@
+//! Scenario files: what was written, validated, becomes the plan of what will
+//! run.
+//!
+//! Text is read into a tree with places ([`yaml`]), overrides are laid over it
+//! ([`overrides`]), sections take their fields from it ([`reader`],
+//! [`sections`]), meaning is checked across sections ([`lint`]), and what is
+//! left without problems is a [`plan::Plan`].
+
+pub mod lint;
+pub mod load;
+pub mod overrides;
+pub mod plan;
+pub mod problem;
+pub mod reader;
+pub mod schema;
+pub mod sections;
+pub mod span;
+pub mod units;
+pub mod yaml;
+
+pub use load::{LoadError, load};
+pub use overrides::Overrides;
+pub use plan::Plan;
