@@ -1,0 +1,277 @@
+//! How long an endpoint takes to answer.
+//!
+//! A latency is a floor, not an addition: the answer leaves when the drawn time has passed since
+//! the request arrived, or when the work is done, whichever is later. Signing therefore counts
+//! towards the configured latency instead of being added to it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand_distr::{Distribution, LogNormal};
+
+use crate::duration;
+use crate::endpoint::Endpoint;
+use crate::random::Stream;
+
+/// The standard normal distribution's 99th percentile.
+const Z_99: f64 = 2.326_347_874_040_840_8;
+
+/// No answer is held back for longer, however far out in the tail it was drawn.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// The distribution of one endpoint's response time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Latency {
+    /// Answers as soon as the work is done.
+    #[default]
+    None,
+    /// Always the same.
+    Fixed(Duration),
+    /// Every value between the two is equally likely.
+    Uniform {
+        /// The shortest.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// Lognormal, described by what one reads off a dashboard.
+    LogNormal {
+        /// Half of the answers are faster.
+        median: Duration,
+        /// Ninety-nine in a hundred are faster; at least the median.
+        p99: Duration,
+    },
+}
+
+impl Latency {
+    /// Says what is wrong with the parameters, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// A uniform latency whose `min` is above its `max`; a lognormal one whose median is zero or
+    /// above its 99th percentile.
+    pub fn validate(&self) -> Result<(), LatencyError> {
+        match *self {
+            Self::Uniform { min, max } if min > max => Err(LatencyError(format!(
+                "the shortest time, {min:?}, is above the longest, {max:?}"
+            ))),
+            Self::LogNormal { median, .. } if median.is_zero() => {
+                Err(LatencyError("the median must be above zero".to_owned()))
+            }
+            Self::LogNormal { median, p99 } if p99 < median => Err(LatencyError(format!(
+                "the 99th percentile, {p99:?}, is below the median, {median:?}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn draw(&self, generator: &mut impl rand::Rng) -> Duration {
+        let drawn = match *self {
+            Self::None => Duration::ZERO,
+            Self::Fixed(time) => time,
+            Self::Uniform { min, max } => generator.random_range(min..=max),
+            Self::LogNormal { median, p99 } => {
+                let mu = median.as_secs_f64().ln();
+                let sigma = (p99.as_secs_f64() / median.as_secs_f64()).ln() / Z_99;
+                LogNormal::new(mu, sigma)
+                    .ok()
+                    .map(|shape| shape.sample(generator))
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .unwrap_or(LONGEST)
+            }
+        };
+        drawn.min(LONGEST)
+    }
+}
+
+/// What is wrong with a latency.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LatencyError(String);
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Fixed(time) => write!(f, "fixed:{time:?}"),
+            Self::Uniform { min, max } => write!(f, "uniform:{min:?},{max:?}"),
+            Self::LogNormal { median, p99 } => write!(f, "lognormal:{median:?},{p99:?}"),
+        }
+    }
+}
+
+impl FromStr for Latency {
+    type Err = LatencyError;
+
+    /// Reads `none`, `fixed:20ms`, `uniform:10ms,50ms` or `lognormal:40ms,250ms` (median, p99).
+    fn from_str(text: &str) -> Result<Self, LatencyError> {
+        let (shape, times) = text.split_once(':').unwrap_or((text, ""));
+        let times = times
+            .split(',')
+            .filter(|time| !time.is_empty())
+            .map(|time| duration::parse(time).map_err(LatencyError))
+            .collect::<Result<Vec<_>, _>>()?;
+        let latency = match (shape, times.as_slice()) {
+            ("none", []) => Self::None,
+            ("fixed", &[time]) => Self::Fixed(time),
+            ("uniform", &[min, max]) => Self::Uniform { min, max },
+            ("lognormal", &[median, p99]) => Self::LogNormal { median, p99 },
+            _ => {
+                return Err(LatencyError(format!(
+                    "`{text}` is not a latency; write none, fixed:20ms, uniform:10ms,50ms or \
+                     lognormal:40ms,250ms (median, 99th percentile)"
+                )));
+            }
+        };
+        latency.validate()?;
+        Ok(latency)
+    }
+}
+
+/// The latency of each endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Latencies {
+    /// `/{tenant}/oauth2/v2.0/token` and its v1 form.
+    pub token: Latency,
+    /// `/{tenant}/oauth2/v2.0/authorize` and its v1 form.
+    pub authorize: Latency,
+    /// The `OpenID` configuration documents.
+    pub discovery: Latency,
+    /// The signing keys.
+    pub jwks: Latency,
+    /// `/common/discovery/instance`.
+    pub instance_discovery: Latency,
+}
+
+impl Latencies {
+    /// The latency of `endpoint`; those of the operator (health, metrics, admin) have none.
+    pub(crate) fn of(&self, endpoint: Endpoint) -> Latency {
+        match endpoint {
+            Endpoint::Token => self.token,
+            Endpoint::Authorize => self.authorize,
+            Endpoint::OpenIdConfiguration => self.discovery,
+            Endpoint::Jwks => self.jwks,
+            Endpoint::InstanceDiscovery => self.instance_discovery,
+            Endpoint::Other => Latency::None,
+        }
+    }
+}
+
+/// Draws the latency of each request.
+pub(crate) struct Pace {
+    latencies: Latencies,
+    /// One stream per endpoint: how often the keys are fetched does not move the token latencies.
+    streams: [Stream; Endpoint::ALL.len()],
+}
+
+impl Pace {
+    pub(crate) fn new(latencies: Latencies, seed: u64) -> Self {
+        let streams = Endpoint::ALL
+            .map(|endpoint| Stream::new(seed, &format!("latency/{}", endpoint.as_str())));
+        Self { latencies, streams }
+    }
+
+    /// How long after its arrival the next request to `endpoint` may be answered.
+    pub(crate) fn draw(&self, endpoint: Endpoint) -> Duration {
+        match self.latencies.of(endpoint) {
+            Latency::None => Duration::ZERO,
+            latency => self.streams[endpoint as usize].draw(|generator| latency.draw(generator)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn latencies_are_read_and_written_in_one_form() {
+        for (text, latency) in [
+            ("none", Latency::None),
+            ("fixed:20ms", Latency::Fixed(MS(20))),
+            (
+                "uniform:10ms,50ms",
+                Latency::Uniform {
+                    min: MS(10),
+                    max: MS(50),
+                },
+            ),
+            (
+                "lognormal:40ms,250ms",
+                Latency::LogNormal {
+                    median: MS(40),
+                    p99: MS(250),
+                },
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(latency), "{text}");
+            assert_eq!(latency.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn impossible_latencies_are_refused() {
+        for text in [
+            "",
+            "fixed",
+            "fixed:20",
+            "fixed:-20ms",
+            "fixed:1ms,2ms",
+            "uniform:5ms",
+            "uniform:50ms,10ms",
+            "lognormal:0s,10ms",
+            "lognormal:40ms,39ms",
+            "normal:4ms,5ms",
+        ] {
+            assert!(text.parse::<Latency>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lognormal_latency_has_the_median_and_p99_it_was_given() {
+        let latency = Latency::LogNormal {
+            median: MS(40),
+            p99: MS(250),
+        };
+        let stream = Stream::new(7, "test");
+        let mut drawn: Vec<_> = (0..40_000)
+            .map(|_| stream.draw(|generator| latency.draw(generator)))
+            .collect();
+        drawn.sort_unstable();
+        let at = |percentile: usize| drawn[drawn.len() * percentile / 100].as_secs_f64() * 1e3;
+        assert!((38.0..42.0).contains(&at(50)), "median {} ms", at(50));
+        assert!((225.0..275.0).contains(&at(99)), "p99 {} ms", at(99));
+    }
+
+    #[test]
+    fn an_endless_tail_is_cut() {
+        let latency = Latency::LogNormal {
+            median: Duration::MAX,
+            p99: Duration::MAX,
+        };
+        let stream = Stream::new(7, "test");
+        assert_eq!(stream.draw(|generator| latency.draw(generator)), LONGEST);
+    }
+
+    #[test]
+    fn one_endpoints_draws_do_not_move_anothers() {
+        let shape = Latency::Uniform {
+            min: MS(0),
+            max: MS(1000),
+        };
+        let latencies = Latencies {
+            token: shape,
+            jwks: shape,
+            ..Latencies::default()
+        };
+        let (quiet, busy) = (Pace::new(latencies, 7), Pace::new(latencies, 7));
+        for _ in 0..10 {
+            busy.draw(Endpoint::Jwks);
+        }
+        assert_eq!(quiet.draw(Endpoint::Token), busy.draw(Endpoint::Token));
+    }
+}

@@ -1,0 +1,3 @@
+//! How the server behaves beside being right: how long it takes.
+
+pub(crate) mod latency;

@@ -1,0 +1,117 @@
+//! What a server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::behavior::latency::Latencies;
+use crate::signing::Signing;
+
+/// Everything about a server that can be chosen.
+///
+/// ```
+/// use mock_idp::Config;
+///
+/// let config = Config {
+///     https: Some(([127, 0, 0, 1], 0).into()),
+///     seed: 42,
+///     ..Config::default()
+/// };
+/// # let _ = config;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to serve HTTPS; port 0 takes a free one.
+    pub https: Option<SocketAddr>,
+    /// Where to serve plain HTTP; port 0 takes a free one.
+    pub http: Option<SocketAddr>,
+    /// Where the certificate authority is kept; `None` for the user's data directory.
+    pub data_dir: Option<PathBuf>,
+    /// How long what the server issues is valid.
+    pub lifetimes: Lifetimes,
+    /// How long endpoints take to answer.
+    pub latency: Latencies,
+    /// Where tokens are signed.
+    pub signing: Signing,
+    /// What a client may take of the server.
+    pub limits: Limits,
+    /// Decides ids in tokens and latencies; random by default.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            https: None,
+            http: None,
+            data_dir: None,
+            lifetimes: Lifetimes::default(),
+            latency: Latencies::default(),
+            signing: Signing::default(),
+            limits: Limits::default(),
+            seed: rand::random(),
+        }
+    }
+}
+
+/// How long what the server issues is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Access and ID tokens: `expires_in`, whole seconds. No MSAL ever takes a token of five
+    /// minutes or less from its cache.
+    pub expires_in: Duration,
+    /// `ext_expires_in`; as long as `expires_in` when left out.
+    pub ext_expires_in: Option<Duration>,
+    /// `refresh_in`; absent from answers when left out.
+    pub refresh_in: Option<Duration>,
+    /// Refresh tokens.
+    pub refresh_token: Duration,
+    /// Authorization codes.
+    pub code: Duration,
+}
+
+impl Default for Lifetimes {
+    /// Entra's: an hour less a second, 90 days, ten minutes.
+    fn default() -> Self {
+        Self {
+            expires_in: Duration::from_secs(3599),
+            ext_expires_in: None,
+            refresh_in: None,
+            refresh_token: Duration::from_hours(90 * 24),
+            code: Duration::from_mins(10),
+        }
+    }
+}
+
+/// What a client may take of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; more wait to be accepted.
+    pub connections: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
+    /// Time for the headers of a request, the wait for it on an idle connection included.
+    pub headers: Duration,
+    /// Bytes of the headers of a request, at least 8192.
+    pub header_bytes: usize,
+    /// Time for the body of a request.
+    pub body: Duration,
+    /// Bytes of the body of a request.
+    pub body_bytes: usize,
+    /// Time for requests in flight to finish when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(60),
+            header_bytes: 32 * 1024,
+            body: Duration::from_secs(10),
+            body_bytes: 64 * 1024,
+            drain: Duration::from_secs(10),
+        }
+    }
+}

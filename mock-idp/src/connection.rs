@@ -1,0 +1,192 @@
+//! Accepts connections and serves each until it ends or the server stops.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::config::Limits;
+use crate::opening::Opening;
+use crate::origin::Scheme;
+
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 256;
+
+/// How often an idle HTTP/2 client is asked whether it is still there, and how long it has to say.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait when no connection can be accepted, as when files have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the connections of one listener share.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// Serves HTTPS when there is one.
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    /// Shared by all listeners of a server.
+    pub(crate) connections: Arc<Semaphore>,
+}
+
+impl Listener {
+    /// Accepts until `stop` is told or dropped, then lets requests in flight finish within the
+    /// time allowed.
+    pub(crate) async fn serve(self, mut stop: watch::Receiver<()>) {
+        let Self {
+            socket,
+            tls,
+            router,
+            limits,
+            connections,
+        } = self;
+        let served = Served {
+            builder: Arc::new(builder(&limits)),
+            tls,
+            router,
+            limits,
+        };
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.changed() => break,
+                Some(ended) = tasks.join_next() => {
+                    report(ended);
+                    continue;
+                }
+                accepted = accept(&socket, &connections) => accepted,
+            };
+            match accepted {
+                Ok((stream, permit)) => {
+                    let (served, stop) = (served.clone(), stop.clone());
+                    tasks.spawn(async move {
+                        served.connection(stream, stop).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(socket);
+        let drained = timeout(limits.drain, async {
+            while let Some(ended) = tasks.join_next().await {
+                report(ended);
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(connections = tasks.len(), "requests did not finish in time");
+        }
+        tasks.shutdown().await;
+    }
+}
+
+async fn accept(
+    socket: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = socket.accept().await?;
+    Ok((stream, permit))
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended.and(Ok(())) {
+        tracing::error!(%error, "a connection's task failed");
+    }
+}
+
+/// Everything a connection needs.
+#[derive(Clone)]
+struct Served {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Limits,
+}
+
+impl Served {
+    async fn connection(self, stream: TcpStream, mut stop: watch::Receiver<()>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection lost");
+            return;
+        }
+        let Some(tls) = self.tls.clone() else {
+            return self.http(stream, Scheme::Http, stop).await;
+        };
+        let handshake = tokio::select! {
+            biased;
+            _ = stop.changed() => return,
+            handshake = timeout(self.limits.handshake, tls.accept(stream)) => handshake,
+        };
+        match handshake {
+            Ok(Ok(stream)) => self.http(stream, Scheme::Https, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    async fn http(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        scheme: Scheme,
+        mut stop: watch::Receiver<()>,
+    ) {
+        let stream = Opening::new(stream, self.limits.headers);
+        let service = self
+            .router
+            .map_request(move |mut request: http::Request<_>| {
+                request.extensions_mut().insert(scheme);
+                request
+            });
+        let service = TowerToHyperService::new(service);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            _ = stop.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "connection ended early");
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.headers)
+        .max_buf_size(limits.header_bytes.max(8192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}

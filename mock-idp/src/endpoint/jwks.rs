@@ -1,0 +1,45 @@
+//! The public signing keys.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
+
+use super::discovery::locate;
+use super::{Version, reply};
+use crate::idp::Idp;
+
+pub(super) async fn v1(
+    State(idp): State<Arc<Idp>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    keys(Version::V1, &idp, &tenant, request)
+}
+
+pub(super) async fn v2(
+    State(idp): State<Arc<Idp>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    keys(Version::V2, &idp, &tenant, request)
+}
+
+fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let (origin, _) = match locate(idp, &parts, tenant) {
+        Ok(located) => located,
+        Err(refused) => return *refused,
+    };
+    // Keys are shared by all tenants, so the issuer they may sign for is a template.
+    let issuer = match version {
+        Version::V1 => None,
+        Version::V2 => Some(format!("{origin}/{{tenantid}}/v2.0")),
+    };
+    reply::json(
+        StatusCode::OK,
+        &json!({ "keys": [idp.signer.key().public(issuer)] }),
+    )
+}

@@ -1,0 +1,177 @@
+//! The HTTP endpoints: one file each.
+
+mod authorize;
+mod body;
+mod discovery;
+mod instance;
+mod jwks;
+mod observe;
+mod operator;
+mod reply;
+mod token;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{any, get};
+use http::Uri;
+use http::uri::PathAndQuery;
+use tower::ServiceExt as _;
+
+use self::observe::observer;
+use crate::idp::Idp;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Token,
+    Authorize,
+    OpenIdConfiguration,
+    Jwks,
+    InstanceDiscovery,
+    Other,
+}
+
+impl Endpoint {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Token,
+        Self::Authorize,
+        Self::OpenIdConfiguration,
+        Self::Jwks,
+        Self::InstanceDiscovery,
+        Self::Other,
+    ];
+
+    /// The name in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Authorize => "authorize",
+            Self::OpenIdConfiguration => "openid_configuration",
+            Self::Jwks => "jwks",
+            Self::InstanceDiscovery => "instance_discovery",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Which generation of an endpoint was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The Azure AD endpoints.
+    V1,
+    /// The Microsoft identity platform endpoints.
+    V2,
+}
+
+/// All endpoints of an identity provider. A server puts it behind sockets; a test or a run in
+/// virtual time may call it as it is.
+pub fn router(idp: Arc<Idp>) -> Router {
+    let routes = Router::new()
+        .merge(token_routes(&idp))
+        .merge(authorize_routes(&idp))
+        .merge(discovery_routes(&idp))
+        .merge(operator_routes(&idp))
+        .with_state(idp);
+    // Routes are matched after this, so Entra's tolerance of case and slashes holds for all.
+    Router::new().fallback_service(routes.map_request(tolerate))
+}
+
+fn token_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    Router::new()
+        .route("/{tenant}/oauth2/token", any(token::v1))
+        .route("/{tenant}/oauth2/v2.0/token", any(token::v2))
+        .layer(observer(idp, Endpoint::Token))
+}
+
+fn authorize_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    Router::new()
+        .route(
+            "/{tenant}/oauth2/authorize",
+            get(authorize::get).post(authorize::post),
+        )
+        .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            get(authorize::get).post(authorize::post),
+        )
+        .layer(observer(idp, Endpoint::Authorize))
+}
+
+fn discovery_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    let documents = Router::new()
+        .route(
+            "/{tenant}/.well-known/openid-configuration",
+            get(discovery::v1),
+        )
+        .route(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            get(discovery::v2),
+        )
+        .layer(observer(idp, Endpoint::OpenIdConfiguration));
+    let keys = Router::new()
+        .route("/{tenant}/discovery/keys", get(jwks::v1))
+        .route("/{tenant}/discovery/v2.0/keys", get(jwks::v2))
+        .layer(observer(idp, Endpoint::Jwks));
+    let instances = Router::new()
+        .route("/{tenant}/discovery/instance", get(instance::get))
+        .layer(observer(idp, Endpoint::InstanceDiscovery));
+    documents.merge(keys).merge(instances)
+}
+
+fn operator_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    Router::new()
+        .route("/healthz", get(operator::healthz))
+        .route("/metrics", get(operator::metrics))
+        .route("/admin/ledger", get(operator::ledger))
+        .fallback(reply::not_found)
+        .layer(observer(idp, Endpoint::Other))
+}
+
+/// Entra minds neither the case of a path nor a slash at its end.
+fn tolerate(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return request;
+    }
+    let mut tolerated = trimmed.to_ascii_lowercase();
+    if tolerated.is_empty() {
+        tolerated.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        tolerated.push('?');
+        tolerated.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(tolerated).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn case_and_slashes_at_the_end_do_not_matter() {
+        for (uri, expected) in [
+            (
+                "/Common/OAuth2/V2.0/Token/?A=B",
+                "/common/oauth2/v2.0/token?A=B",
+            ),
+            ("/common/x", "/common/x"),
+            ("/", "/"),
+            ("///", "/"),
+            ("https://Host/A/", "https://Host/a"),
+        ] {
+            let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+            assert_eq!(tolerate(request).uri().to_string(), expected);
+        }
+    }
+}

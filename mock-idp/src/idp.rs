@@ -1,0 +1,101 @@
+//! One identity provider: its keys, clock, directory and ledger. It has no sockets; a server or a
+//! test brings requests to its router.
+
+use crate::behavior::latency::{LatencyError, Pace};
+use crate::clock::Clock;
+use crate::config::{Config, Lifetimes, Limits};
+use crate::ledger::{Ledger, LedgerSnapshot};
+use crate::metrics::Metrics;
+use crate::random::Stream;
+use crate::redeemed::RedeemedCodes;
+use crate::sealed::Sealer;
+use crate::signing::{Signer, SigningError};
+
+/// The state behind a [`router`](crate::router).
+pub struct Idp {
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) limits: Limits,
+    pub(crate) pace: Pace,
+    pub(crate) clock: Clock,
+    /// Ids in tokens and answers.
+    pub(crate) ids: Stream,
+    pub(crate) signer: Signer,
+    pub(crate) sealer: Sealer,
+    pub(crate) redeemed: RedeemedCodes,
+    pub(crate) ledger: Ledger,
+    pub(crate) metrics: Metrics,
+}
+
+impl Idp {
+    /// Makes a signing key and starts the signing threads. Blocks for the tenth of a second or
+    /// more that a key takes.
+    ///
+    /// # Errors
+    ///
+    /// A latency that makes no sense, or no key or thread to be had.
+    pub fn new(config: &Config) -> Result<Self, IdpError> {
+        let latencies = config.latency;
+        for (name, latency) in [
+            ("token", latencies.token),
+            ("authorize", latencies.authorize),
+            ("discovery", latencies.discovery),
+            ("jwks", latencies.jwks),
+            ("instance_discovery", latencies.instance_discovery),
+        ] {
+            latency
+                .validate()
+                .map_err(|source| IdpError::Latency { name, source })?;
+        }
+        let signer = Signer::start(config.signing)?;
+        let sealer =
+            Sealer::new(config.seed).ok_or_else(|| SigningError::Key("no cipher".to_owned()))?;
+        Ok(Self {
+            lifetimes: config.lifetimes,
+            limits: config.limits,
+            pace: Pace::new(latencies, config.seed),
+            clock: Clock::system(),
+            ids: Stream::new(config.seed, "ids"),
+            signer,
+            sealer,
+            redeemed: RedeemedCodes::default(),
+            ledger: Ledger::default(),
+            metrics: Metrics::default(),
+        })
+    }
+
+    /// What was asked of the token endpoint so far, and what was issued.
+    pub fn ledger(&self) -> LedgerSnapshot {
+        self.ledger.snapshot()
+    }
+}
+
+impl std::fmt::Debug for Idp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Idp")
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no identity provider.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdpError {
+    /// A latency makes no sense.
+    #[error("the latency of `{name}` makes no sense: {source}")]
+    Latency {
+        /// The endpoint.
+        name: &'static str,
+        /// What is wrong.
+        source: LatencyError,
+    },
+    /// No signing key or thread.
+    #[error("{0}")]
+    Signing(String),
+}
+
+impl From<SigningError> for IdpError {
+    fn from(error: SigningError) -> Self {
+        Self::Signing(error.to_string())
+    }
+}

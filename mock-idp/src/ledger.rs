@@ -1,0 +1,332 @@
+//! What was asked of the token endpoint and what was issued, counted where the client under test
+//! cannot embellish it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use http::StatusCode;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::UnixTime;
+
+/// A token with less time left than this is one that every MSAL replaces.
+const EXPIRY_BUFFER: Duration = Duration::from_mins(5);
+
+const SHARDS: usize = 16;
+
+/// Live tokens remembered: about 64 MB. Beyond it those that end soonest are forgotten.
+const MOST_PER_SHARD: usize = 65_536;
+
+/// The status counted for a request whose client went away before it was answered; nginx writes
+/// the same number into its logs.
+pub(crate) const CLIENT_GONE: u16 = 499;
+
+/// What a token request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// `client_credentials`
+    ClientCredentials,
+    /// `authorization_code`
+    AuthorizationCode,
+    /// `refresh_token`
+    RefreshToken,
+    /// `urn:ietf:params:oauth:grant-type:jwt-bearer`
+    OnBehalfOf,
+    /// Any other, and requests that did not get as far as naming one.
+    Other,
+}
+
+impl GrantType {
+    /// Every grant type.
+    pub const ALL: [Self; 5] = [
+        Self::ClientCredentials,
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::OnBehalfOf,
+        Self::Other,
+    ];
+
+    /// The name in reports and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::OnBehalfOf => "on_behalf_of",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The ledger at one moment. Its three counts of requests agree: `token_requests` is the sum of
+/// `by_grant` and of `by_status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerSnapshot {
+    /// Requests that reached the token endpoint, failed ones included.
+    pub token_requests: u64,
+    /// Successful ones that a working cache would not have made: a token for the same client,
+    /// tenant, subject, assertion and scopes with more than five minutes left had already been
+    /// issued, and the request neither redeemed a code nor carried a claims challenge.
+    pub redundant_token_requests: u64,
+    /// Token requests by what they asked for.
+    pub by_grant: BTreeMap<GrantType, u64>,
+    /// Token requests by the HTTP status they were answered with; 499 when the client went away
+    /// before its answer.
+    pub by_status: BTreeMap<u16, u64>,
+    /// Answers made worse on purpose.
+    pub faults_injected: u64,
+    /// Access tokens issued.
+    pub tokens_issued: u64,
+    /// Live tokens forgotten to bound memory. Above zero, `redundant_token_requests` is a lower
+    /// bound.
+    pub tokens_forgotten: u64,
+}
+
+/// What makes two token requests ask for the same token.
+#[derive(Debug)]
+pub(crate) struct TokenIdentity<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) tenant_id: Uuid,
+    /// The user; `None` for the application itself.
+    pub(crate) subject: Option<Uuid>,
+    /// The assertion a token was asked for with.
+    pub(crate) assertion: Option<&'a str>,
+    pub(crate) scopes: &'a str,
+}
+
+impl TokenIdentity<'_> {
+    fn digest(&self) -> u128 {
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut part = |bytes: &[u8]| {
+            context.update(&bytes.len().to_le_bytes());
+            context.update(bytes);
+        };
+        part(self.client_id.to_ascii_lowercase().as_bytes());
+        part(self.tenant_id.as_bytes());
+        part(
+            self.subject
+                .as_ref()
+                .map_or(&[], |subject| subject.as_bytes().as_slice()),
+        );
+        part(self.assertion.unwrap_or_default().as_bytes());
+        part(self.scopes.as_bytes());
+        let mut head = [0; 16];
+        head.copy_from_slice(&context.finish().as_ref()[..16]);
+        u128::from_le_bytes(head)
+    }
+}
+
+/// The running ledger.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    counts: Mutex<LedgerSnapshot>,
+    issued: [Mutex<Shard>; SHARDS],
+}
+
+/// When tokens end, by what they are for.
+#[derive(Default)]
+struct Shard {
+    ends: HashMap<u128, UnixTime>,
+    /// Entries left after the last sweep; the next is due at twice as many.
+    swept_to: usize,
+}
+
+impl Ledger {
+    /// Counts one request to the token endpoint, at its end.
+    pub(crate) fn request(&self, grant: GrantType, status: u16) {
+        let mut counts = self.counts.lock();
+        counts.token_requests += 1;
+        *counts.by_grant.entry(grant).or_default() += 1;
+        *counts.by_status.entry(status).or_default() += 1;
+    }
+
+    /// Counts an access token issued, and whether a cache would have had one. `excused` requests
+    /// are never redundant.
+    pub(crate) fn issued(
+        &self,
+        identity: &TokenIdentity<'_>,
+        now: UnixTime,
+        ends: UnixTime,
+        excused: bool,
+    ) {
+        let key = identity.digest();
+        let shard = &self.issued[usize::try_from(key % SHARDS as u128).unwrap_or(0)];
+        let (had_one, forgotten) = shard.lock().insert(key, now, ends);
+        let mut counts = self.counts.lock();
+        counts.tokens_issued += 1;
+        counts.redundant_token_requests += u64::from(had_one && !excused);
+        counts.tokens_forgotten += forgotten;
+    }
+
+    pub(crate) fn snapshot(&self) -> LedgerSnapshot {
+        self.counts.lock().clone()
+    }
+}
+
+impl Shard {
+    /// Remembers a token. Says whether a live one was there, and how many were forgotten.
+    fn insert(&mut self, key: u128, now: UnixTime, ends: UnixTime) -> (bool, u64) {
+        let still_good = |ends: UnixTime| ends > now.plus(EXPIRY_BUFFER);
+        let known = self.ends.get(&key).copied();
+        let latest = known.map_or(ends, |known| known.max(ends));
+        if still_good(latest) {
+            self.ends.insert(key, latest);
+        }
+        let mut forgotten = 0;
+        if self.ends.len() >= 1024.max(self.swept_to * 2) || self.ends.len() > MOST_PER_SHARD {
+            self.ends.retain(|_, ends| still_good(*ends));
+            forgotten = self.forget_half_if_full();
+            self.swept_to = self.ends.len();
+        }
+        (known.is_some_and(still_good), forgotten)
+    }
+
+    fn forget_half_if_full(&mut self) -> u64 {
+        if self.ends.len() <= MOST_PER_SHARD {
+            return 0;
+        }
+        let before = self.ends.len();
+        let mut ends: Vec<_> = self.ends.iter().map(|(&key, &ends)| (ends, key)).collect();
+        let (_, &mut median, _) = ends.select_nth_unstable(before / 2);
+        self.ends.retain(|&key, &mut ends| (ends, key) >= median);
+        u64::try_from(before - self.ends.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The status a finished request is counted under.
+pub(crate) fn status_of(status: Option<StatusCode>) -> u16 {
+    status.map_or(CLIENT_GONE, |status| status.as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn identity(client_id: &str) -> TokenIdentity<'_> {
+        TokenIdentity {
+            client_id,
+            tenant_id: Uuid::nil(),
+            subject: None,
+            assertion: None,
+            scopes: "api://x .default",
+        }
+    }
+
+    fn redundant_after(lifetime: Duration, waited: Duration, excused: bool) -> u64 {
+        let (ledger, now) = (Ledger::default(), Clock::system().now());
+        ledger.issued(&identity("app"), now, now.plus(lifetime), false);
+        let later = now.plus(waited);
+        ledger.issued(&identity("app"), later, later.plus(lifetime), excused);
+        ledger.snapshot().redundant_token_requests
+    }
+
+    #[test]
+    fn a_second_token_is_redundant_while_the_first_has_five_minutes_left() {
+        assert_eq!(redundant_after(HOUR, Duration::ZERO, false), 1);
+        assert_eq!(redundant_after(HOUR, Duration::from_secs(3_299), false), 1);
+        assert_eq!(redundant_after(HOUR, Duration::from_secs(3_300), false), 0);
+        assert_eq!(
+            redundant_after(Duration::from_secs(300), Duration::ZERO, false),
+            0
+        );
+        assert_eq!(redundant_after(HOUR, Duration::ZERO, true), 0);
+    }
+
+    #[test]
+    fn another_token_is_not_redundant() {
+        let now = Clock::system().now();
+        let base = identity("app");
+        let others = [
+            identity("other"),
+            TokenIdentity {
+                tenant_id: Uuid::max(),
+                ..identity("app")
+            },
+            TokenIdentity {
+                subject: Some(Uuid::nil()),
+                ..identity("app")
+            },
+            TokenIdentity {
+                assertion: Some("a"),
+                ..identity("app")
+            },
+            TokenIdentity {
+                scopes: "api://y .default",
+                ..identity("app")
+            },
+        ];
+        let ledger = Ledger::default();
+        for identity in std::iter::once(&base).chain(&others) {
+            ledger.issued(identity, now, now.plus(HOUR), false);
+        }
+        assert_eq!(ledger.snapshot().redundant_token_requests, 0);
+        assert_eq!(ledger.snapshot().tokens_issued, 6);
+    }
+
+    #[test]
+    fn expired_tokens_are_forgotten_and_live_ones_only_at_the_bound() {
+        let now = Clock::system().now();
+        let mut shard = Shard::default();
+        for key in 0..200_000 {
+            let at = now.plus(Duration::from_secs(u64::try_from(key).unwrap()));
+            let (_, forgotten) = shard.insert(key, at, at.plus(HOUR));
+            assert_eq!(forgotten, 0);
+        }
+        assert!(shard.ends.len() < 10_000, "{} remembered", shard.ends.len());
+
+        let mut shard = Shard::default();
+        let mut forgotten = 0;
+        for key in 0..200_000 {
+            forgotten += shard.insert(key, now, now.plus(HOUR)).1;
+        }
+        assert!(
+            shard.ends.len() <= MOST_PER_SHARD,
+            "{} remembered",
+            shard.ends.len()
+        );
+        assert_eq!(
+            forgotten,
+            200_000 - u64::try_from(shard.ends.len()).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_snapshot_is_consistent_and_survives_json() {
+        let ledger = Ledger::default();
+        ledger.request(GrantType::OnBehalfOf, 200);
+        ledger.request(GrantType::OnBehalfOf, 400);
+        ledger.request(GrantType::Other, status_of(None));
+        let snapshot = ledger.snapshot();
+        assert_eq!(
+            snapshot.token_requests,
+            snapshot.by_grant.values().sum::<u64>()
+        );
+        assert_eq!(
+            snapshot.token_requests,
+            snapshot.by_status.values().sum::<u64>()
+        );
+        let json = serde_json::to_string(&snapshot).unwrap();
+        assert!(
+            json.contains(r#""by_grant":{"on_behalf_of":2,"other":1}"#),
+            "{json}"
+        );
+        assert_eq!(
+            serde_json::from_str::<LedgerSnapshot>(&json).unwrap(),
+            snapshot
+        );
+    }
+
+    #[test]
+    fn grant_names_are_those_of_the_metric_catalogue() {
+        for grant in GrantType::ALL {
+            assert_eq!(serde_json::to_value(grant).unwrap(), grant.as_str());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The claims of the tokens issued, as Entra's v2 tokens carry them.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::UnixTime;
+use crate::directory::application::Application;
+use crate::directory::user::User;
+use crate::random::Stream;
+use crate::scope::Scopes;
+
+/// Entra's tokens are valid from five minutes before they were issued, for clocks that are late.
+const BACKDATED: Duration = Duration::from_mins(5);
+
+/// The claims of one token.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Claims {
+    /// An access token for an application.
+    App(AppClaims),
+    /// An access token for a user.
+    User(UserClaims),
+    /// An ID token.
+    Id(IdClaims),
+}
+
+/// When a token was issued and when it ends.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Validity {
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+}
+
+impl Validity {
+    pub(crate) fn new(now: UnixTime, lifetime: Duration) -> Self {
+        let from = now.minus(BACKDATED).as_seconds();
+        Self {
+            iat: from,
+            nbf: from,
+            exp: now.plus(lifetime).as_seconds(),
+        }
+    }
+}
+
+/// Claims that mean something to Entra alone. They differ from token to token, which is why they
+/// are here: what a cache stores does not compress to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Opaque {
+    aio: String,
+    rh: String,
+    uti: String,
+    xms_ftd: String,
+}
+
+impl Opaque {
+    pub(crate) fn draw(ids: &Stream) -> Self {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        Self {
+            aio: encode(&ids.bytes::<48>()),
+            rh: format!("1.A{}.", encode(&ids.bytes::<33>())),
+            uti: encode(&ids.bytes::<16>()),
+            xms_ftd: encode(&ids.bytes::<51>()),
+        }
+    }
+}
+
+/// Who issues, to whom, for what.
+pub(crate) struct Issue<'a> {
+    pub(crate) issuer: String,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) application: &'a Application,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) validity: Validity,
+}
+
+/// Claims of an app-only access token.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AppClaims {
+    aud: String,
+    iss: String,
+    #[serde(flatten)]
+    validity: Validity,
+    aio: String,
+    azp: String,
+    azpacr: &'static str,
+    oid: Uuid,
+    rh: String,
+    sub: Uuid,
+    tid: Uuid,
+    uti: String,
+    ver: &'static str,
+    xms_ftd: String,
+}
+
+impl AppClaims {
+    pub(crate) fn new(issue: &Issue<'_>, opaque: Opaque) -> Self {
+        let principal = issue.application.service_principal_in(issue.tenant_id);
+        Self {
+            aud: issue.scopes.audience().to_owned(),
+            iss: issue.issuer.clone(),
+            validity: issue.validity,
+            aio: opaque.aio,
+            azp: issue.application.client_id.clone(),
+            azpacr: issue.application.authentication.as_claim(),
+            oid: principal,
+            rh: opaque.rh,
+            sub: principal,
+            tid: issue.tenant_id,
+            uti: opaque.uti,
+            ver: "2.0",
+            xms_ftd: opaque.xms_ftd,
+        }
+    }
+}
+
+/// Claims of a user's access token.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UserClaims {
+    aud: String,
+    iss: String,
+    #[serde(flatten)]
+    validity: Validity,
+    aio: String,
+    azp: String,
+    azpacr: &'static str,
+    name: String,
+    oid: Uuid,
+    preferred_username: String,
+    rh: String,
+    scp: String,
+    sub: String,
+    tid: Uuid,
+    uti: String,
+    ver: &'static str,
+    xms_ftd: String,
+}
+
+impl UserClaims {
+    pub(crate) fn new(issue: &Issue<'_>, user: &User, opaque: Opaque) -> Self {
+        let audience = issue.scopes.audience().to_owned();
+        Self {
+            iss: issue.issuer.clone(),
+            validity: issue.validity,
+            aio: opaque.aio,
+            azp: issue.application.client_id.clone(),
+            azpacr: issue.application.authentication.as_claim(),
+            name: user.display_name().to_owned(),
+            oid: user.object_id_in(issue.tenant_id),
+            preferred_username: user.name.clone(),
+            rh: opaque.rh,
+            scp: issue.scopes.granted(),
+            sub: user.subject_for(&audience),
+            tid: issue.tenant_id,
+            uti: opaque.uti,
+            ver: "2.0",
+            xms_ftd: opaque.xms_ftd,
+            aud: audience,
+        }
+    }
+}
+
+/// Claims of an ID token.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct IdClaims {
+    aud: String,
+    iss: String,
+    #[serde(flatten)]
+    validity: Validity,
+    aio: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
+    oid: Uuid,
+    preferred_username: String,
+    rh: String,
+    sub: String,
+    tid: Uuid,
+    uti: String,
+    ver: &'static str,
+}
+
+impl IdClaims {
+    pub(crate) fn new(
+        issue: &Issue<'_>,
+        user: &User,
+        nonce: Option<String>,
+        opaque: Opaque,
+    ) -> Self {
+        let client_id = &issue.application.client_id;
+        Self {
+            aud: client_id.clone(),
+            iss: issue.issuer.clone(),
+            validity: issue.validity,
+            aio: opaque.aio,
+            name: user.display_name().to_owned(),
+            nonce,
+            oid: user.object_id_in(issue.tenant_id),
+            preferred_username: user.name.clone(),
+            rh: opaque.rh,
+            sub: user.subject_for(client_id),
+            tid: issue.tenant_id,
+            uti: opaque.uti,
+            ver: "2.0",
+        }
+    }
+}
+
+/// What on-behalf-of needs to know of the token it is given.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AssertionClaims {
+    pub(crate) aud: String,
+    pub(crate) exp: u64,
+    pub(crate) tid: Uuid,
+    /// Absent in an ID token.
+    pub(crate) azp: Option<String>,
+    /// Absent in an app-only token.
+    pub(crate) scp: Option<String>,
+    pub(crate) preferred_username: Option<String>,
+}
+
+/// Tells a client which account an answer is about.
+pub(crate) fn client_info(user: &User) -> String {
+    let info = serde_json::json!({ "uid": user.home_object_id, "utid": user.home_tenant_id });
+    URL_SAFE_NO_PAD.encode(info.to_string())
+}
