@@ -134,9 +134,14 @@ impl TokenCache {
         self.l1.as_ref().map(L1::stats)
     }
 
+    /// What L1 holds under `key`, touching nothing.
+    pub fn peek_l1(&self, key: &PartitionKey) -> Option<Arc<Partition>> {
+        self.l1.as_ref()?.get(key, self.clock.now())
+    }
+
     /// Reads `key` from L1 alone; a hit touches L2 where the policy says so.
     pub async fn read_l1(&self, key: &PartitionKey) -> Option<Arc<Partition>> {
-        let partition = self.l1.as_ref()?.get(key, self.clock.now())?;
+        let partition = self.peek_l1(key)?;
         let touches = match self.policy.l2_touch {
             L2Touch::Always => true,
             L2Touch::OnlyIfSliding => self.l2_sliding.is_some(),
@@ -201,7 +206,7 @@ impl TokenCache {
             StaleL1::AskIdentityProvider => self.read(key).await.partition,
             StaleL1::AskL2 => match self.fetch_l2(key).await {
                 Some(partition) => Some(partition),
-                None => self.l1.as_ref()?.get(key, self.clock.now()),
+                None => self.peek_l1(key),
             },
         }
     }

@@ -32,32 +32,33 @@ pub struct Partition {
     size_bytes: usize,
 }
 
-/// Which access token is wanted.
-#[derive(Debug, Clone)]
-pub struct Query {
+/// Which access token is wanted. Borrowed, so that asking costs no allocation
+/// and threads share no reference counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
     /// Whose.
-    pub subject: Subject,
+    pub subject: Subject<'a>,
     /// Issued by this tenant; `None` takes any (on-behalf-of at `common`).
-    pub tenant_id: Option<Arc<str>>,
+    pub tenant_id: Option<&'a str>,
     /// Covering these scopes.
-    pub scopes: Scopes,
+    pub scopes: &'a Scopes,
     /// Presented like this.
-    pub token_type: TokenType,
+    pub token_type: &'a TokenType,
     /// Of this cloud.
-    pub environment: Environment,
+    pub environment: &'a Environment,
     /// Issued to this application.
-    pub client_id: Arc<str>,
+    pub client_id: &'a str,
 }
 
 /// Whose token is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
     /// The application's own.
     Application,
     /// Got on behalf of the bearer of an assertion.
-    Assertion(AssertionHash),
+    Assertion(&'a AssertionHash),
     /// A signed-in user's.
-    Account(HomeAccountId),
+    Account(&'a HomeAccountId),
 }
 
 /// What a search for an access token found.
@@ -93,7 +94,11 @@ impl Partition {
     /// # Errors
     ///
     /// [`CacheError::MultipleMatchingTokens`] when more than one fits.
-    pub fn find_access_token(&self, query: &Query, now: Timestamp) -> Result<Lookup, CacheError> {
+    pub fn find_access_token(
+        &self,
+        query: &Query<'_>,
+        now: Timestamp,
+    ) -> Result<Lookup, CacheError> {
         let preferred = query.environment.preferred_cache();
         let mut fitting = Fitting::None;
         let mut in_preferred = Fitting::None;
@@ -144,19 +149,19 @@ impl Partition {
     }
 
     /// The account signed in with this id, if any.
-    pub fn find_account(&self, id: &HomeAccountId) -> Option<&Arc<Account>> {
+    pub fn find_account(&self, home_account_id: &str) -> Option<&Arc<Account>> {
         self.accounts.values().find(|account| {
             account
                 .home_account_id
                 .as_str()
-                .eq_ignore_ascii_case(id.as_str())
+                .eq_ignore_ascii_case(home_account_id)
         })
     }
 
     /// The ID token of the account, issued to this application.
-    pub fn find_id_token(&self, id: &HomeAccountId, client_id: &str) -> Option<&Arc<IdToken>> {
+    pub fn find_id_token(&self, home_account_id: &str, client_id: &str) -> Option<&Arc<IdToken>> {
         self.id_tokens.values().find(|token| {
-            token.home_account_id.eq_ignore_ascii_case(id.as_str())
+            token.home_account_id.eq_ignore_ascii_case(home_account_id)
                 && token.client_id.eq_ignore_ascii_case(client_id)
         })
     }
@@ -281,8 +286,8 @@ impl Fitting {
 
 /// MSAL's filters 1 to 5; expiry is judged afterwards, since it tells `Expired`
 /// from `Missing`.
-fn answers(token: &AccessToken, query: &Query) -> bool {
-    let is_theirs = match &query.subject {
+fn answers(token: &AccessToken, query: &Query<'_>) -> bool {
+    let is_theirs = match query.subject {
         Subject::Application => true,
         Subject::Assertion(hash) => token
             .user_assertion_hash
@@ -296,12 +301,11 @@ fn answers(token: &AccessToken, query: &Query) -> bool {
     is_theirs
         && query
             .tenant_id
-            .as_deref()
             .is_none_or(|tenant| token.realm.eq_ignore_ascii_case(tenant))
-        && token.token_type == query.token_type
-        && token.target.cover(&query.scopes)
+        && token.token_type == *query.token_type
+        && token.target.cover(query.scopes)
         && query.environment.contains(&token.environment)
-        && token.client_id.eq_ignore_ascii_case(&query.client_id)
+        && token.client_id.eq_ignore_ascii_case(query.client_id)
 }
 
 /// Whether saving `new` deletes `old`.

@@ -1,1 +1,23 @@
-//! Acquires OAuth tokens through a token cache, as MSAL's confidential client does.
+//! Acquires OAuth tokens through a [`token_cache::TokenCache`], as MSAL's
+//! confidential client application does: flow, then cache, then identity
+//! provider.
+//!
+//! [`Client::acquire`] holds the whole decision. Its answer says where the
+//! token came from, why the provider was asked, and how long each part took.
+
+pub mod client;
+pub mod error;
+pub mod flow;
+pub mod idp;
+pub mod result;
+
+mod fetch;
+mod flight;
+mod response;
+
+pub use client::{AcquireRequest, Application, Authority, Client};
+pub use error::{AcquireError, ErrorKind};
+pub use flow::{AuthorizationCode, Flow, UserAssertion};
+pub use idp::http::HttpIdentityProvider;
+pub use idp::{Grant, IdentityProvider, Refusal, RequestError, TokenRequest, TokenResponse};
+pub use result::{AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};

@@ -75,18 +75,23 @@ fn holding(tokens: impl IntoIterator<Item = AccessToken>) -> Partition {
     partition
 }
 
-fn query(scopes: &str) -> Query {
+/// What a test hands to a borrowing query lives as long as the test process.
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn query(scopes: &str) -> Query<'static> {
     Query {
         subject: Subject::Application,
-        tenant_id: Some("tenant".into()),
-        scopes: Scopes::parse(scopes),
-        token_type: TokenType::Bearer,
-        environment: public(),
-        client_id: "client".into(),
+        tenant_id: Some("tenant"),
+        scopes: leak(Scopes::parse(scopes)),
+        token_type: leak(TokenType::Bearer),
+        environment: leak(public()),
+        client_id: "client",
     }
 }
 
-fn found(partition: &Partition, query: &Query) -> &'static str {
+fn found(partition: &Partition, query: &Query<'_>) -> &'static str {
     match partition.find_access_token(query, NOW) {
         Ok(Lookup::Found(_)) => "found",
         Ok(Lookup::Expired) => "expired",
@@ -172,7 +177,7 @@ fn l6_a_pop_token_never_answers_a_bearer_request() {
     let partition = holding([pop]);
     assert_eq!(found(&partition, &query("A")), "missing");
     let request = Query {
-        token_type: TokenType::parse("pop"),
+        token_type: leak(TokenType::parse("pop")),
         ..query("A")
     };
     assert_eq!(found(&partition, &request), "found");
@@ -181,8 +186,8 @@ fn l6_a_pop_token_never_answers_a_bearer_request() {
 #[test]
 fn l9_another_tenants_token_is_missed_unless_the_tenant_is_left_open() {
     let partition = holding([token("A")]);
-    let of = |tenant: Option<&str>| Query {
-        tenant_id: tenant.map(Into::into),
+    let of = |tenant: Option<&'static str>| Query {
+        tenant_id: tenant,
         ..query("A")
     };
     assert_eq!(found(&partition, &of(Some("TENANT"))), "found");
@@ -194,7 +199,7 @@ fn l9_another_tenants_token_is_missed_unless_the_tenant_is_left_open() {
 fn one_users_token_never_answers_for_another() {
     let partition = holding([users("ann.t", "A"), users("bob.t", "A")]);
     let of = |id: &str| Query {
-        subject: Subject::Account(HomeAccountId::new(id)),
+        subject: Subject::Account(leak(HomeAccountId::new(id))),
         ..query("A")
     };
     assert_eq!(found(&partition, &of("ann.t")), "found");
@@ -213,7 +218,7 @@ fn one_assertions_token_never_answers_for_another() {
         ..users("ann.t", "A")
     }]);
     let of = |hash: AssertionHash| Query {
-        subject: Subject::Assertion(hash),
+        subject: Subject::Assertion(leak(hash)),
         ..query("A")
     };
     assert_eq!(found(&partition, &of(own)), "found");

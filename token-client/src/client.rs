@@ -1,0 +1,197 @@
+//! The confidential client: `acquire`, and the whole decision behind it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use token_cache::policy::Flight;
+use token_cache::{CacheLevel, Environment, PartitionKey, Scopes, Secret, TokenCache};
+use tokio::time::Instant;
+
+use crate::error::{AcquireError, ErrorKind};
+use crate::fetch::{Fetch, Seen};
+use crate::flight::{Flights, Role};
+use crate::flow::Flow;
+use crate::idp::IdentityProvider;
+use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests, TokenSource};
+
+/// A registered application.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// Its id.
+    pub client_id: Arc<str>,
+    /// Its secret.
+    pub client_secret: Secret,
+}
+
+/// Who is asked for tokens.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    /// The cloud, which goes into the cache with each token.
+    pub environment: Environment,
+    /// Its token endpoint.
+    pub provider: Arc<dyn IdentityProvider>,
+}
+
+/// What a caller wants.
+#[derive(Debug, Clone)]
+pub struct AcquireRequest {
+    /// How to get it.
+    pub flow: Flow,
+    /// Tenant to get it from: an id, a domain, or `common`.
+    pub tenant_id: Arc<str>,
+    /// What it must be good for.
+    pub scopes: Scopes,
+    /// Whether to pass over cached access tokens.
+    pub force_refresh: bool,
+    /// A claims challenge from a resource, as JSON; cached access tokens do not
+    /// answer it.
+    pub claims: Option<Arc<str>>,
+}
+
+impl AcquireRequest {
+    /// A request without force refresh or claims.
+    pub fn new(flow: Flow, tenant_id: Arc<str>, scopes: Scopes) -> Self {
+        Self {
+            flow,
+            tenant_id,
+            scopes,
+            force_refresh: false,
+            claims: None,
+        }
+    }
+
+    pub(crate) fn passes_over_cached_tokens(&self) -> bool {
+        self.force_refresh || self.claims.is_some()
+    }
+}
+
+/// Acquires tokens for one application. Cheap to clone; clones share.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) application: Application,
+    pub(crate) authority: Authority,
+    pub(crate) cache: Arc<TokenCache>,
+    flights: Flights<FlightKey, Fetch>,
+}
+
+/// Requests with one key have one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct FlightKey {
+    partition: PartitionKey,
+    tenant_id: Arc<str>,
+    scopes: Scopes,
+    force_refresh: bool,
+    claims: Option<Arc<str>>,
+}
+
+impl Client {
+    /// A client for `application` at `authority`, with tokens in `cache`. The
+    /// cache may be shared by clients of several applications.
+    pub fn new(application: Application, authority: Authority, cache: Arc<TokenCache>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                application,
+                authority,
+                cache,
+                flights: Flights::new(),
+            }),
+        }
+    }
+
+    /// The cache it uses.
+    pub fn cache(&self) -> &Arc<TokenCache> {
+        &self.shared.cache
+    }
+
+    /// Gets a token: from L1, else from L2, else from the identity provider.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] with the cause and the metadata of the attempt.
+    pub async fn acquire(
+        &self,
+        request: &AcquireRequest,
+    ) -> Result<AuthenticationResult, AcquireError> {
+        let started = Instant::now();
+        let shared = &self.shared;
+        let key = shared.partition_to_read(request);
+        let mut seen = Seen::nothing(request);
+        if request.scopes.is_empty() {
+            let kind = ErrorKind::InvalidRequest("at least one scope is needed");
+            return Err(AcquireError::new(kind, local(started, &seen)));
+        }
+        if let Some(key) = &key
+            && let Some(partition) = shared.cache.read_l1(key).await
+        {
+            match shared.look(request, partition, &mut seen) {
+                Ok(Some(answer)) => return Ok(answer.into_cached_result(started, CacheLevel::L1)),
+                Ok(None) => {}
+                Err(error) => {
+                    return Err(AcquireError::new(
+                        ErrorKind::Cache(error),
+                        local(started, &seen),
+                    ));
+                }
+            }
+        }
+        let in_l1 = started.elapsed();
+        let (fetch, role) = self.fetch(request, key, seen).await;
+        fetch.into_result(started, in_l1, role)
+    }
+
+    /// Runs a fetch, or waits for one under way, as the policy says.
+    async fn fetch(
+        &self,
+        request: &AcquireRequest,
+        key: Option<PartitionKey>,
+        seen: Seen,
+    ) -> (Fetch, Role) {
+        let reason = seen.reason;
+        let shared = Arc::clone(&self.shared);
+        match (self.shared.cache.policy().flight, &key) {
+            (Flight::PerKey, Some(partition)) => {
+                let flight_key = FlightKey {
+                    partition: partition.clone(),
+                    tenant_id: Arc::clone(&request.tenant_id),
+                    scopes: request.scopes.clone(),
+                    force_refresh: request.force_refresh,
+                    claims: request.claims.clone(),
+                };
+                let request = request.clone();
+                let fetch = || shared.fetch(request, key, seen);
+                let (fetch, role) = self.shared.flights.join(flight_key, fetch).await;
+                (fetch.unwrap_or_else(|| Fetch::lost(reason)), role)
+            }
+            _ => (shared.fetch(request.clone(), key, seen).await, Role::Leader),
+        }
+    }
+}
+
+/// Metadata of an acquisition that ended before it left this process.
+fn local(started: Instant, seen: &Seen) -> ResultMetadata {
+    let elapsed = started.elapsed();
+    ResultMetadata {
+        token_source: TokenSource::Cache,
+        cache_level: CacheLevel::None,
+        cache_refresh_reason: seen.reason,
+        duration_total: elapsed,
+        duration_in_cache: elapsed,
+        duration_in_http: None,
+        coalesced: false,
+        token_requests: TokenRequests::default(),
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("application", &self.application)
+            .field("authority", &self.authority)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}

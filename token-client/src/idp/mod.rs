@@ -1,0 +1,213 @@
+//! The identity provider's token endpoint: one call, whatever carries it.
+
+pub mod http;
+mod wire;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use token_cache::item::TokenType;
+use token_cache::{Scopes, Secret};
+use uuid::Uuid;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// Asks a token endpoint. A seam with two sides: HTTP, and a provider in this
+/// process.
+pub trait IdentityProvider: Send + Sync + fmt::Debug {
+    /// Sends one token request and waits for its answer.
+    fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a>;
+}
+
+/// What [`IdentityProvider::request_token`] returns.
+pub type TokenFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<TokenResponse, RequestError>> + Send + 'a>>;
+
+/// A token request, apart from where it is sent.
+#[derive(Debug, Clone)]
+pub struct TokenRequest {
+    /// Tenant in the authority's path: an id, a domain, or `common`.
+    pub tenant_id: Arc<str>,
+    /// The application that asks.
+    pub client_id: Arc<str>,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// What is traded for the token.
+    pub grant: Grant,
+    /// Scopes, as sent.
+    pub scopes: Scopes,
+    /// A claims request or challenge, as JSON.
+    pub claims: Option<Arc<str>>,
+    /// Ties the request to the provider's log.
+    pub correlation_id: Uuid,
+}
+
+/// What is traded for a token.
+#[derive(Debug, Clone)]
+pub enum Grant {
+    /// Nothing but the application's own credential (RFC 6749 §4.4).
+    ClientCredentials,
+    /// A code from the authorize endpoint (RFC 6749 §4.1, RFC 7636).
+    AuthorizationCode {
+        /// The code.
+        code: Secret,
+        /// Where the code was sent.
+        redirect_uri: Arc<str>,
+        /// PKCE's verifier, where a challenge was sent.
+        code_verifier: Option<Secret>,
+    },
+    /// The token the application was called with (Entra's on-behalf-of).
+    OnBehalfOf {
+        /// That token.
+        assertion: Secret,
+    },
+    /// A refresh token (RFC 6749 §6).
+    RefreshToken {
+        /// The refresh token.
+        refresh_token: Secret,
+    },
+}
+
+/// A successful answer.
+#[derive(Debug, Clone)]
+pub struct TokenResponse {
+    /// The access token.
+    pub access_token: Secret,
+    /// How to present it.
+    pub token_type: TokenType,
+    /// Its lifetime.
+    pub expires_in: Duration,
+    /// Its lifetime while the provider is down.
+    pub ext_expires_in: Option<Duration>,
+    /// When to replace it.
+    pub refresh_in: Option<Duration>,
+    /// What it covers; `None` means what was asked for.
+    pub scope: Option<Scopes>,
+    /// The refresh token, where one was asked for.
+    pub refresh_token: Option<Secret>,
+    /// The ID token, where one was asked for.
+    pub id_token: Option<Secret>,
+    /// Who the user is, base64url of JSON.
+    pub client_info: Option<Arc<str>>,
+}
+
+/// Why there was no successful answer.
+#[derive(Debug)]
+pub enum RequestError {
+    /// No connection, or it broke before an answer came.
+    Unreachable(Box<dyn Error + Send + Sync>),
+    /// No answer in time.
+    Timeout(Duration),
+    /// An answer that is no token response and no OAuth error.
+    Protocol {
+        /// HTTP status.
+        status: u16,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// An OAuth error.
+    Refused(Box<Refusal>),
+}
+
+/// An OAuth error, as the provider sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// OAuth's `error`, such as `invalid_grant`.
+    pub error: String,
+    /// The provider's words.
+    pub description: String,
+    /// AADSTS codes.
+    pub codes: Vec<u64>,
+    /// OAuth's `suberror`, such as `consent_required`.
+    pub suberror: Option<String>,
+    /// A claims challenge to send with the next request.
+    pub claims: Option<String>,
+    /// How long the provider wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl RequestError {
+    /// Whether an HTTP answer came.
+    pub fn was_answered(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Timeout(_) => false,
+            Self::Protocol { .. } | Self::Refused(_) => true,
+        }
+    }
+
+    /// Whether only the user can help, by signing in or consenting.
+    pub fn needs_user(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(refusal)
+                if matches!(
+                    refusal.error.as_str(),
+                    "invalid_grant" | "interaction_required" | "login_required" | "consent_required"
+                )
+        )
+    }
+
+    /// A short, closed name for counting.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Timeout(_) => "http_timeout",
+            Self::Protocol { .. } => "protocol",
+            Self::Refused(refusal) if refusal.status == 429 => "throttled",
+            Self::Refused(refusal) => known_oauth_error(&refusal.error),
+        }
+    }
+}
+
+/// OAuth's and Entra's error codes; any other counts as `other`, so that a
+/// provider cannot make up names in our reports.
+fn known_oauth_error(error: &str) -> &'static str {
+    const KNOWN: [&str; 12] = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "invalid_resource",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+        "temporarily_unavailable",
+        "server_error",
+    ];
+    KNOWN
+        .into_iter()
+        .find(|known| *known == error)
+        .unwrap_or("other")
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(_) => f.write_str("the token endpoint could not be reached"),
+            Self::Timeout(limit) => write!(f, "the token endpoint did not answer in {limit:?}"),
+            Self::Protocol { status, reason } => {
+                write!(f, "the token endpoint answered {status} with {reason}")
+            }
+            Self::Refused(refusal) => write!(
+                f,
+                "the token endpoint answered {} `{}`: {}",
+                refusal.status, refusal.error, refusal.description
+            ),
+        }
+    }
+}
+
+impl Error for RequestError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable(cause) => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}

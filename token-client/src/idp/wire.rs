@@ -1,0 +1,222 @@
+//! The token endpoint's form and JSON, as they go over the wire.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use token_cache::item::TokenType;
+use token_cache::{Scopes, Secret};
+
+use super::{Grant, Refusal, RequestError, TokenRequest, TokenResponse};
+
+/// The body of a token request.
+pub(super) fn encode(request: &TokenRequest) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::with_capacity(512));
+    form.append_pair("client_id", &request.client_id)
+        .append_pair("client_secret", request.client_secret.expose())
+        .append_pair("scope", request.scopes.target());
+    match &request.grant {
+        Grant::ClientCredentials => {
+            form.append_pair("grant_type", "client_credentials");
+        }
+        Grant::AuthorizationCode {
+            code,
+            redirect_uri,
+            code_verifier,
+        } => {
+            form.append_pair("grant_type", "authorization_code")
+                .append_pair("code", code.expose())
+                .append_pair("redirect_uri", redirect_uri)
+                .append_pair("client_info", "1");
+            if let Some(verifier) = code_verifier {
+                form.append_pair("code_verifier", verifier.expose());
+            }
+        }
+        Grant::OnBehalfOf { assertion } => {
+            form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+                .append_pair("requested_token_use", "on_behalf_of")
+                .append_pair("assertion", assertion.expose())
+                .append_pair("client_info", "1");
+        }
+        Grant::RefreshToken { refresh_token } => {
+            form.append_pair("grant_type", "refresh_token")
+                .append_pair("refresh_token", refresh_token.expose())
+                .append_pair("client_info", "1");
+        }
+    }
+    if let Some(claims) = &request.claims {
+        form.append_pair("claims", claims);
+    }
+    form.finish()
+}
+
+#[derive(Deserialize)]
+struct Success {
+    access_token: Secret,
+    token_type: String,
+    #[serde(deserialize_with = "seconds")]
+    expires_in: Duration,
+    #[serde(default, deserialize_with = "maybe_seconds")]
+    ext_expires_in: Option<Duration>,
+    #[serde(default, deserialize_with = "maybe_seconds")]
+    refresh_in: Option<Duration>,
+    scope: Option<Scopes>,
+    refresh_token: Option<Secret>,
+    id_token: Option<Secret>,
+    client_info: Option<std::sync::Arc<str>>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+    #[serde(default)]
+    error_codes: Vec<u64>,
+    suberror: Option<String>,
+    claims: Option<String>,
+}
+
+/// Whole seconds: a number, or, as managed identity sends them, a string.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Text(String),
+}
+
+impl Seconds {
+    fn into_duration<E: serde::de::Error>(self) -> Result<Duration, E> {
+        match self {
+            Self::Number(seconds) => Some(seconds),
+            Self::Text(text) => text.parse().ok(),
+        }
+        .map(Duration::from_secs)
+        .ok_or_else(|| E::custom("a lifetime that is no number of seconds"))
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Seconds::deserialize(deserializer)?.into_duration()
+}
+
+fn maybe_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Option::<Seconds>::deserialize(deserializer)?
+        .map(Seconds::into_duration)
+        .transpose()
+}
+
+/// Reads the answer to a token request.
+pub(super) fn decode(
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Result<TokenResponse, RequestError> {
+    if (200..300).contains(&status) {
+        // serde's message could quote a token; say what was expected instead.
+        let success: Success =
+            serde_json::from_slice(body).map_err(|error| RequestError::Protocol {
+                status,
+                reason: format!(
+                    "no token response (line {} column {})",
+                    error.line(),
+                    error.column()
+                ),
+            })?;
+        return Ok(TokenResponse {
+            access_token: success.access_token,
+            token_type: TokenType::parse(&success.token_type),
+            expires_in: success.expires_in,
+            ext_expires_in: success.ext_expires_in,
+            refresh_in: success.refresh_in,
+            scope: success.scope.filter(|scopes| !scopes.is_empty()),
+            refresh_token: success.refresh_token,
+            id_token: success.id_token,
+            client_info: success.client_info,
+        });
+    }
+    match serde_json::from_slice::<Failure>(body) {
+        Ok(failure) => Err(RequestError::Refused(Box::new(Refusal {
+            status,
+            error: failure.error,
+            description: failure.error_description,
+            codes: failure.error_codes,
+            suberror: failure.suberror,
+            claims: failure.claims,
+            retry_after,
+        }))),
+        Err(_) => Err(RequestError::Protocol {
+            status,
+            reason: "a body that is no OAuth error".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn request(grant: Grant) -> TokenRequest {
+        TokenRequest {
+            tenant_id: "tenant".into(),
+            client_id: "client".into(),
+            client_secret: Secret::new("s&c=ret"),
+            grant,
+            scopes: Scopes::parse("api://x/.default"),
+            claims: None,
+            correlation_id: Uuid::nil(),
+        }
+    }
+
+    #[test]
+    fn a_form_escapes_what_it_carries() {
+        assert_eq!(
+            encode(&request(Grant::ClientCredentials)),
+            "client_id=client&client_secret=s%26c%3Dret&scope=api%3A%2F%2Fx%2F.default\
+             &grant_type=client_credentials"
+        );
+    }
+
+    #[test]
+    fn an_answer_may_give_its_lifetime_as_number_or_text() {
+        for lifetime in ["3599", "\"3599\""] {
+            let body = format!(
+                r#"{{"access_token":"t","token_type":"Bearer","expires_in":{lifetime},"ext_expires_in":3599}}"#
+            );
+            let response = decode(200, None, body.as_bytes()).unwrap();
+            assert_eq!(response.expires_in, Duration::from_secs(3599));
+            assert_eq!(response.refresh_in, None);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_neither_token_nor_error_is_a_protocol_error() {
+        for (status, body) in [
+            (200, r#"{"access_token":"hidden"}"#),
+            (
+                200,
+                r#"{"access_token":"hidden","token_type":"Bearer","expires_in":-1}"#,
+            ),
+            (200, "<html>hidden</html>"),
+            (503, "<html>hidden</html>"),
+            (302, ""),
+        ] {
+            let error = decode(status, None, body.as_bytes()).unwrap_err();
+            assert_eq!(error.code(), "protocol", "{status} {body}");
+            assert!(!format!("{error} {error:?}").contains("hidden"));
+        }
+    }
+
+    #[test]
+    fn an_oauth_error_keeps_its_parts() {
+        let body = br#"{"error":"invalid_grant","error_description":"AADSTS50173: x","error_codes":[50173],"suberror":"bad_token"}"#;
+        let Err(RequestError::Refused(refusal)) = decode(400, None, body) else {
+            panic!("an OAuth error");
+        };
+        assert_eq!(
+            (refusal.codes, refusal.suberror.as_deref()),
+            (vec![50173], Some("bad_token"))
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! From a token response to what goes into the cache.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use token_cache::item::{CredentialType, UnknownMembers};
+use token_cache::{
+    AccessToken, Account, AppMetadata, AssertionHash, Environment, HomeAccountId, IdToken,
+    RefreshToken, Subject, Timestamp, TokenSet,
+};
+
+use crate::client::AcquireRequest;
+use crate::flow::{Flow, is_one_tenant};
+use crate::idp::TokenResponse;
+
+/// What a response means for the cache.
+pub(crate) struct Received {
+    pub(crate) tokens: TokenSet,
+    /// Whose tokens they are; `None` in app-only flows.
+    pub(crate) home_account_id: Option<HomeAccountId>,
+}
+
+/// Who a user is, as the provider tells MSAL libraries.
+#[derive(Deserialize)]
+struct ClientInfo {
+    uid: String,
+    utid: String,
+}
+
+/// What is read of an ID token. Its signature is not checked: it came over TLS
+/// from the provider itself (OpenID Connect Core §3.1.3.7).
+#[derive(Deserialize, Default)]
+struct IdTokenClaims {
+    sub: Option<Arc<str>>,
+    oid: Option<Arc<str>>,
+    tid: Option<Arc<str>>,
+    preferred_username: Option<Arc<str>>,
+    name: Option<Arc<str>>,
+}
+
+/// Makes of `response`, got at `now` for `request`, what MSAL stores.
+pub(crate) fn receive(
+    response: TokenResponse,
+    request: &AcquireRequest,
+    client_id: &Arc<str>,
+    environment: &Environment,
+    now: Timestamp,
+) -> Received {
+    let host = environment.preferred_cache();
+    let claims: Option<IdTokenClaims> = response
+        .id_token
+        .as_ref()
+        .map(|token| payload(token.expose()).unwrap_or_default());
+    let home_account_id = home_account_id(&response, claims.as_ref(), &request.flow);
+    let realm: Arc<str> = if is_one_tenant(&request.tenant_id) {
+        Arc::clone(&request.tenant_id)
+    } else {
+        claims
+            .as_ref()
+            .and_then(|claims| claims.tid.clone())
+            .unwrap_or_else(|| Arc::clone(&request.tenant_id))
+    };
+    let extended_expires_on = response.ext_expires_in.map(|lifetime| now.plus(lifetime));
+    let access_token = Arc::new(AccessToken {
+        unknown: UnknownMembers::new(),
+        home_account_id: home_account_id.as_ref().map(|id| id.as_str().into()),
+        environment: Arc::clone(host),
+        client_id: Arc::clone(client_id),
+        secret: response.access_token,
+        credential_type: CredentialType::AccessToken,
+        realm: Arc::clone(&realm),
+        target: response.scope.unwrap_or_else(|| request.scopes.clone()),
+        user_assertion_hash: assertion_hash(&request.flow),
+        cached_at: now,
+        expires_on: now.plus(response.expires_in),
+        extended_expires_on,
+        token_type: response.token_type,
+        refresh_on: response.refresh_in.map(|delay| now.plus(delay)),
+        ext_expires_on: extended_expires_on,
+    });
+    let mut tokens = TokenSet {
+        access_token,
+        refresh_token: None,
+        id_token: None,
+        account: None,
+        app_metadata: Arc::new(AppMetadata::new(Arc::clone(host), Arc::clone(client_id))),
+    };
+    if let Some(id) = &home_account_id {
+        let owner: Arc<str> = id.as_str().into();
+        tokens.refresh_token = response
+            .refresh_token
+            .filter(|_| request.flow.keeps_refresh_token())
+            .map(|secret| {
+                Arc::new(RefreshToken::new(
+                    Arc::clone(&owner),
+                    Arc::clone(host),
+                    Arc::clone(client_id),
+                    response.client_info.clone(),
+                    secret,
+                ))
+            });
+        if let (Some(secret), Some(claims)) = (response.id_token, claims) {
+            tokens.id_token = Some(Arc::new(IdToken::new(
+                owner,
+                Arc::clone(host),
+                Arc::clone(client_id),
+                Arc::clone(&realm),
+                response.client_info.clone(),
+                secret,
+            )));
+            tokens.account = Some(Arc::new(Account::new(
+                id.clone(),
+                Arc::clone(host),
+                realm,
+                claims.preferred_username,
+                claims.name,
+                claims.oid,
+                response.client_info,
+            )));
+        }
+    }
+    Received {
+        tokens,
+        home_account_id,
+    }
+}
+
+/// `client_info` says who; else the ID token's subject; else whoever was asked
+/// for. A provider that leaves `client_info` out thus gets another key, which
+/// is what MSAL does too.
+fn home_account_id(
+    response: &TokenResponse,
+    claims: Option<&IdTokenClaims>,
+    flow: &Flow,
+) -> Option<HomeAccountId> {
+    if matches!(flow, Flow::ClientCredentials) {
+        return None;
+    }
+    let told = response
+        .client_info
+        .as_deref()
+        .and_then(decode::<ClientInfo>)
+        .map(|info| HomeAccountId::new(format!("{}.{}", info.uid, info.utid)));
+    let subject = || {
+        claims
+            .and_then(|claims| claims.sub.clone())
+            .map(HomeAccountId::new)
+    };
+    let asked_for = || match flow.subject() {
+        Subject::Account(id) => Some(id.clone()),
+        Subject::Application | Subject::Assertion(_) => None,
+    };
+    told.or_else(subject).or_else(asked_for)
+}
+
+fn assertion_hash(flow: &Flow) -> Option<AssertionHash> {
+    match flow.subject() {
+        Subject::Assertion(hash) => Some(hash.clone()),
+        Subject::Application | Subject::Account(_) => None,
+    }
+}
+
+/// The claims of a JWT, unverified.
+fn payload<T: DeserializeOwned>(token: &str) -> Option<T> {
+    decode(token.split('.').nth(1)?)
+}
+
+fn decode<T: DeserializeOwned>(base64url: &str) -> Option<T> {
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(base64url.trim_end_matches('='))
+        .ok()?;
+    serde_json::from_slice(&json).ok()
+}

@@ -1,0 +1,103 @@
+//! The answer: a token and how it was come by.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use token_cache::{AccessToken, Account, CacheLevel, IdToken};
+
+/// A token, with what MSAL's `AuthenticationResult` tells about it.
+#[derive(Debug, Clone)]
+pub struct AuthenticationResult {
+    /// The token, its scopes and its times.
+    pub token: Arc<AccessToken>,
+    /// Whose token it is; `None` in app-only flows and for cached tokens whose
+    /// partition holds no account.
+    pub account: Option<Arc<Account>>,
+    /// The ID token that came with it or lies beside it in the cache.
+    pub id_token: Option<Arc<IdToken>>,
+    /// How it was come by.
+    pub metadata: ResultMetadata,
+}
+
+/// How an acquisition went; on errors, how far it got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultMetadata {
+    /// Where the token came from.
+    pub token_source: TokenSource,
+    /// Which cache level served it.
+    pub cache_level: CacheLevel,
+    /// Why the identity provider was asked.
+    pub cache_refresh_reason: CacheRefreshReason,
+    /// The whole acquisition.
+    pub duration_total: Duration,
+    /// Reading and writing the cache, summed.
+    pub duration_in_cache: Duration,
+    /// Waiting for the token endpoint; `None` when it was not asked by this
+    /// acquisition itself.
+    pub duration_in_http: Option<Duration>,
+    /// Whether it waited for a fetch that another acquisition had begun. Such
+    /// an answer counts as served from the cache: no request was made for it.
+    pub coalesced: bool,
+    /// Requests this acquisition sent to the token endpoint.
+    pub token_requests: TokenRequests,
+}
+
+/// Requests to the token endpoint, as the client saw them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenRequests {
+    /// Those with an HTTP answer, of whatever status.
+    pub answered: u32,
+    /// Those without: they may or may not have reached the provider.
+    pub unanswered: u32,
+}
+
+/// Where a token came from; MSAL's `TokenSource`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenSource {
+    /// The token endpoint, for this very acquisition.
+    IdentityProvider,
+    /// A cache, or a fetch already under way.
+    Cache,
+}
+
+impl TokenSource {
+    /// The word in reports and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityProvider => "identity_provider",
+            Self::Cache => "cache",
+        }
+    }
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why the identity provider was asked; MSAL's `CacheRefreshReason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheRefreshReason {
+    /// It was not, or the flow never consults the cache.
+    NotApplicable,
+    /// The caller asked for a new token, or brought claims.
+    ForceRefreshOrClaims,
+    /// The cache had nothing that fits.
+    NoCachedAccessToken,
+    /// It had, but too old.
+    Expired,
+}
+
+impl CacheRefreshReason {
+    /// The word in reports and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotApplicable => "not_applicable",
+            Self::ForceRefreshOrClaims => "force_refresh_or_claims",
+            Self::NoCachedAccessToken => "no_cached_access_token",
+            Self::Expired => "expired",
+        }
+    }
+}
