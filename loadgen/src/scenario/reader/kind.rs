@@ -191,7 +191,11 @@ impl Kind for Integer {
                 problems.add_with_hint(
                     node.span,
                     format!("{} is out of range", quoted(&found.text)),
-                    format!("write {} to {}", self.min, self.max),
+                    if self.min == self.max {
+                        format!("write {}", self.min)
+                    } else {
+                        format!("write {} to {}", self.min, self.max)
+                    },
                 );
                 None
             }

@@ -1,0 +1,282 @@
+//! Whom an arrival is about.
+
+use rand::Rng;
+
+use super::sampler::Sampler;
+use super::stream::{Stream, mix};
+use crate::scenario::plan::{Affinity, FleetPlan, Flow, Plan};
+
+/// The groups of a scenario, ready to be drawn from.
+#[derive(Debug, Clone)]
+pub struct Population {
+    seed: u64,
+    tenants: Sampler,
+    applications: Sampler,
+    users: Sampler,
+    resources: Sampler,
+    homes: Stream,
+}
+
+/// Whom one arrival is about, as numbers from 0 within each group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The tenant; a user's home tenant in flows with a user.
+    pub tenant: u32,
+    /// The client application.
+    pub application: u32,
+    /// The user; `None` in app-only flows.
+    pub user: Option<u32>,
+    /// The protected resource.
+    pub resource: u32,
+    /// A random number that chooses the instance where affinity does not.
+    pub instance_draw: u64,
+}
+
+/// The draws of one entry of `traffic`.
+#[derive(Debug, Clone)]
+pub struct FlowPopulation<'a> {
+    population: &'a Population,
+    has_user: bool,
+    tenant: Stream,
+    application: Stream,
+    user: Stream,
+    resource: Stream,
+    instance: Stream,
+}
+
+impl Population {
+    /// The population of `plan` under its seed.
+    pub fn new(plan: &Plan) -> Self {
+        let groups = &plan.population;
+        Self {
+            seed: plan.seed,
+            tenants: Sampler::new(&groups.tenants),
+            applications: Sampler::new(&groups.applications),
+            users: Sampler::new(&groups.users),
+            resources: Sampler::new(&groups.resources),
+            homes: Stream::named(plan.seed, "population/home"),
+        }
+    }
+
+    /// The draws for the entry of `traffic` with this name.
+    pub fn of_flow(&self, name: &str, flow: Flow) -> FlowPopulation<'_> {
+        let stream = |what: &str| Stream::named(self.seed, &format!("population/{name}/{what}"));
+        FlowPopulation {
+            population: self,
+            has_user: match flow {
+                Flow::ClientCredentials => false,
+                Flow::AuthorizationCode | Flow::OnBehalfOf => true,
+            },
+            tenant: stream("tenant"),
+            application: stream("application"),
+            user: stream("user"),
+            resource: stream("resource"),
+            instance: stream("instance"),
+        }
+    }
+
+    /// The tenant a user belongs to: drawn once for each user by the tenants'
+    /// popularity, so popular tenants have more users. The same in all flows.
+    pub fn home_tenant(&self, user: u32) -> u32 {
+        self.tenants.draw(&mut self.homes.at(u64::from(user)))
+    }
+}
+
+impl FlowPopulation<'_> {
+    /// Whom arrival `number` of this flow is about.
+    pub fn subject(&self, number: u64) -> Subject {
+        let Population {
+            tenants,
+            applications,
+            users,
+            resources,
+            ..
+        } = self.population;
+        let user = self.has_user.then(|| users.draw(&mut self.user.at(number)));
+        Subject {
+            tenant: match user {
+                Some(user) => self.population.home_tenant(user),
+                None => tenants.draw(&mut self.tenant.at(number)),
+            },
+            application: applications.draw(&mut self.application.at(number)),
+            user,
+            resource: resources.draw(&mut self.resource.at(number)),
+            instance_draw: self.instance.at(number).next_u64(),
+        }
+    }
+}
+
+impl Subject {
+    /// The instance that serves it, from 0 to one less than `fleet` has.
+    pub fn instance(&self, fleet: &FleetPlan) -> usize {
+        let tenant = u64::from(self.tenant);
+        let spread = match (fleet.affinity, self.user) {
+            (Affinity::None, _) => self.instance_draw,
+            (Affinity::User, Some(user)) => mix(u64::from(user)),
+            // Apart from the users, so that tenant 3 and user 3 do not always meet.
+            (Affinity::Tenant, _) | (Affinity::User, None) => mix(!tenant),
+        };
+        let instances = u64::try_from(fleet.instances).unwrap_or(u64::MAX).max(1);
+        usize::try_from(spread % instances).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::Overrides;
+    use crate::scenario::load::parse;
+
+    const SCENARIO: &str = "
+version: 1
+duration: 10s
+fleet: { instances: 4 }
+population:
+  tenants: { count: 20, popularity: { zipf: 0.9 } }
+  applications: 3
+  users: { count: 2000, popularity: { zipf: 0.9 } }
+  resources: 2
+traffic:
+  - { flow: client_credentials, rate: 1/s }
+  - { flow: on_behalf_of, rate: 1/s }
+";
+
+    fn plan(seed: u64) -> Plan {
+        let overrides = Overrides {
+            seed: Some(seed),
+            set: vec![],
+        };
+        parse(
+            Path::new("population.yaml"),
+            SCENARIO.as_bytes(),
+            &overrides,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_subject_depends_on_nothing_but_seed_flow_and_number() {
+        let population = Population::new(&plan(42));
+        let flow = population.of_flow("obo", Flow::OnBehalfOf);
+        let forwards: Vec<Subject> = (0..100).map(|number| flow.subject(number)).collect();
+        let mut backwards: Vec<Subject> =
+            (0..100).rev().map(|number| flow.subject(number)).collect();
+        backwards.reverse();
+        assert_eq!(forwards, backwards);
+        let other_seed = Population::new(&plan(43));
+        assert_ne!(
+            forwards[..20],
+            (0..20)
+                .map(|number| other_seed.of_flow("obo", Flow::OnBehalfOf).subject(number))
+                .collect::<Vec<_>>()
+        );
+        assert_ne!(
+            forwards[..20],
+            (0..20)
+                .map(|number| population.of_flow("web", Flow::OnBehalfOf).subject(number))
+                .collect::<Vec<_>>()
+        );
+    }
+
+    /// These values are what a seed means, as in `stream.rs`.
+    #[test]
+    fn the_first_subjects_of_seed_42_stay_what_they_are() {
+        let population = Population::new(&plan(42));
+        let show = |name: &str, flow: Flow| {
+            let flow = population.of_flow(name, flow);
+            let subjects = (0..4).map(|number| flow.subject(number));
+            let shown = subjects.map(|subject| {
+                let Subject {
+                    tenant,
+                    application,
+                    user,
+                    resource,
+                    instance_draw,
+                } = subject;
+                let user = user.map_or("-".to_owned(), |user| user.to_string());
+                format!(
+                    "{tenant}/{application}/{user}/{resource}/{}",
+                    instance_draw % 4
+                )
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            show("client_credentials", Flow::ClientCredentials),
+            "2/1/-/0/1 1/1/-/0/0 8/1/-/1/2 14/1/-/1/2"
+        );
+        assert_eq!(
+            show("on_behalf_of", Flow::OnBehalfOf),
+            "15/0/118/1/3 14/1/91/0/3 7/1/11/1/0 2/0/3/0/0"
+        );
+    }
+
+    #[test]
+    fn a_user_has_one_home_and_popular_tenants_have_more_users() {
+        let population = Population::new(&plan(42));
+        let web = population.of_flow("web", Flow::AuthorizationCode);
+        let obo = population.of_flow("obo", Flow::OnBehalfOf);
+        let mut homes: HashMap<u32, u32> = HashMap::new();
+        for number in 0..20_000 {
+            for subject in [web.subject(number), obo.subject(number)] {
+                let user = subject.user.unwrap();
+                assert_eq!(
+                    *homes.entry(user).or_insert(subject.tenant),
+                    subject.tenant,
+                    "user {user}"
+                );
+            }
+        }
+        let users_of = |tenant: u32| homes.values().filter(|home| **home == tenant).count();
+        assert!(
+            users_of(0) > 3 * users_of(19),
+            "{} and {}",
+            users_of(0),
+            users_of(19)
+        );
+    }
+
+    #[test]
+    fn app_only_flows_have_no_user() {
+        let population = Population::new(&plan(42));
+        let flow = population.of_flow("client_credentials", Flow::ClientCredentials);
+        assert!((0..100).all(|number| flow.subject(number).user.is_none()));
+    }
+
+    /// What of a subject should decide its instance.
+    type Key = fn(&Subject) -> u32;
+
+    #[test]
+    fn affinity_keeps_what_it_promises() {
+        let population = Population::new(&plan(42));
+        let flow = population.of_flow("obo", Flow::OnBehalfOf);
+        let subjects: Vec<Subject> = (0..2_000).map(|number| flow.subject(number)).collect();
+        let cases: [(Affinity, Key, bool); 3] = [
+            (Affinity::None, |subject| subject.tenant, false),
+            (Affinity::Tenant, |subject| subject.tenant, true),
+            (Affinity::User, |subject| subject.user.unwrap(), true),
+        ];
+        for (affinity, key, sticks) in cases {
+            let fleet = FleetPlan {
+                instances: 4,
+                affinity,
+            };
+            let mut instance_of: HashMap<u32, usize> = HashMap::new();
+            let mut stuck = true;
+            let mut load = [0_u32; 4];
+            for subject in &subjects {
+                let instance = subject.instance(&fleet);
+                load[instance] += 1;
+                stuck &= *instance_of.entry(key(subject)).or_insert(instance) == instance;
+            }
+            assert_eq!(stuck, sticks, "{affinity:?}");
+            assert!(
+                load.iter().all(|count| *count > 50),
+                "{affinity:?}: {load:?}"
+            );
+        }
+    }
+}
