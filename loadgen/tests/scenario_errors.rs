@@ -49,6 +49,13 @@ fn said_of(line: &str) -> String {
     said(&format!("{GOOD}{line}\n"), &[]).join("; ")
 }
 
+/// Each line, added to a good scenario, is told exactly this.
+fn each(cases: &[(&str, &str)]) {
+    for (line, expected) in cases {
+        assert_eq!(said_of(line), *expected, "{line}");
+    }
+}
+
 #[test]
 fn all_problems_of_a_file_come_at_once_in_its_order() {
     let text = "\
@@ -143,6 +150,13 @@ fn each_kind_of_slip_is_named_where_it_stands() {
             "idp: { latency: { token: { lognormal: { median: 0s, p99: 2ms } } } }",
             "5:49 `0s` is no time at all",
         ),
+    ];
+    each(&cases);
+}
+
+#[test]
+fn each_kind_of_slip_is_named_in_the_other_sections_too() {
+    let cases = [
         (
             "cache: { l1: { size_limit: 0MB } }",
             "5:28 `0MB` is nothing",
@@ -197,9 +211,7 @@ fn each_kind_of_slip_is_named_where_it_stands() {
         ),
         ("extra: { a: 1 }", "5:1 unknown key `extra`"),
     ];
-    for (line, expected) in cases {
-        assert_eq!(said_of(line), expected, "{line}");
-    }
+    each(&cases);
 }
 
 #[test]
@@ -385,8 +397,12 @@ fn the_largest_files_are_refused_at_once() {
         let text = unit.repeat(size / unit.len());
         assert!(!message(&text, &[]).is_empty(), "{unit:?}");
     }
-    let keys: String = (0..size / 20)
-        .map(|number| format!("key{number}: 1\n"))
+    let keys: Vec<String> = (0..size / 20)
+        .map(|number| format!("key{number}: 1"))
         .collect();
+    let keys = keys.join(
+        "
+",
+    );
     assert!(!message(&keys, &[]).is_empty());
 }

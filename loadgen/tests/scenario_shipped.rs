@@ -10,10 +10,14 @@ fn directory() -> PathBuf {
 }
 
 fn shipped() -> BTreeSet<String> {
-    std::fs::read_dir(directory())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".yaml"))
+    let entries = std::fs::read_dir(directory()).expect("the scenarios directory is there");
+    let paths = entries.map(|entry| entry.expect("its entries can be read").path());
+    paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect()
 }
 

@@ -242,3 +242,13 @@ pub enum Arrivals {
     /// Independently of each other: exponential gaps.
     Poisson,
 }
+
+impl Arrivals {
+    /// The word in scenario files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
