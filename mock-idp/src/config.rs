@@ -86,7 +86,7 @@ impl Default for Lifetimes {
 /// What a client may take of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time at each address; more wait to be accepted.
     pub connections: usize,
     /// Time for a TLS handshake.
     pub handshake: Duration,

@@ -1,6 +1,5 @@
 //! Accepts connections and serves each until it ends or the server stops.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -37,8 +36,6 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) router: Router,
     pub(crate) limits: Limits,
-    /// Shared by all listeners of a server.
-    pub(crate) connections: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -50,7 +47,6 @@ impl Listener {
             tls,
             router,
             limits,
-            connections,
         } = self;
         let served = Served {
             builder: Arc::new(builder(&limits)),
@@ -67,15 +63,12 @@ impl Listener {
                     report(ended);
                     continue;
                 }
-                accepted = accept(&socket, &connections) => accepted,
+                accepted = socket.accept(), if tasks.len() < limits.connections => accepted,
             };
             match accepted {
-                Ok((stream, permit)) => {
+                Ok((stream, _)) => {
                     let (served, stop) = (served.clone(), stop.clone());
-                    tasks.spawn(async move {
-                        served.connection(stream, stop).await;
-                        drop(permit);
-                    });
+                    tasks.spawn(served.connection(stream, stop));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
@@ -94,18 +87,6 @@ impl Listener {
         }
         tasks.shutdown().await;
     }
-}
-
-async fn accept(
-    socket: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = socket.accept().await?;
-    Ok((stream, permit))
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

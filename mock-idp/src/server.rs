@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::TlsAcceptor;
 
@@ -103,7 +103,6 @@ impl Server {
 
         let idp = Arc::new(idp);
         let router = router(Arc::clone(&idp));
-        let connections = Arc::new(Semaphore::new(limits.connections));
         let (stop, stopped) = watch::channel(());
         let mut server = Self {
             idp,
@@ -116,13 +115,12 @@ impl Server {
         let listeners = [(https, tls.map(|(_, acceptor)| acceptor)), (http, None)];
         for (bound, tls) in listeners {
             let Some((socket, _)) = bound else { continue };
-            let (router, connections) = (router.clone(), Arc::clone(&connections));
+            let router = router.clone();
             let listener = Listener {
                 socket,
                 tls,
                 router,
                 limits,
-                connections,
             };
             server
                 .listeners

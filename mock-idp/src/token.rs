@@ -61,7 +61,7 @@ impl Opaque {
     pub(crate) fn draw(ids: &Stream) -> Self {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         Self {
-            aio: encode(&ids.bytes::<48>()),
+            aio: encode(&ids.bytes::<84>()),
             rh: format!("1.A{}.", encode(&ids.bytes::<33>())),
             uti: encode(&ids.bytes::<16>()),
             xms_ftd: encode(&ids.bytes::<51>()),

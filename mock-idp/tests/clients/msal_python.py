@@ -1,0 +1,205 @@
+"""Drives unmodified MSAL for Python against a running mock-idp.
+
+usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_CERT_FILE naming
+the authority's certificate. Prints one line a case and `all passed`.
+"""
+
+import json
+import os
+import sys
+import urllib.request
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import msal
+import requests
+
+HTTPS, HTTP = sys.argv[1], sys.argv[2]
+PORT = urlsplit(HTTPS).port
+ORIGIN = f"https://localhost:{PORT}"
+TENANT = "11111111-1111-1111-1111-111111111111"
+AUTHORITY = f"{ORIGIN}/{TENANT}"
+APP = "22222222-2222-2222-2222-222222222222"
+SERVICE = "33333333-3333-3333-3333-333333333333"
+REDIRECT = "http://localhost:5000/callback"
+
+
+def ledger():
+    with urllib.request.urlopen(f"{HTTP}/admin/ledger", timeout=10) as answer:
+        return json.load(answer)
+
+
+class TokenRequests:
+    """How many requests reached the token endpoint while the block ran."""
+
+    def __enter__(self):
+        self.before = ledger()
+        return self
+
+    def __exit__(self, *_):
+        self.after = ledger()
+
+    def expect(self, total, grant=None):
+        made = self.after["token_requests"] - self.before["token_requests"]
+        assert made == total, f"{made} token requests, not {total}"
+        if grant:
+            by = lambda moment: moment["by_grant"].get(grant, 0)
+            made = by(self.after) - by(self.before)
+            assert made == total, f"{made} {grant} requests, not {total}"
+
+
+def app(client_id=APP, **options):
+    options.setdefault("instance_discovery", False)
+    options.setdefault("authority", AUTHORITY)
+    return msal.ConfidentialClientApplication(client_id, client_credential="secret", **options)
+
+
+def succeeded(result):
+    assert "access_token" in result, result
+    return result
+
+
+def verify(token, audience):
+    """The claims of a token, verified against the keys that the server publishes."""
+    keys = jwt.PyJWKClient(f"{AUTHORITY}/discovery/v2.0/keys")
+    key = keys.get_signing_key_from_jwt(token)
+    issuer = f"{AUTHORITY}/v2.0"
+    return jwt.decode(token, key.key, algorithms=["RS256"], audience=audience, issuer=issuer)
+
+
+def sign_in(client, scopes, user="alice@contoso.com"):
+    flow = client.initiate_auth_code_flow(scopes, redirect_uri=REDIRECT, login_hint=user)
+    answer = requests.get(flow["auth_uri"], allow_redirects=False, timeout=10)
+    assert answer.status_code == 302, answer.text
+    location = answer.headers["Location"]
+    assert location.startswith(REDIRECT + "?"), location
+    response = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    return succeeded(client.acquire_token_by_auth_code_flow(flow, response))
+
+
+def client_credentials_are_cached():
+    client = app()
+    with TokenRequests() as requests_made:
+        first = succeeded(client.acquire_token_for_client(["api://service/.default"]))
+        second = succeeded(client.acquire_token_for_client(["api://service/.default"]))
+    requests_made.expect(1, "client_credentials")
+    assert first["token_source"] == "identity_provider", first["token_source"]
+    assert second["token_source"] == "cache", second["token_source"]
+    assert first["access_token"] == second["access_token"]
+    claims = verify(first["access_token"], "api://service")
+    assert claims["azp"] == APP and claims["sub"] == claims["oid"], claims
+
+
+def tenants_and_scopes_do_not_share_tokens():
+    client = app()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_for_client(["api://one/.default"]))
+        succeeded(client.acquire_token_for_client(["api://two/.default"]))
+        succeeded(app(authority=f"{ORIGIN}/contoso.com").acquire_token_for_client(["api://one/.default"]))
+    requests_made.expect(3, "client_credentials")
+    redundant = lambda moment: moment["redundant_token_requests"]
+    assert redundant(requests_made.after) == redundant(requests_made.before)
+
+
+def a_user_signs_in_and_is_served_from_the_cache():
+    client = app()
+    with TokenRequests() as requests_made:
+        result = sign_in(client, ["api://service/read"])
+    requests_made.expect(1, "authorization_code")
+    assert result["scope"] == "api://service/read", result["scope"]
+    access = verify(result["access_token"], "api://service")
+    assert access["scp"] == "read" and access["preferred_username"] == "alice@contoso.com", access
+    identity = verify(result["id_token"], APP)
+    assert identity["oid"] == access["oid"] and identity["nonce"], identity
+
+    (account,) = client.get_accounts()
+    assert account["username"] == "alice@contoso.com", account
+    with TokenRequests() as requests_made:
+        silent = succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+    assert silent["token_source"] == "cache", silent
+    assert silent["access_token"] == result["access_token"]
+
+    with TokenRequests() as requests_made:
+        forced = client.acquire_token_silent(["api://service/read"], account, force_refresh=True)
+        other = client.acquire_token_silent(["api://other/write"], account)
+    requests_made.expect(2, "refresh_token")
+    assert succeeded(forced)["access_token"] != result["access_token"]
+    assert verify(succeeded(other)["access_token"], "api://other")["scp"] == "write"
+
+
+def two_users_do_not_share_tokens():
+    client = app()
+    alice = sign_in(client, ["api://service/read"], "alice@contoso.com")
+    bob = sign_in(client, ["api://service/read"], "bob@contoso.com")
+    assert len(client.get_accounts()) == 2
+    subjects = {verify(one["access_token"], "api://service")["sub"] for one in (alice, bob)}
+    assert len(subjects) == 2
+
+
+def a_service_acts_on_behalf_of_its_caller():
+    call = sign_in(app(), [f"api://{SERVICE}/read"])
+    with TokenRequests() as requests_made:
+        result = succeeded(
+            app(SERVICE).acquire_token_on_behalf_of(call["access_token"], ["api://downstream/.default"])
+        )
+    requests_made.expect(1, "on_behalf_of")
+    claims = verify(result["access_token"], "api://downstream")
+    assert claims["azp"] == SERVICE, claims
+    assert claims["oid"] == verify(call["access_token"], SERVICE)["oid"]
+
+
+def refusals_reach_the_application():
+    result = app().acquire_token_for_client(["api://service/read"])
+    assert result["error"] == "invalid_scope", result
+    assert result["error_codes"] == [1002012], result
+    assert result["correlation_id"], result
+    wrong = app(SERVICE).acquire_token_on_behalf_of("not.a.token", ["api://downstream/.default"])
+    assert wrong["error"] == "invalid_grant" and wrong["error_codes"] == [50013], wrong
+
+
+def instance_discovery_works_here():
+    endpoint = f"{ORIGIN}/common/discovery/instance"
+    client = app(instance_discovery=endpoint)
+    with TokenRequests() as requests_made:
+        for _ in range(2):
+            succeeded(client.acquire_token_for_client(["api://service/.default"]))
+    requests_made.expect(1, "client_credentials")
+    sign_in(client, ["api://service/read"])
+    assert len(client.get_accounts()) == 1
+
+
+def the_authority_may_be_given_in_code():
+    bundle = os.environ.pop("REQUESTS_CA_BUNDLE")
+    try:
+        client = app(verify=bundle)
+        succeeded(client.acquire_token_for_client(["api://service/.default"]))
+    finally:
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle
+
+
+def an_unknown_authority_is_refused():
+    try:
+        app(authority=f"{ORIGIN}/nowhere")
+    except ValueError:
+        return
+    raise AssertionError("`nowhere` is no tenant")
+
+
+CASES = [
+    client_credentials_are_cached,
+    tenants_and_scopes_do_not_share_tokens,
+    a_user_signs_in_and_is_served_from_the_cache,
+    two_users_do_not_share_tokens,
+    a_service_acts_on_behalf_of_its_caller,
+    refusals_reach_the_application,
+    instance_discovery_works_here,
+    the_authority_may_be_given_in_code,
+    an_unknown_authority_is_refused,
+]
+
+if __name__ == "__main__":
+    for case in CASES:
+        print(case.__name__, flush=True)
+        case()
+    print("all passed")

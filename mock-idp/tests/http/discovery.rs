@@ -1,0 +1,228 @@
+//! The documents that clients read before they ask for tokens.
+
+use serde_json::Value;
+
+use crate::support::{Door as _, TENANT, TestServer};
+
+const BOTH: &[&str] = &[
+    "authorization_endpoint",
+    "claims_supported",
+    "cloud_graph_host_name",
+    "cloud_instance_name",
+    "device_authorization_endpoint",
+    "end_session_endpoint",
+    "frontchannel_logout_supported",
+    "http_logout_supported",
+    "id_token_signing_alg_values_supported",
+    "issuer",
+    "jwks_uri",
+    "kerberos_endpoint",
+    "msgraph_host",
+    "rbac_url",
+    "response_modes_supported",
+    "response_types_supported",
+    "scopes_supported",
+    "subject_types_supported",
+    "tenant_region_scope",
+    "token_endpoint",
+    "token_endpoint_auth_methods_supported",
+    "userinfo_endpoint",
+];
+
+fn assert_members(document: &Value, own: &[&str]) {
+    let mut expected = [BOTH, own].concat();
+    expected.sort_unstable();
+    let mut members: Vec<_> = document
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    members.sort_unstable();
+    assert_eq!(members, expected);
+}
+
+#[tokio::test]
+async fn documents_have_the_members_that_entras_have() {
+    let idp = TestServer::start().await;
+    let document = idp
+        .get("/common/v2.0/.well-known/openid-configuration")
+        .await
+        .json();
+    assert_members(
+        &document,
+        &["mtls_endpoint_aliases", "request_uri_parameter_supported"],
+    );
+    let document = idp
+        .get("/common/.well-known/openid-configuration")
+        .await
+        .json();
+    assert_members(
+        &document,
+        &["check_session_iframe", "microsoft_multi_refresh_token"],
+    );
+}
+
+#[tokio::test]
+async fn documents_speak_of_the_tenant_and_the_host_asked() {
+    let idp = TestServer::start().await;
+    let origin = idp.origin();
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (tenant, in_urls, in_issuer) in [
+        (TENANT, TENANT, TENANT),
+        ("common", "common", "{tenantid}"),
+        ("Organizations", "organizations", "{tenantid}"),
+        ("consumers", "consumers", personal),
+    ] {
+        let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");
+        let v2 = idp.get(&path).await.json();
+        assert_eq!(v2["issuer"], format!("{origin}/{in_issuer}/v2.0"));
+        assert_eq!(
+            v2["token_endpoint"],
+            format!("{origin}/{in_urls}/oauth2/v2.0/token")
+        );
+        assert_eq!(
+            v2["jwks_uri"],
+            format!("{origin}/{in_urls}/discovery/v2.0/keys")
+        );
+        let v1 = idp
+            .get(&format!("/{tenant}/.well-known/openid-configuration"))
+            .await
+            .json();
+        assert_eq!(v1["issuer"], format!("{origin}/{in_issuer}/"));
+        assert_eq!(
+            v1["token_endpoint"],
+            format!("{origin}/{in_urls}/oauth2/token")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_domain_is_the_same_tenant_in_documents_and_tokens() {
+    let idp = TestServer::start().await;
+    let document = idp
+        .get("/contoso.com/v2.0/.well-known/openid-configuration")
+        .await
+        .json();
+    let form = crate::support::client_credentials("api://x/.default");
+    let token = idp
+        .post("/contoso.com/oauth2/v2.0/token", &form)
+        .await
+        .member("access_token");
+    assert_eq!(document["issuer"], crate::support::claims(&token)["iss"]);
+}
+
+#[tokio::test]
+async fn case_and_slashes_at_the_end_do_not_matter() {
+    let idp = TestServer::start().await;
+    let plain = idp
+        .get("/common/v2.0/.well-known/openid-configuration")
+        .await;
+    let other = idp
+        .get("/COMMON/V2.0/.Well-Known/OpenId-Configuration/")
+        .await;
+    assert_eq!(plain.json(), other.json());
+}
+
+#[tokio::test]
+async fn an_unknown_tenant_has_no_documents() {
+    let idp = TestServer::start().await;
+    for path in [
+        "/nowhere/v2.0/.well-known/openid-configuration",
+        "/nowhere/.well-known/openid-configuration",
+        "/nowhere/discovery/v2.0/keys",
+    ] {
+        let refusal = idp.get(path).await.refusal();
+        assert_eq!(
+            refusal,
+            (400, "invalid_tenant".to_owned(), 90_002),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_say_for_which_issuer_in_v2_only() {
+    let idp = TestServer::start().await;
+    let v2 = idp.get("/common/discovery/v2.0/keys").await.json();
+    let v1 = idp.get("/common/discovery/keys").await.json();
+    let (v2, v1) = (&v2["keys"][0], &v1["keys"][0]);
+    assert_eq!(v2["issuer"], format!("{}/{{tenantid}}/v2.0", idp.origin()));
+    assert!(v1.get("issuer").is_none() && v2.get("alg").is_none());
+    assert_eq!((&v1["kid"], &v1["n"]), (&v2["kid"], &v2["n"]));
+}
+
+async fn discover(idp: &TestServer, endpoint: &str, version: &str) -> crate::support::Answer {
+    let query = crate::support::form(&[
+        ("authorization_endpoint", endpoint),
+        ("api-version", version),
+    ]);
+    idp.get(&format!("/common/discovery/instance?{query}"))
+        .await
+}
+
+#[tokio::test]
+async fn instance_discovery_leads_back_here() {
+    let idp = TestServer::start().await;
+    let origin = idp.origin();
+    for endpoint in [
+        format!("{origin}/{TENANT}/oauth2/v2.0/authorize"),
+        format!("https://localhost/{TENANT}/oauth2/v2.0/authorize"),
+        format!("https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/authorize"),
+        format!("https://westus.login.microsoft.com/{TENANT}/oauth2/v2.0/authorize"),
+    ] {
+        let answer = discover(&idp, &endpoint, "1.1").await;
+        assert_eq!(
+            answer.member("tenant_discovery_endpoint"),
+            format!("{origin}/{TENANT}/v2.0/.well-known/openid-configuration"),
+            "{endpoint}"
+        );
+        let document = answer.json();
+        let here = &document["metadata"][0];
+        let authority = origin.strip_prefix("https://").unwrap();
+        assert_eq!(here["preferred_network"], authority);
+        assert_eq!(here["aliases"], serde_json::json!([authority, "localhost"]));
+    }
+    let v1 = discover(&idp, &format!("{origin}/common/oauth2/authorize"), "1.0").await;
+    assert_eq!(
+        v1.member("tenant_discovery_endpoint"),
+        format!("{origin}/common/.well-known/openid-configuration")
+    );
+    assert!(v1.json().get("metadata").is_none());
+}
+
+#[tokio::test]
+async fn an_unknown_instance_is_invalid() {
+    let idp = TestServer::start().await;
+    for (endpoint, version, error, code) in [
+        (
+            "https://login.example.com/common/oauth2/v2.0/authorize",
+            "1.1",
+            "invalid_instance",
+            50_049,
+        ),
+        (
+            "http://localhost/common/oauth2/v2.0/authorize",
+            "1.1",
+            "invalid_instance",
+            50_049,
+        ),
+        ("nonsense", "1.0", "invalid_instance", 50_049),
+        (
+            "https://localhost/nowhere/oauth2/v2.0/authorize",
+            "1.1",
+            "invalid_tenant",
+            90_002,
+        ),
+        ("", "1.1", "invalid_request", 90_014),
+        (
+            "https://localhost/common/oauth2/v2.0/authorize",
+            "",
+            "invalid_request",
+            90_014,
+        ),
+    ] {
+        let refusal = discover(&idp, endpoint, version).await.refusal();
+        assert_eq!(refusal, (400, error.to_owned(), code), "{endpoint}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The server as its clients see it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "../support/client.rs"]
+mod support;
+#[path = "../support/temp_dir.rs"]
+mod temp_dir;
+
+mod authorize;
+mod discovery;
+mod grants;
+mod ledger;
+mod limits;
+mod refusals;
+mod time;

@@ -1,0 +1,188 @@
+//! What time does to answers. The runtime's clock is paused, so these tests take none.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::stream;
+use http::Request;
+use mock_idp::{Config, Latencies, Latency, Lifetimes};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    APP, Door as _, InProcess, REDIRECT, SERVICE, TENANT, client_credentials, form,
+};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn with_token_latency(token: Latency) -> InProcess {
+    let latency = Latencies {
+        token,
+        ..Latencies::default()
+    };
+    InProcess::new(Config {
+        latency,
+        seed: 7,
+        ..Config::default()
+    })
+}
+
+/// How long a token request takes whose body arrives `late` after its headers.
+async fn time_to_answer(idp: &InProcess, late: Duration) -> Duration {
+    let body = form(&client_credentials("api://x/.default"));
+    let body = stream::once(async move {
+        sleep(late).await;
+        Ok::<_, std::convert::Infallible>(body)
+    });
+    let request = Request::post(format!("/{TENANT}/oauth2/v2.0/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from_stream(body))
+        .unwrap();
+    let started = Instant::now();
+    let response = idp.call(request).await;
+    assert_eq!(response.status(), 200);
+    started.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_counts_towards_the_latency() {
+    let idp = with_token_latency(Latency::Fixed(MS(500)));
+    assert_eq!(time_to_answer(&idp, MS(0)).await, MS(500));
+    assert_eq!(time_to_answer(&idp, MS(300)).await, MS(500));
+    assert_eq!(time_to_answer(&idp, MS(700)).await, MS(700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn latencies_are_drawn_from_the_seed() {
+    let latency = Latency::LogNormal {
+        median: MS(40),
+        p99: MS(250),
+    };
+    let draw = async || {
+        let idp = with_token_latency(latency);
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            times.push(time_to_answer(&idp, MS(0)).await);
+        }
+        times
+    };
+    let times = draw().await;
+    assert_eq!(draw().await, times);
+    assert_ne!(times[0], times[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_take_their_time_too_and_other_endpoints_do_not() {
+    let idp = with_token_latency(Latency::Fixed(MS(500)));
+    let started = Instant::now();
+    assert_eq!(idp.token(&[]).await.status, 400);
+    assert_eq!(started.elapsed(), MS(500));
+    idp.get("/common/discovery/v2.0/keys").await;
+    assert_eq!(started.elapsed(), MS(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_dawdles_is_refused_and_counted() {
+    let idp = InProcess::new(Config::default());
+    let body = stream::unfold((), async |()| {
+        sleep(Duration::from_secs(1)).await;
+        Some((Ok::<_, std::convert::Infallible>("a"), ()))
+    });
+    let request = Request::post(format!("/{TENANT}/oauth2/v2.0/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from_stream(body))
+        .unwrap();
+    assert_eq!(idp.call(request).await.status(), 408);
+    assert_eq!(idp.idp.ledger().by_status[&408], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_client_leaves_is_counted() {
+    let idp = with_token_latency(Latency::Fixed(MS(500)));
+    let form = client_credentials("api://x/.default");
+    let answer = tokio::time::timeout(MS(100), idp.token(&form)).await;
+    assert!(answer.is_err());
+    let ledger = idp.idp.ledger();
+    assert_eq!(ledger.by_status[&499], 1);
+    assert_eq!(ledger.token_requests, 1);
+    assert_eq!(ledger.by_grant[&mock_idp::GrantType::ClientCredentials], 1);
+}
+
+fn with_lifetimes() -> InProcess {
+    InProcess::new(Config {
+        lifetimes: Lifetimes {
+            refresh_token: Duration::from_hours(24),
+            ..Lifetimes::default()
+        },
+        ..Config::default()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn codes_refresh_tokens_and_assertions_expire() {
+    let idp = with_lifetimes();
+    let code = idp.authorize(&[("scope", "openid")]).await.redirect('?')["code"].clone();
+    let redeem = [
+        ("grant_type", "authorization_code"),
+        ("client_id", APP),
+        ("client_secret", "secret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &code),
+    ];
+    sleep(Duration::from_mins(10)).await;
+    assert_eq!(
+        idp.token(&redeem).await.refusal(),
+        (400, "invalid_grant".to_owned(), 70_008)
+    );
+
+    let signed_in = idp
+        .sign_in("alice@contoso.com", &format!("api://{SERVICE}/read"))
+        .await;
+    let (assertion, refresh_token) = (
+        signed_in.member("access_token"),
+        signed_in.member("refresh_token"),
+    );
+    sleep(Duration::from_secs(3598)).await;
+    assert_eq!(idp.on_behalf_of(&assertion, "api://z/x").await.status, 200);
+    sleep(Duration::from_secs(2)).await;
+    let late = idp.on_behalf_of(&assertion, "api://z/x").await;
+    assert_eq!(late.refusal(), (400, "invalid_grant".to_owned(), 500_133));
+
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("client_id", APP),
+        ("client_secret", "secret"),
+        ("refresh_token", &refresh_token),
+    ];
+    sleep(Duration::from_hours(22)).await;
+    assert_eq!(idp.token(&refresh).await.status, 200);
+    sleep(Duration::from_hours(1)).await;
+    assert_eq!(
+        idp.token(&refresh).await.refusal(),
+        (400, "invalid_grant".to_owned(), 70_008)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_renewed_inside_the_expiry_buffer_is_not_redundant() {
+    let idp = with_lifetimes();
+    let form = client_credentials("api://x/.default");
+    idp.token(&form).await;
+    sleep(Duration::from_secs(3300)).await;
+    idp.token(&form).await;
+    assert_eq!(idp.idp.ledger().redundant_token_requests, 0);
+    idp.token(&form).await;
+    assert_eq!(idp.idp.ledger().redundant_token_requests, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_ids() {
+    let ids = async || {
+        let idp = InProcess::new(Config {
+            seed: 42,
+            ..Config::default()
+        });
+        let token = idp.token(&client_credentials("api://x/.default")).await;
+        crate::support::claims(&token.member("access_token"))["uti"].clone()
+    };
+    assert_eq!(ids().await, ids().await);
+}

@@ -1,0 +1,309 @@
+//! The program as a shell sees it: what it prints, where, and how it exits.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/temp_dir.rs"]
+mod temp_dir;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use program::Program;
+use temp_dir::TempDir;
+
+/// Runs the program to its end.
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mock-idp"))
+        .args(arguments)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn assert_fails(arguments: &[&str], exit_code: i32, words: &[&str]) {
+    let output = run(arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(exit_code),
+        "{arguments:?}: {stderr}"
+    );
+    for word in words {
+        assert!(
+            stderr.contains(word),
+            "{arguments:?}: no `{word}` in: {stderr}"
+        );
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert_eq!(text(&output.stdout), "");
+}
+
+/// Sends a request over plain HTTP and reads the answer.
+fn get(origin: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(origin.strip_prefix("http://").unwrap()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_terminated_server_finishes_what_it_does_and_exits_well() {
+    let program = Program::serve(&["--latency", "discovery=fixed:700ms"]);
+    assert!(
+        program.https.starts_with("https://127.0.0.1:"),
+        "{}",
+        program.https
+    );
+    assert!(get(&program.http, "/healthz").ends_with("ok\n"));
+    let http = program.http.clone();
+    let in_flight =
+        std::thread::spawn(move || get(&http, "/common/v2.0/.well-known/openid-configuration"));
+    let mut tries = 0;
+    while !get(&program.http, "/metrics").contains("mockidp_in_flight_requests 2\n") {
+        tries += 1;
+        assert!(tries < 1000, "the request never arrived");
+    }
+    let (status, log) = program.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(in_flight.join().unwrap().starts_with("HTTP/1.1 200"));
+    assert!(log.contains("serving") && log.contains("stopping"), "{log}");
+}
+
+#[test]
+fn a_port_in_use_is_the_environments_fault() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let words = [
+        "error: cannot serve http at",
+        "in use",
+        "hint: another program serves there",
+    ];
+    assert_fails(&["serve", "--http", &address], 4, &words);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_the_environments_fault() {
+    let data = TempDir::new();
+    let file = data.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let path = file.to_str().unwrap();
+    assert_fails(
+        &["ca", "--data-dir", path],
+        4,
+        &["error: `", "cannot be used", "hint:"],
+    );
+    let serve = ["serve", "--https", "127.0.0.1:0", "--data-dir", path];
+    assert_fails(
+        &serve,
+        4,
+        &["certificate authority cannot be used", "hint:"],
+    );
+}
+
+#[test]
+fn corrupt_files_are_named_and_left_alone() {
+    let data = TempDir::new();
+    let path = data.path().to_str().unwrap();
+    assert!(run(&["ca", "--data-dir", path]).status.success());
+    let directory = data.path().join("ca");
+    let (certificate, key) = (directory.join("ca.pem"), directory.join("ca.key"));
+    let (good_certificate, good_key) = (
+        std::fs::read(&certificate).unwrap(),
+        std::fs::read(&key).unwrap(),
+    );
+
+    let other = TempDir::new();
+    assert!(
+        run(&["ca", "--data-dir", other.path().to_str().unwrap()])
+            .status
+            .success()
+    );
+    let foreign_key = std::fs::read(other.path().join("ca/ca.key")).unwrap();
+    for (file, content, words) in [
+        (
+            &certificate,
+            Some(&b"nonsense"[..]),
+            "ca.pem` is not a certificate",
+        ),
+        (&key, Some(b"nonsense"), "ca.key` is not a private key"),
+        (
+            &key,
+            Some(&foreign_key),
+            "ca.pem` does not belong to the key",
+        ),
+        (&certificate, Some(b"\xff\xfe"), "ca.pem` cannot be used"),
+        (&certificate, None, "ca.pem` cannot be used"),
+    ] {
+        match content {
+            Some(content) => std::fs::write(file, content).unwrap(),
+            None => std::fs::remove_file(file).unwrap(),
+        }
+        assert_fails(&["ca", "--data-dir", path], 4, &[words, "hint:"]);
+        assert_eq!(
+            std::fs::read(file).ok().as_deref(),
+            content,
+            "left as it was"
+        );
+        std::fs::write(&certificate, &good_certificate).unwrap();
+        std::fs::write(&key, &good_key).unwrap();
+    }
+}
+
+#[test]
+fn usage_errors_name_what_would_be_right() {
+    for (arguments, words) in [
+        (&["serve", "--https", "8443"][..], &["8443"][..]),
+        (
+            &["serve", "--expires-in", "3600"],
+            &["3600", "needs a unit"],
+        ),
+        (&["serve", "--expires-in", "0s"], &["0s", "above zero"]),
+        (&["serve", "--latency", "token"], &["ENDPOINT=LATENCY"]),
+        (
+            &["serve", "--latency", "tokens=none"],
+            &["tokens", "token, authorize"],
+        ),
+        (
+            &["serve", "--latency", "token=lognormal:40ms,20ms"],
+            &["below the median"],
+        ),
+        (&["serve", "--lattency", "x"], &["--latency"]),
+        (&["server"], &["serve"]),
+        (&[], &["Usage"]),
+    ] {
+        assert_fails(arguments, 2, words);
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    for (arguments, words) in [
+        (&["--help"][..], "Exit codes"),
+        (&["serve", "--help"], "mock-idp serve --https 127.0.0.1:0"),
+        (&["ca", "--help"], "eval"),
+    ] {
+        let output = run(arguments);
+        assert!(output.status.success());
+        assert!(
+            text(&output.stdout).contains(words),
+            "{}",
+            text(&output.stdout)
+        );
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_authority_is_made_once_and_its_key_is_private() {
+    let data = TempDir::new();
+    // With what needs quoting in a shell.
+    let home = data.path().join("it's a home");
+    let path = home.to_str().unwrap();
+    let first = run(&["ca", "--data-dir", path]);
+    let again = run(&["ca", "--data-dir", path]);
+    assert_eq!(first.stdout, again.stdout);
+    let directory = home.join("ca");
+    assert_eq!((mode(&home), mode(&directory)), (0o700, 0o700));
+    assert_eq!(mode(&directory.join("ca.key")), 0o600);
+    assert_eq!(mode(&directory.join("ca.pem")), 0o644);
+    assert_eq!(
+        std::fs::read_dir(&home).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
+
+    let script = format!(
+        "{}\nprintf %s \"$NODE_EXTRA_CA_CERTS\"",
+        text(&first.stdout)
+    );
+    let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(
+        text(&shell.stdout),
+        directory.join("ca.pem").to_str().unwrap()
+    );
+    for variable in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+        assert!(
+            text(&first.stdout).contains(&format!("export {variable}=")),
+            "{variable}"
+        );
+    }
+}
+
+#[test]
+fn programs_that_start_at_once_share_one_authority() {
+    let data = TempDir::new();
+    let path = data.path().to_str().unwrap();
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            Command::new(env!("CARGO_BIN_EXE_mock-idp"))
+                .args(["ca", "--data-dir", path])
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert!(
+        run(&["ca", "--data-dir", path]).status.success(),
+        "certificate and key match"
+    );
+    assert_eq!(
+        std::fs::read_dir(data.path()).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
+}
+
+#[test]
+fn openssl_accepts_the_authority_and_the_servers_certificate() {
+    let program = Program::serve(&[]);
+    assert!(program.ca_certificate().starts_with(program.data_dir()));
+    let ca = program.ca_certificate();
+    let address = program.https.strip_prefix("https://").unwrap();
+    for name in [
+        "localhost",
+        "login.microsoftonline.com",
+        "westus.login.microsoft.com",
+    ] {
+        let output = Command::new("openssl")
+            .args(["s_client", "-connect", address, "-servername", name])
+            .args([
+                "-verify_hostname",
+                name,
+                "-x509_strict",
+                "-verify_return_error",
+                "-CAfile",
+            ])
+            .arg(&ca)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            stdout.contains("Verify return code: 0 (ok)"),
+            "{name}: {stdout}"
+        );
+    }
+}
