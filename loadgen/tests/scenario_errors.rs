@@ -233,6 +233,10 @@ fn traffic_is_checked_entry_by_entry() {
             "3:19 `Web` cannot be a label value",
         ),
         (
+            "traffic: [{ name: 1web, flow: on_behalf_of, rate: 1/s }]",
+            "3:19 `1web` cannot be a label value",
+        ),
+        (
             "traffic: [{ flow: on_behalf_of, rate: 1/s, arrivals: evenly }]",
             "3:54 `evenly` is not accepted here",
         ),
@@ -256,6 +260,20 @@ fn traffic_is_checked_entry_by_entry() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn a_scenario_has_at_most_sixteen_flows() {
+    let entries = |count: usize| {
+        let entry = |number| format!("  - {{ name: f{number}, flow: on_behalf_of, rate: 1/s }}\n");
+        let entries: Vec<String> = (0..count).map(entry).collect();
+        format!("version: 1\nduration: 10s\ntraffic:\n{}", entries.concat())
+    };
+    assert_eq!(said(&entries(16), &[]), [""; 0]);
+    assert_eq!(
+        said(&entries(17), &[]),
+        ["4:3 expected 1 to 16 items, found 17"]
+    );
 }
 
 #[test]

@@ -159,6 +159,18 @@ traffic:
     }
 
     #[test]
+    fn flows_of_the_same_rate_arrive_apart() {
+        let arrivals = arrivals(1, "traffic[3].rate=100/s");
+        let offsets = |index| {
+            of_flow(&arrivals, index)
+                .iter()
+                .map(|arrival| arrival.intended)
+                .collect::<Vec<_>>()
+        };
+        assert_ne!(offsets(0)[..10], offsets(3)[..10]);
+    }
+
+    #[test]
     fn an_empty_flow_does_not_end_the_others() {
         let arrivals = arrivals(1, "traffic[0].rate=1/h");
         assert!(of_flow(&arrivals, 1).len() == 12 && of_flow(&arrivals, 3).len() > 100);

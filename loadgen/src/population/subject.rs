@@ -113,8 +113,7 @@ impl Subject {
         let spread = match (fleet.affinity, self.user) {
             (Affinity::None, _) => self.instance_draw,
             (Affinity::User, Some(user)) => mix(u64::from(user)),
-            // Apart from the users, so that tenant 3 and user 3 do not always meet.
-            (Affinity::Tenant, _) | (Affinity::User, None) => mix(!tenant),
+            (Affinity::Tenant, _) | (Affinity::User, None) => mix(tenant),
         };
         let instances = u64::try_from(fleet.instances).unwrap_or(u64::MAX).max(1);
         usize::try_from(spread % instances).unwrap_or(0)

@@ -323,6 +323,7 @@ error: scenario `scenarios/x.yaml` has 3 problems
         let cases = [
             ("rte", Some("rate")),
             ("arivals", Some("arrivals")),
+            ("arivls", Some("arrivals")),
             ("Flow", Some("flow")),
             ("l2", Some("l1")),
             ("x", None),
