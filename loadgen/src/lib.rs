@@ -1,14 +1,29 @@
-//! Drives an OAuth token cache with realistic flows and judges what it measured.
+//! Drives an OAuth token cache with realistic flows and judges what it
+//! measured.
+//!
+//! A scenario file becomes a [`scenario::Plan`], the plan becomes arrivals, the
+//! [`engine`] turns arrivals into samples, and [`report`] says what they mean.
+
+pub mod cli;
+pub mod command;
+
+pub mod scenario;
 
 pub mod arrival;
-/// One verb each, thin.
-pub mod command {
-    pub mod validate;
-}
-pub mod gate;
 pub mod population;
-pub mod scenario;
-/// What a run has to say.
-pub mod report {
-    pub mod model;
-}
+
+pub mod engine;
+pub mod flow;
+pub mod target;
+
+pub mod oracle;
+pub mod record;
+
+pub mod gate;
+pub mod report;
+
+pub mod progress;
+pub mod scrape;
+
+pub mod exit;
+pub mod http;

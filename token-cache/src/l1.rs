@@ -59,7 +59,8 @@ struct CountEvictions(Arc<AtomicU64>);
 impl Lifecycle<PartitionKey, Entry> for CountEvictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _: PartitionKey, _: Entry) {
+    // Not `on_evict`: quick_cache 0.7 calls that for replaced values as well.
+    fn before_evict(&self, (): &mut (), _: &PartitionKey, _: &mut Entry) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -166,6 +167,18 @@ mod tests {
         let stats = l1.stats();
         assert!(stats.entries > 50, "{stats:?}");
         assert_eq!(stats.entries + stats.evictions, 1_000);
+    }
+
+    #[test]
+    fn a_replaced_partition_is_no_eviction_and_one_too_heavy_is() {
+        let l1 = L1::new(10 * OVERHEAD_BYTES);
+        for _ in 0..5 {
+            l1.put(key(0), empty(), None);
+        }
+        assert_eq!((l1.stats().entries, l1.stats().evictions), (1, 0));
+        let small = L1::new(OVERHEAD_BYTES - 1);
+        small.put(key(0), empty(), None);
+        assert_eq!((small.stats().entries, small.stats().evictions), (0, 1));
     }
 
     #[test]

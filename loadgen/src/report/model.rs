@@ -240,8 +240,11 @@ pub struct Idp {
 pub struct Ledger {
     /// Requests the acquisitions' results account for.
     pub client_side: u64,
-    /// Requests the provider counted.
+    /// Requests the provider counted, `driver_requests` taken off.
     pub server_side: u64,
+    /// Requests the driver itself sent while the run went on, as users' front
+    /// ends: no acquisition's, and in `idp.token_requests`.
+    pub driver_requests: u64,
     /// Requests that may or may not have reached the provider: no answer, or
     /// their acquisition was still running at the end.
     pub unsettled: u64,

@@ -1,0 +1,213 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
+
+use crate::command::run::{self, Format, Options};
+use crate::command::validate::validate;
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::scenario::schema::schema;
+use crate::scenario::{Overrides, load};
+
+/// Load-tests OAuth token caches against a mock Entra ID.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How much to log to stderr.
+    #[arg(long, global = true, default_value = "warn", value_enum)]
+    log: Level,
+    /// How log lines look.
+    #[arg(long, global = true, default_value = "text", value_enum)]
+    log_format: LogFormat,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    pass
+  1    gate failed: a threshold, the oracle or the ledgers
+  2    usage or scenario error
+  3    run invalid: its numbers cannot be trusted
+  4    environment: a port, a file or the identity provider
+  5    internal error
+  130  interrupted; what there is was written";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario and report where tokens came from and how long each took.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Say what scenarios would run, or everything that is wrong with them.
+    #[command(after_help = "Examples:\n  loadgen validate scenarios/*.yaml")]
+    Validate {
+        /// Scenario files.
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+    },
+    /// Print the JSON Schema of scenario files.
+    Schema,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  loadgen run scenarios/quickstart.yaml
+  loadgen run scenarios/quickstart.yaml --seed 7 --set duration=30s --out runs/seven
+  loadgen run scenarios/quickstart.yaml --set cache.preset=msal_net
+  loadgen run scenarios/quickstart.yaml --metrics-addr 127.0.0.1:9090
+  loadgen run scenarios/quickstart.yaml --format json | jq .totals.hit_ratio";
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Scenario file.
+    scenario: PathBuf,
+    #[command(flatten)]
+    overrides: OverrideArgs,
+    /// Write report.json and report.txt into this directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How to print the report on stdout.
+    #[arg(long, default_value = "text", value_enum)]
+    format: Format,
+    /// Serve Prometheus metrics at /metrics while the scenario runs.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_addr: Option<SocketAddr>,
+    /// How to show progress on stderr.
+    #[arg(long, default_value = "auto", value_enum)]
+    progress: Progress,
+}
+
+#[derive(Debug, Args)]
+struct OverrideArgs {
+    /// Seed of every random stream, in place of the scenario's.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Change one value of the scenario, such as duration=2s; may be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+impl From<OverrideArgs> for Overrides {
+    fn from(args: OverrideArgs) -> Self {
+        Self {
+            seed: args.seed,
+            set: args.set,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::ERROR,
+            Level::Warn => Self::WARN,
+            Level::Info => Self::INFO,
+            Level::Debug => Self::DEBUG,
+            Level::Trace => Self::TRACE,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl From<LogFormat> for telemetry::logging::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+impl Cli {
+    /// Does what was asked: the report goes to stdout, all else to stderr.
+    pub fn execute(self) -> Exit {
+        telemetry::logging::init(self.log.into(), self.log_format.into());
+        let done = match self.command {
+            Command::Run(args) => run_scenario(args),
+            Command::Validate {
+                scenarios,
+                overrides,
+            } => {
+                let found = validate(&scenarios, &overrides.into());
+                say(&found.errors);
+                let exit = if found.errors.is_empty() {
+                    Exit::Pass
+                } else {
+                    Exit::Usage
+                };
+                Ok((found.report, exit))
+            }
+            Command::Schema => Ok((format!("{:#}\n", schema()), Exit::Pass)),
+        };
+        match done {
+            Ok((printed, exit)) => print(&printed, exit),
+            Err(failure) => {
+                say(&format!("{failure}\n"));
+                failure.exit
+            }
+        }
+    }
+}
+
+fn run_scenario(args: RunArgs) -> Result<(String, Exit), Failure> {
+    let plan = match load(&args.scenario, &args.overrides.into()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            say(&error.to_string());
+            return Ok((String::new(), Exit::Usage));
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| {
+        Failure::environment(
+            format!("the runtime could not be started: {error}"),
+            "the system may be out of threads or file descriptors",
+        )
+    })?;
+    let finished = runtime.block_on(run::run(Options {
+        plan,
+        out: args.out,
+        format: args.format,
+        metrics_addr: args.metrics_addr,
+        progress: args.progress,
+    }))?;
+    // Whatever was still under way is in the report as censored.
+    runtime.shutdown_background();
+    Ok((finished.printed, finished.exit))
+}
+
+/// Prints to stdout. A reader that went away, as `head` does, is no error.
+fn print(text: &str, exit: Exit) -> Exit {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!("error: stdout cannot be written: {error}\n"));
+            Exit::Environment
+        }
+        Ok(()) | Err(_) => exit,
+    }
+}
+
+fn say(text: &str) {
+    // With stderr gone there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,4 @@
+//! One verb each.
+
+pub mod run;
+pub mod validate;

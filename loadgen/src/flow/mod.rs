@@ -1,0 +1,203 @@
+//! From an arrival to a token: what each flow's caller does, and the check of
+//! what it got.
+
+pub mod session;
+
+use std::sync::Arc;
+
+use token_cache::{Clock, HomeAccountId};
+use token_client::{
+    AcquireError, AcquireRequest, AuthenticationResult, AuthorizationCode, Client, Flow as Ask,
+    UserAssertion,
+};
+
+use crate::oracle::{Expectation, Finding, Oracle};
+use crate::population::Subject;
+use crate::record::Recorder;
+use crate::scenario::plan::{Flow, TrafficPlan};
+use crate::target::directory::USER_SCOPE;
+use crate::target::provider::{REDIRECT_URI, SignIn};
+use crate::target::{Directory, Fleet, Provider};
+use session::Sessions;
+
+/// Plays the callers of every flow.
+#[derive(Debug)]
+pub struct Callers {
+    /// The names of the population.
+    pub directory: Directory,
+    /// The service they call.
+    pub fleet: Fleet,
+    /// Where they sign in.
+    pub provider: Provider,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Judges what they get.
+    pub oracle: Oracle,
+    /// Where attempts that are followed by another are accounted for.
+    pub recorder: Arc<Recorder>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// Why a caller got no token.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The acquisition failed.
+    Acquire(AcquireError),
+    /// The caller did not get as far: signing in failed.
+    SignIn(String),
+}
+
+impl Callers {
+    /// Does what one arrival of `traffic` asks.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`], when there is no token at the end.
+    pub async fn call(
+        &self,
+        traffic: &TrafficPlan,
+        subject: &Subject,
+    ) -> Result<AuthenticationResult, Trouble> {
+        match traffic.flow {
+            Flow::ClientCredentials => {
+                let request = self.request(Ask::ClientCredentials, traffic.flow, subject);
+                self.client(subject)
+                    .acquire(&request)
+                    .await
+                    .map_err(Trouble::Acquire)
+            }
+            Flow::AuthorizationCode => self.visit(subject).await,
+            Flow::OnBehalfOf => {
+                let assertion = self.assertion(subject).await.map_err(Trouble::SignIn)?;
+                let request = self.request(Ask::OnBehalfOf(assertion), traffic.flow, subject);
+                self.client(subject)
+                    .acquire(&request)
+                    .await
+                    .map_err(Trouble::Acquire)
+            }
+        }
+    }
+
+    /// Whether the token is the one that `subject` asked for.
+    pub fn judge(
+        &self,
+        traffic: &TrafficPlan,
+        subject: &Subject,
+        result: &AuthenticationResult,
+    ) -> Finding {
+        let username = Directory::username(subject);
+        let expected = Expectation {
+            tenant_id: self.directory.tenant(subject),
+            client_id: self.directory.application(subject),
+            username: username.as_deref(),
+            audience: &self.directory.resource(subject).id,
+            scopes: match traffic.flow {
+                Flow::ClientCredentials => "",
+                Flow::AuthorizationCode | Flow::OnBehalfOf => USER_SCOPE,
+            },
+        };
+        self.oracle
+            .check(&result.token.secret, &expected, self.clock.now())
+    }
+
+    /// Gets the assertion that an on-behalf-of caller of `subject` will bring.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in words.
+    pub async fn assertion(&self, subject: &Subject) -> Result<UserAssertion, String> {
+        let slot = self.sessions.assertion(subject);
+        let mut held = slot.lock().await;
+        if let Some(assertion) = held.as_ref().and_then(|held| held.at(self.clock.now())) {
+            return Ok(assertion);
+        }
+        let username = Directory::username(subject).ok_or("the flow has no user")?;
+        let audience = self.directory.application(subject);
+        let who = SignIn {
+            tenant_id: self.directory.tenant(subject),
+            client_id: &Directory::front_end(),
+            username: &username,
+            scope: &format!("api://{audience}/{USER_SCOPE}"),
+        };
+        let (token, lifetime) = self.provider.call_token(who).await?;
+        let assertion = UserAssertion::new(token);
+        *held = Some(session::HeldAssertion::new(
+            assertion.clone(),
+            self.clock.now().plus(lifetime),
+        ));
+        Ok(assertion)
+    }
+
+    /// A user's visit: silent if they are signed in, else a sign-in.
+    async fn visit(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
+        let slot = self.sessions.account(subject);
+        let signed_in = slot.lock().await.clone();
+        if let Some(answer) = self.silent(subject, signed_in).await {
+            return answer.map_err(Trouble::Acquire);
+        }
+        // Whoever comes while the user signs in waits, and is silent after.
+        let mut slot = slot.lock().await;
+        let signed_in_meanwhile = slot.clone();
+        if let Some(answer) = self.silent(subject, signed_in_meanwhile).await {
+            return answer.map_err(Trouble::Acquire);
+        }
+        let result = self.sign_in(subject).await?;
+        *slot = result
+            .account
+            .as_ref()
+            .map(|account| account.home_account_id.clone());
+        Ok(result)
+    }
+
+    /// Asks silently for `account`; `None` when only signing in helps.
+    async fn silent(
+        &self,
+        subject: &Subject,
+        account: Option<HomeAccountId>,
+    ) -> Option<Result<AuthenticationResult, AcquireError>> {
+        let request = self.request(Ask::Silent(account?), Flow::AuthorizationCode, subject);
+        match self.client(subject).acquire(&request).await {
+            Err(error) if error.needs_user() => {
+                // The sign-in that follows is what gets recorded; the requests
+                // of this attempt are on no other account.
+                self.recorder.account(error.metadata().token_requests);
+                None
+            }
+            answer => Some(answer),
+        }
+    }
+
+    async fn sign_in(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
+        let username = Directory::username(subject)
+            .ok_or_else(|| Trouble::SignIn("the flow has no user".to_owned()))?;
+        let resource = self.directory.resource(subject);
+        let who = SignIn {
+            tenant_id: self.directory.tenant(subject),
+            client_id: self.directory.application(subject),
+            username: &username,
+            scope: resource.user_scopes.target(),
+        };
+        let signed_in = self.provider.sign_in(who).await.map_err(Trouble::SignIn)?;
+        let code = AuthorizationCode {
+            code: signed_in.code,
+            redirect_uri: REDIRECT_URI.into(),
+            code_verifier: Some(signed_in.code_verifier),
+        };
+        let flow = Flow::AuthorizationCode;
+        let request = self.request(Ask::AuthorizationCode(code), flow, subject);
+        self.client(subject)
+            .acquire(&request)
+            .await
+            .map_err(Trouble::Acquire)
+    }
+
+    fn client(&self, subject: &Subject) -> &Client {
+        self.fleet.client(subject)
+    }
+
+    fn request(&self, ask: Ask, flow: Flow, subject: &Subject) -> AcquireRequest {
+        let scopes = self.directory.resource(subject).scopes(flow).clone();
+        AcquireRequest::new(ask, Arc::clone(self.directory.tenant(subject)), scopes)
+    }
+}

@@ -1,0 +1,176 @@
+//! Is the returned token the right one? Checked from the token itself and the
+//! provider's published keys, not from what the cache says of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use token_cache::{Scopes, Secret, Timestamp};
+
+use crate::report::model;
+
+/// Claims are remembered for this many distinct tokens; a fuller memory is
+/// emptied and fills again.
+const REMEMBERED: usize = 50_000;
+
+/// Checks tokens against what was asked for.
+pub struct Oracle {
+    keys: HashMap<String, (DecodingKey, Algorithm)>,
+    /// Claims of tokens already verified; `None` for those that are not the
+    /// provider's. Each distinct token is verified once.
+    seen: Mutex<HashMap<Secret, Option<Arc<Claims>>>>,
+}
+
+/// Whom and what a token must be for.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// The tenant's id.
+    pub tenant_id: &'a str,
+    /// The application it was issued to.
+    pub client_id: &'a str,
+    /// The user's sign-in name; `None` for the application itself.
+    pub username: Option<&'a str>,
+    /// The resource's id.
+    pub audience: &'a str,
+    /// The scopes asked for, without the resource in front; empty in app-only
+    /// flows, where the audience says it all.
+    pub scopes: &'a str,
+}
+
+/// What the oracle says of one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// The right one.
+    Right,
+    /// Another tenant's, application's, user's or resource's.
+    WrongToken,
+    /// Past its expiry when it was returned.
+    Expired,
+    /// Without a scope that was asked for.
+    UnderScoped,
+    /// Not signed by the provider.
+    NotIssued,
+}
+
+impl Finding {
+    /// Adds itself to a report's counts.
+    pub fn count_in(self, oracle: &mut model::Oracle) {
+        oracle.checked += 1;
+        match self {
+            Self::Right => {}
+            Self::WrongToken => oracle.wrong_token += 1,
+            Self::Expired => oracle.expired_served += 1,
+            Self::UnderScoped => oracle.under_scoped += 1,
+            Self::NotIssued => oracle.not_issued += 1,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Claims {
+    aud: String,
+    tid: String,
+    exp: i64,
+    azp: Option<String>,
+    appid: Option<String>,
+    preferred_username: Option<String>,
+    upn: Option<String>,
+    #[serde(default)]
+    scp: String,
+}
+
+impl Oracle {
+    /// An oracle that trusts the keys of this JWKS document.
+    ///
+    /// # Errors
+    ///
+    /// When the document is no key set, or holds no key to verify with.
+    pub fn new(jwks: &[u8]) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_slice(jwks).map_err(|error| error.to_string())?;
+        let keys: HashMap<_, _> = set.keys.iter().filter_map(usable).collect();
+        if keys.is_empty() {
+            return Err("the key set has no RSA or EC key with a `kid`".to_owned());
+        }
+        Ok(Self {
+            keys,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Whether `token`, returned at `now`, is what was asked for.
+    pub fn check(&self, token: &Secret, expected: &Expectation<'_>, now: Timestamp) -> Finding {
+        let Some(claims) = self.claims(token) else {
+            return Finding::NotIssued;
+        };
+        if !claims.are_for(expected) {
+            Finding::WrongToken
+        } else if claims.exp <= now.unix_seconds() {
+            Finding::Expired
+        } else if !Scopes::parse(&claims.scp).cover(&Scopes::parse(expected.scopes)) {
+            Finding::UnderScoped
+        } else {
+            Finding::Right
+        }
+    }
+
+    /// The token's claims, if the provider signed it.
+    fn claims(&self, token: &Secret) -> Option<Arc<Claims>> {
+        if let Some(known) = self.seen.lock().get(token) {
+            return known.clone();
+        }
+        let claims = self.verify(token.expose()).map(Arc::new);
+        let mut seen = self.seen.lock();
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        seen.insert(token.clone(), claims.clone());
+        claims
+    }
+
+    fn verify(&self, token: &str) -> Option<Claims> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let (key, algorithm) = self.keys.get(&header.kid?)?;
+        let mut validation = Validation::new(*algorithm);
+        // Times and audience are judged here, by our clock and expectation.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        jsonwebtoken::decode(token, key, &validation)
+            .ok()
+            .map(|token| token.claims)
+    }
+}
+
+impl Claims {
+    fn are_for(&self, expected: &Expectation<'_>) -> bool {
+        let client = self.azp.as_deref().or(self.appid.as_deref());
+        let username = self.preferred_username.as_deref().or(self.upn.as_deref());
+        self.tid == expected.tenant_id
+            && client == Some(expected.client_id)
+            && username == expected.username
+            && self.aud.trim_start_matches("api://") == expected.audience
+    }
+}
+
+fn usable(jwk: &Jwk) -> Option<(String, (DecodingKey, Algorithm))> {
+    use jsonwebtoken::jwk::AlgorithmParameters;
+    let algorithm = match jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(_) => Algorithm::ES256,
+        _ => return None,
+    };
+    let kid = jwk.common.key_id.clone()?;
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    Some((kid, (key, algorithm)))
+}
+
+impl std::fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Oracle")
+            .field("keys", &self.keys.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

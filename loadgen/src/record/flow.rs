@@ -1,0 +1,146 @@
+//! What is kept of one flow.
+
+use std::collections::BTreeMap;
+
+use token_cache::CacheLevel;
+use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
+
+use super::Outcome;
+use super::histogram::Times;
+
+/// Counts and times of one entry of `traffic`.
+#[derive(Debug, Clone, Default)]
+pub struct FlowRecord {
+    /// Acquisitions with a token, by how they came by it.
+    pub tokens: BTreeMap<How, u64>,
+    /// Acquisitions without a token, by error code.
+    pub errors: BTreeMap<String, u64>,
+    /// Acquisitions not ended in time.
+    pub timeouts: u64,
+    /// Acquisitions that waited for another's fetch.
+    pub coalesced: u64,
+    /// Times of acquisitions served from a cache.
+    pub from_cache: Parts,
+    /// Times of acquisitions served by the identity provider.
+    pub from_provider: Parts,
+    /// Times of acquisitions without a token.
+    pub failed: Parts,
+}
+
+/// How a token was come by: `TokenSource`, `CacheLevel` and
+/// `CacheRefreshReason`, as the words of reports and labels.
+pub type How = (&'static str, &'static str, &'static str);
+
+/// The parts of an acquisition's time.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// All of it.
+    pub total: Times,
+    /// Reading and writing the cache.
+    pub cache: Times,
+    /// Waiting for the token endpoint; only where it was asked.
+    pub http: Times,
+}
+
+impl Parts {
+    fn record(&mut self, metadata: &ResultMetadata) {
+        self.total.record(metadata.duration_total);
+        self.cache.record(metadata.duration_in_cache);
+        if let Some(http) = metadata.duration_in_http {
+            self.http.record(http);
+        }
+    }
+
+    /// Adds another's times.
+    pub fn add(&mut self, other: &Self) {
+        self.total.add(&other.total);
+        self.cache.add(&other.cache);
+        self.http.add(&other.http);
+    }
+}
+
+impl FlowRecord {
+    /// Acquisitions with a token.
+    pub fn ok(&self) -> u64 {
+        self.tokens.values().sum()
+    }
+
+    /// Acquisitions without.
+    pub fn failures(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Acquisitions that ended, timeouts included.
+    pub fn ended(&self) -> u64 {
+        self.ok() + self.failures() + self.timeouts
+    }
+
+    /// Acquisitions with a token whose `how` fits.
+    pub fn count(&self, fits: impl Fn(&How) -> bool) -> u64 {
+        self.tokens
+            .iter()
+            .filter(|(how, _)| fits(how))
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// The times of all acquisitions, errors included.
+    pub fn all_times(&self) -> Parts {
+        let mut sum = self.from_cache.clone();
+        sum.add(&self.from_provider);
+        sum.add(&self.failed);
+        sum
+    }
+
+    pub(super) fn record(&mut self, outcome: &Outcome<'_>) {
+        match outcome {
+            Outcome::Token { metadata, .. } => {
+                *self.tokens.entry(how(metadata)).or_default() += 1;
+                self.coalesced += u64::from(metadata.coalesced);
+                match metadata.token_source {
+                    TokenSource::Cache => self.from_cache.record(metadata),
+                    TokenSource::IdentityProvider => self.from_provider.record(metadata),
+                }
+            }
+            Outcome::Error(error) => {
+                self.count_error(error.code());
+                self.coalesced += u64::from(error.metadata().coalesced);
+                self.failed.record(error.metadata());
+            }
+            Outcome::NoSignIn => self.count_error("sign_in_failed"),
+            Outcome::Timeout => self.timeouts += 1,
+        }
+    }
+
+    fn count_error(&mut self, code: &str) {
+        match self.errors.get_mut(code) {
+            Some(count) => *count += 1,
+            None => {
+                self.errors.insert(code.to_owned(), 1);
+            }
+        }
+    }
+
+    /// Adds another's counts and times.
+    pub fn add(&mut self, other: &Self) {
+        for (&how, count) in &other.tokens {
+            *self.tokens.entry(how).or_default() += count;
+        }
+        for (code, count) in &other.errors {
+            *self.errors.entry(code.clone()).or_default() += count;
+        }
+        self.timeouts += other.timeouts;
+        self.coalesced += other.coalesced;
+        self.from_cache.add(&other.from_cache);
+        self.from_provider.add(&other.from_provider);
+        self.failed.add(&other.failed);
+    }
+}
+
+fn how(metadata: &ResultMetadata) -> How {
+    (
+        metadata.token_source.as_str(),
+        CacheLevel::as_str(metadata.cache_level),
+        CacheRefreshReason::as_str(metadata.cache_refresh_reason),
+    )
+}

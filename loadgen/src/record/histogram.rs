@@ -1,0 +1,177 @@
+//! Distributions of times, in nanoseconds.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use telemetry::HistogramSample;
+
+use crate::report::model::Distribution;
+
+/// Longest time told apart, ten minutes; a longer one counts as this long.
+const LONGEST_NS: u64 = 600_000_000_000;
+
+/// Digits kept: values within 0.1 % of each other may share a bucket.
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// A distribution of times. HDR is the one truth: reports and scrapes are both
+/// made from it.
+#[derive(Debug, Clone)]
+pub struct Times(Histogram<u64>);
+
+impl Default for Times {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, LONGEST_NS, SIGNIFICANT_DIGITS)
+            .unwrap_or_else(|_| unreachable!("1 < LONGEST_NS and 0 < digits <= 5"));
+        Self(histogram)
+    }
+}
+
+impl Times {
+    /// Records one time.
+    pub fn record(&mut self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.0.saturating_record(nanoseconds);
+    }
+
+    /// Adds another distribution's times.
+    pub fn add(&mut self, other: &Self) {
+        // Equal bounds and digits, so that nothing can be out of range.
+        let _ = self.0.add(&other.0);
+    }
+
+    /// How many times were recorded.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The time that this share of all do not exceed; zero without samples.
+    pub fn quantile(&self, quantile: f64) -> Duration {
+        Duration::from_nanos(self.0.value_at_quantile(quantile))
+    }
+
+    /// What a report says of it.
+    pub fn distribution(&self) -> Distribution {
+        let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1_000.0;
+        let at = |quantile: f64| microseconds(self.0.value_at_quantile(quantile));
+        let mut hdr = Vec::new();
+        // Serializing into memory fails only beyond 2^64 counts.
+        let _ = V2Serializer::new().serialize(&self.0, &mut hdr);
+        Distribution {
+            count: self.0.len(),
+            mean_us: if self.0.is_empty() {
+                0.0
+            } else {
+                self.0.mean() / 1_000.0
+            },
+            p50_us: at(0.50),
+            p90_us: at(0.90),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: microseconds(self.0.max()),
+            hdr: BASE64_STANDARD.encode(hdr),
+        }
+    }
+
+    /// What a scrape says of it: counts at or below each edge, in seconds.
+    pub fn fold(&self, edges: &[f64]) -> HistogramSample {
+        let mut cumulative = vec![0; edges.len()];
+        let mut sum = 0.0;
+        for bucket in self.0.iter_recorded() {
+            let seconds = bucket.value_iterated_to() as f64 / 1e9;
+            let count = bucket.count_at_value();
+            sum += self.0.median_equivalent(bucket.value_iterated_to()) as f64 / 1e9 * count as f64;
+            // A bucket that straddles an edge counts as beyond it: slow is never
+            // shown as fast.
+            let first = edges.partition_point(|edge| *edge < seconds);
+            if let Some(slot) = cumulative.get_mut(first) {
+                *slot += count;
+            }
+        }
+        let mut running = 0;
+        for slot in &mut cumulative {
+            running += *slot;
+            *slot = running;
+        }
+        HistogramSample {
+            cumulative,
+            count: self.0.len(),
+            sum,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::serialization::Deserializer;
+
+    use super::*;
+
+    fn of(microseconds: impl IntoIterator<Item = u64>) -> Times {
+        let mut times = Times::default();
+        for time in microseconds {
+            times.record(Duration::from_micros(time));
+        }
+        times
+    }
+
+    fn close(measured: f64, expected: f64) -> bool {
+        (measured - expected).abs() <= expected * 0.001
+    }
+
+    #[test]
+    fn quantiles_are_within_a_thousandth() {
+        let report = of(1..=10_000).distribution();
+        assert_eq!(report.count, 10_000);
+        for (measured, expected) in [
+            (report.mean_us, 5_000.5),
+            (report.p50_us, 5_000.0),
+            (report.p90_us, 9_000.0),
+            (report.p99_us, 9_900.0),
+            (report.p999_us, 9_990.0),
+            (report.max_us, 10_000.0),
+        ] {
+            assert!(close(measured, expected), "{measured} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn nothing_recorded_is_all_zeros() {
+        let report = of([]).distribution();
+        assert_eq!((report.count, report.max_us), (0, 0.0));
+        assert!(report.mean_us.abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_histogram_in_a_report_reads_back() {
+        let times = of([1, 50, 50, 900_000]);
+        let bytes = BASE64_STANDARD.decode(times.distribution().hdr).unwrap();
+        let read: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .unwrap();
+        assert_eq!(read, times.0);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let mut sum = of(1..=500);
+        sum.add(&of(501..=1_000));
+        assert_eq!(sum.0, of(1..=1_000).0);
+    }
+
+    #[test]
+    fn a_scrape_counts_a_time_under_every_edge_it_does_not_exceed() {
+        let edges = [0.001, 0.01, 1.0];
+        let folded = of([500, 5_000, 50_000, 999_000, 5_000_000]).fold(&edges);
+        assert_eq!(folded.cumulative, [1, 2, 4]);
+        assert_eq!(folded.count, 5);
+        assert!(close(folded.sum, 6.0545), "{}", folded.sum);
+    }
+
+    #[test]
+    fn the_longest_time_is_ten_minutes() {
+        assert!(close(of([3_600_000_000]).distribution().max_us, 600e6));
+    }
+}

@@ -1,0 +1,229 @@
+//! What happened, in numbers: one sample an arrival, kept in histograms and
+//! counters that add up without loss.
+
+pub mod flow;
+pub mod histogram;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use token_client::result::TokenRequests;
+use token_client::{AcquireError, ResultMetadata};
+
+use crate::oracle::Finding;
+use crate::report::model::Oracle;
+use flow::FlowRecord;
+use histogram::Times;
+
+/// What became of one arrival that started.
+#[derive(Debug)]
+pub struct Sample<'a> {
+    /// Which entry of `traffic`.
+    pub flow_index: usize,
+    /// How the acquisition ended.
+    pub outcome: Outcome<'a>,
+    /// Intended start to actual start.
+    pub lag: Duration,
+    /// Actual start to end.
+    pub service: Duration,
+}
+
+/// How an acquisition ended.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// With a token.
+    Token {
+        /// How it was come by.
+        metadata: ResultMetadata,
+        /// What the oracle says of it.
+        finding: Finding,
+    },
+    /// Without one.
+    Error(&'a AcquireError),
+    /// Before the acquisition: the user could not sign in.
+    NoSignIn,
+    /// Not in time. It may still end, see [`Recorder::late`].
+    Timeout,
+}
+
+/// Takes samples from any thread.
+#[derive(Debug)]
+pub struct Recorder {
+    shards: Box<[Mutex<Recorded>]>,
+    offered: AtomicU64,
+    dropped: AtomicU64,
+    started: AtomicU64,
+    /// Timed out and not yet ended.
+    overdue: AtomicU64,
+}
+
+/// Everything recorded up to some moment.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// By entry of `traffic`.
+    pub flows: Vec<FlowRecord>,
+    /// Arrivals that fell due.
+    pub offered: u64,
+    /// Arrivals that found no room.
+    pub dropped: u64,
+    /// Arrivals that began.
+    pub started: u64,
+    /// Intended start to actual start.
+    pub lag: Times,
+    /// Intended start to end.
+    pub response: Times,
+    /// Actual start to end.
+    pub service: Times,
+    /// Requests to the token endpoint, by the clients' account.
+    pub token_requests: RequestCounts,
+    /// Acquisitions that timed out and had not ended.
+    pub overdue: u64,
+    /// What the oracle found.
+    pub oracle: Oracle,
+}
+
+/// Sums of [`TokenRequests`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestCounts {
+    /// With an HTTP answer.
+    pub answered: u64,
+    /// Without.
+    pub unanswered: u64,
+}
+
+impl RequestCounts {
+    fn add(&mut self, requests: TokenRequests) {
+        self.answered += u64::from(requests.answered);
+        self.unanswered += u64::from(requests.unanswered);
+    }
+}
+
+impl Recorded {
+    fn new(flows: usize) -> Self {
+        Self {
+            flows: vec![FlowRecord::default(); flows],
+            offered: 0,
+            dropped: 0,
+            started: 0,
+            lag: Times::default(),
+            response: Times::default(),
+            service: Times::default(),
+            token_requests: RequestCounts::default(),
+            overdue: 0,
+            oracle: Oracle::default(),
+        }
+    }
+
+    /// Arrivals that ended, whichever way.
+    pub fn ended(&self) -> u64 {
+        self.flows.iter().map(FlowRecord::ended).sum()
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.flows.iter_mut().zip(&other.flows) {
+            mine.add(theirs);
+        }
+        self.lag.add(&other.lag);
+        self.response.add(&other.response);
+        self.service.add(&other.service);
+        self.token_requests.answered += other.token_requests.answered;
+        self.token_requests.unanswered += other.token_requests.unanswered;
+        self.oracle.checked += other.oracle.checked;
+        self.oracle.wrong_token += other.oracle.wrong_token;
+        self.oracle.expired_served += other.oracle.expired_served;
+        self.oracle.under_scoped += other.oracle.under_scoped;
+        self.oracle.not_issued += other.oracle.not_issued;
+    }
+}
+
+/// Shards enough that threads seldom meet.
+const SHARDS: usize = 4;
+
+static NEXT_THREAD: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static THREAD: usize = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Recorder {
+    /// An empty recorder for this many entries of `traffic`.
+    pub fn new(flows: usize) -> Self {
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| Mutex::new(Recorded::new(flows)))
+                .collect(),
+            offered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            overdue: AtomicU64::new(0),
+        }
+    }
+
+    /// Arrivals fell due.
+    pub fn offer(&self, count: u64) {
+        self.offered.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// An arrival began.
+    pub fn start(&self) {
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Arrivals found no room.
+    pub fn drop_arrivals(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Records how one arrival ended.
+    pub fn record(&self, sample: &Sample<'_>) {
+        self.with_shard(|shard| {
+            shard.lag.record(sample.lag);
+            shard.service.record(sample.service);
+            shard.response.record(sample.lag + sample.service);
+            match &sample.outcome {
+                Outcome::Token { metadata, finding } => {
+                    shard.token_requests.add(metadata.token_requests);
+                    finding.count_in(&mut shard.oracle);
+                }
+                Outcome::Error(error) => shard.token_requests.add(error.metadata().token_requests),
+                Outcome::NoSignIn => {}
+                Outcome::Timeout => {
+                    self.overdue.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            if let Some(flow) = shard.flows.get_mut(sample.flow_index) {
+                flow.record(&sample.outcome);
+            }
+        });
+    }
+
+    /// An acquisition that had timed out ended after all; its requests count.
+    pub fn late(&self, requests: TokenRequests) {
+        self.with_shard(|shard| shard.token_requests.add(requests));
+        self.overdue.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Requests of an attempt that was followed by another, which is recorded.
+    pub fn account(&self, requests: TokenRequests) {
+        self.with_shard(|shard| shard.token_requests.add(requests));
+    }
+
+    /// Everything recorded so far.
+    pub fn recorded(&self) -> Recorded {
+        let mut sum = Recorded::new(self.shards[0].lock().flows.len());
+        for shard in &self.shards {
+            sum.add(&shard.lock());
+        }
+        sum.dropped = self.dropped.load(Ordering::Relaxed);
+        sum.started = self.started.load(Ordering::Relaxed);
+        sum.offered = self.offered.load(Ordering::Relaxed);
+        sum.overdue = self.overdue.load(Ordering::Relaxed);
+        sum
+    }
+
+    fn with_shard(&self, change: impl FnOnce(&mut Recorded)) {
+        let thread = THREAD.with(|thread| *thread);
+        change(&mut self.shards[thread % SHARDS].lock());
+    }
+}

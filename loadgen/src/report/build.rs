@@ -1,0 +1,178 @@
+//! From what was recorded to a report, not yet judged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mock_idp::LedgerSnapshot;
+
+use super::model::{
+    Acquisitions, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations, FlowReport, Idp,
+    Ledger, Load, Mode, Report, SCHEMA_VERSION, ScenarioId, TokenSourceCounts, Verdict,
+};
+use crate::record::Recorded;
+use crate::record::flow::FlowRecord;
+use crate::scenario::plan::Plan;
+
+/// Everything a report is made of.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// What was to run.
+    pub plan: &'a Plan,
+    /// What happened.
+    pub recorded: &'a Recorded,
+    /// What the caches hold and did.
+    pub cache: Cache,
+    /// The provider's ledger before the first arrival.
+    pub ledger_before: &'a LedgerSnapshot,
+    /// The provider's ledger after the drain.
+    pub ledger_after: &'a LedgerSnapshot,
+    /// Token requests the driver itself sent in between, as users' front ends.
+    pub driver_requests: u64,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// From the first arrival to the end of the drain.
+    pub duration: Duration,
+    /// What the numbers depend on.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Puts a report together; verdict and thresholds are still open.
+pub fn build(evidence: Evidence<'_>) -> Report {
+    let Evidence { plan, recorded, .. } = evidence;
+    let mut all = FlowRecord::default();
+    for flow in &recorded.flows {
+        all.add(flow);
+    }
+    let flows = plan
+        .traffic
+        .iter()
+        .zip(&recorded.flows)
+        .map(|(traffic, record)| FlowReport {
+            name: traffic.name.to_string(),
+            flow: traffic.flow.as_str().to_owned(),
+            acquisitions: acquisitions(record),
+        })
+        .collect();
+    let load = load(recorded, &all);
+    let idp = idp(evidence.ledger_before, evidence.ledger_after);
+    Report {
+        schema_version: SCHEMA_VERSION,
+        scenario: ScenarioId {
+            name: plan.name.clone(),
+            file: plan.file.display().to_string(),
+            hash: plan.hash.clone(),
+        },
+        mode: Mode::Real,
+        seed: plan.seed,
+        verdict: Verdict::Invalid,
+        exit_code: 0,
+        reasons: Vec::new(),
+        started_at: evidence.started_at,
+        duration_s: evidence.duration.as_secs_f64(),
+        environment: evidence.environment,
+        totals: acquisitions(&all),
+        flows,
+        ledger: ledger(recorded, &load, &idp, evidence.driver_requests),
+        load,
+        idp,
+        oracle: recorded.oracle,
+        cache: evidence.cache,
+        theory: Vec::new(),
+        thresholds: Vec::new(),
+    }
+}
+
+fn acquisitions(record: &FlowRecord) -> Acquisitions {
+    let ok = record.ok();
+    let token_source = TokenSourceCounts {
+        cache: record.count(|how| how.0 == "cache"),
+        identity_provider: record.count(|how| how.0 == "identity_provider"),
+    };
+    let level = |word: &str| record.count(|how| how.1 == word);
+    let reason = |word: &str| record.count(|how| how.2 == word);
+    let times = record.all_times();
+    let mut errors_by_kind = record.errors.clone();
+    if record.timeouts > 0 {
+        errors_by_kind.insert("timeout".to_owned(), record.timeouts);
+    }
+    Acquisitions {
+        acquisitions: record.ended(),
+        errors: record.failures() + record.timeouts,
+        hit_ratio: (ok > 0).then(|| token_source.cache as f64 / ok as f64),
+        token_source,
+        cache_level: CacheLevelCounts {
+            none: level("none"),
+            l1: level("l1"),
+            l2: level("l2"),
+        },
+        cache_refresh_reason: CacheRefreshReasonCounts {
+            not_applicable: reason("not_applicable"),
+            no_cached_access_token: reason("no_cached_access_token"),
+            expired: reason("expired"),
+            force_refresh_or_claims: reason("force_refresh_or_claims"),
+            proactively_refreshed: reason("proactively_refreshed"),
+            cache_disabled: reason("cache_disabled"),
+        },
+        background_refreshes: 0,
+        coalesced: record.coalesced,
+        durations: Durations {
+            total: times.total.distribution(),
+            cache: times.cache.distribution(),
+            http: times.http.distribution(),
+        },
+        errors_by_kind,
+    }
+}
+
+fn load(recorded: &Recorded, all: &FlowRecord) -> Load {
+    Load {
+        offered: recorded.offered,
+        started: recorded.started,
+        dropped: recorded.dropped,
+        ok: all.ok(),
+        error: all.failures(),
+        timeout: all.timeouts,
+        censored: recorded.started.saturating_sub(all.ended()),
+        lag: recorded.lag.distribution(),
+        response: recorded.response.distribution(),
+        service: recorded.service.distribution(),
+    }
+}
+
+/// What the provider counted between two readings of its ledger.
+fn idp(before: &LedgerSnapshot, after: &LedgerSnapshot) -> Idp {
+    let by_grant = after.by_grant.iter().map(|(grant, count)| {
+        let earlier = before.by_grant.get(grant).copied().unwrap_or_default();
+        (grant.as_str().to_owned(), count.saturating_sub(earlier))
+    });
+    let by_status = after.by_status.iter().map(|(status, count)| {
+        let earlier = before.by_status.get(status).copied().unwrap_or_default();
+        (status.to_string(), count.saturating_sub(earlier))
+    });
+    let since = |after: u64, before: u64| after.saturating_sub(before);
+    Idp {
+        token_requests: since(after.token_requests, before.token_requests),
+        redundant_token_requests: since(
+            after.redundant_token_requests,
+            before.redundant_token_requests,
+        ),
+        by_grant: by_grant.filter(|(_, count)| *count > 0).collect(),
+        by_status: by_status.filter(|(_, count)| *count > 0).collect(),
+        faults_injected: since(after.faults_injected, before.faults_injected),
+    }
+}
+
+fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver_requests: u64) -> Ledger {
+    let client_side = recorded.token_requests.answered;
+    let server_side = idp.token_requests.saturating_sub(driver_requests);
+    // A request without an answer may have arrived or not; an acquisition that
+    // has not ended may have sent one or not.
+    let unsettled = recorded.token_requests.unanswered + recorded.overdue + load.censored;
+    Ledger {
+        client_side,
+        server_side,
+        driver_requests,
+        unsettled,
+        balanced: client_side <= server_side && server_side <= client_side + unsettled,
+    }
+}

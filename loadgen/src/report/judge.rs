@@ -1,0 +1,177 @@
+//! The verdict: thresholds, oracle and ledgers, and whether the numbers can be
+//! trusted at all.
+
+use super::model::{Report, ThresholdVerdict, Verdict};
+use crate::exit::{Exit, Failure};
+use crate::gate;
+use crate::gate::threshold::Threshold;
+
+/// More dropped arrivals than this share, and the load was not the one planned.
+const MOST_DROPPED: f64 = 0.01;
+
+/// A generator whose 99th percentile of lag is within this is never too late,
+/// in microseconds.
+const LAG_ALLOWED_US: f64 = 25_000.0;
+
+/// Beyond it, lag may be this share of the response time it is a part of.
+const LAG_SHARE: f64 = 0.10;
+
+/// Judges `report` by `thresholds` and fills in what the judgement says.
+///
+/// # Errors
+///
+/// A [`Failure`] with exit code 5 when the report contradicts itself.
+pub fn judge(
+    report: &mut Report,
+    thresholds: &[Threshold],
+    interrupted: bool,
+) -> Result<(), Failure> {
+    conserve(report)?;
+    report.thresholds = thresholds
+        .iter()
+        .map(|threshold| gate::judge(threshold, report))
+        .collect();
+    let failed = failures(report);
+    let invalid = invalidities(report);
+    report.verdict = if interrupted {
+        Verdict::Interrupted
+    } else if !wrong_tokens(report).is_empty() {
+        // A wrong token is wrong, however late the generator was.
+        Verdict::Fail
+    } else if !invalid.is_empty() {
+        Verdict::Invalid
+    } else if failed.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Fail
+    };
+    report.reasons = failed;
+    report.reasons.extend(invalid);
+    if interrupted {
+        report
+            .reasons
+            .push("stopped before its time: the numbers cover what ran".to_owned());
+    }
+    report.exit_code = Exit::from(report.verdict).code();
+    Ok(())
+}
+
+/// `offered = started + dropped`, `started = ok + error + timeout + censored`,
+/// and the counts by source, level and reason each add up to `ok`.
+fn conserve(report: &Report) -> Result<(), Failure> {
+    let load = &report.load;
+    let totals = &report.totals;
+    let source = totals.token_source;
+    let level = totals.cache_level;
+    let reason = totals.cache_refresh_reason;
+    let equations = [
+        (
+            "offered = started + dropped",
+            load.offered,
+            load.started + load.dropped,
+        ),
+        (
+            "started = ok + error + timeout + censored",
+            load.started,
+            load.ok + load.error + load.timeout + load.censored,
+        ),
+        (
+            "ok = sum of token_source",
+            load.ok,
+            source.cache + source.identity_provider,
+        ),
+        (
+            "ok = sum of cache_level",
+            load.ok,
+            level.none + level.l1 + level.l2,
+        ),
+        (
+            "ok = sum of cache_refresh_reason",
+            load.ok,
+            reason.not_applicable
+                + reason.no_cached_access_token
+                + reason.expired
+                + reason.force_refresh_or_claims
+                + reason.proactively_refreshed
+                + reason.cache_disabled,
+        ),
+        ("ok = oracle.checked", load.ok, report.oracle.checked),
+    ];
+    for (equation, left, right) in equations {
+        if left != right {
+            return Err(Failure::internal(format!(
+                "the run's own counts disagree: {equation}, yet {left} is not {right}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn failures(report: &Report) -> Vec<String> {
+    let mut reasons = wrong_tokens(report);
+    let ledger = report.ledger;
+    if !ledger.balanced {
+        reasons.push(format!(
+            "the ledgers disagree: clients account for {} token requests, the provider counted {}",
+            ledger.client_side, ledger.server_side
+        ));
+    }
+    for threshold in &report.thresholds {
+        match threshold.verdict {
+            ThresholdVerdict::Pass => {}
+            ThresholdVerdict::Fail => reasons.push(format!(
+                "threshold `{}` does not hold (line {})",
+                threshold.expression, threshold.line
+            )),
+            ThresholdVerdict::NoData => reasons.push(format!(
+                "threshold `{}` has nothing, or too little, to judge by (line {})",
+                threshold.expression, threshold.line
+            )),
+        }
+    }
+    reasons
+}
+
+fn wrong_tokens(report: &Report) -> Vec<String> {
+    let oracle = report.oracle;
+    [
+        (
+            oracle.wrong_token,
+            "were another tenant's, application's, user's or resource's",
+        ),
+        (oracle.expired_served, "had expired when they were returned"),
+        (oracle.under_scoped, "lacked a scope that was asked for"),
+        (oracle.not_issued, "were not signed by the provider"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} of {} returned tokens {what}", oracle.checked))
+    .collect()
+}
+
+fn invalidities(report: &Report) -> Vec<String> {
+    let load = &report.load;
+    let mut reasons = Vec::new();
+    if load.ok + load.error == 0 {
+        reasons.push("no acquisition ended".to_owned());
+    }
+    if load.dropped as f64 > load.offered as f64 * MOST_DROPPED {
+        reasons.push(format!(
+            "{} of {} arrivals were dropped: the load was not the one planned",
+            load.dropped, load.offered
+        ));
+    }
+    if load.lag.p99_us > LAG_ALLOWED_US.max(load.response.p99_us * LAG_SHARE) {
+        reasons.push(format!(
+            "the generator was late: p99 of its lag is {:.1} ms",
+            load.lag.p99_us / 1_000.0
+        ));
+    }
+    if load.censored > 0 {
+        reasons.push(format!(
+            "{} acquisitions had not ended when the drain did",
+            load.censored
+        ));
+    }
+    reasons
+}

@@ -1,0 +1,7 @@
+//! What a run has to say: `report.json` as types, made from what was recorded,
+//! judged, and rendered for people.
+
+pub mod build;
+pub mod judge;
+pub mod model;
+pub mod text;

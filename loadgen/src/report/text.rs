@@ -1,0 +1,354 @@
+//! The report for people: 80 columns, plain text, what is wrong first.
+
+use std::fmt::{self, Write as _};
+
+use super::model::{
+    Acquisitions, Distribution, Durations, Report, ThresholdResult, ThresholdVerdict, Verdict,
+};
+
+/// Renders `report`.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_all(&mut text, report);
+    text
+}
+
+fn write_all(out: &mut String, report: &Report) -> fmt::Result {
+    header(out, report)?;
+    sources(out, report)?;
+    durations(out, report)?;
+    load(out, report)?;
+    evidence(out, report)?;
+    thresholds(out, &report.thresholds)
+}
+
+fn header(out: &mut String, report: &Report) -> fmt::Result {
+    let verdict = match report.verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Invalid => "INVALID",
+        Verdict::Interrupted => "INTERRUPTED",
+    };
+    let title = format!(
+        "{} (real time, seed {}, {:.1} s)",
+        report.scenario.name, report.seed, report.duration_s
+    );
+    writeln!(out, "{verdict}  {title}")?;
+    for reason in &report.reasons {
+        writeln!(out, "  - {reason}")?;
+    }
+    for (name, value) in &report.environment {
+        writeln!(out, "  {name}: {value}")?;
+    }
+    Ok(())
+}
+
+fn sources(out: &mut String, report: &Report) -> fmt::Result {
+    writeln!(out, "\nWHERE TOKENS CAME FROM")?;
+    writeln!(
+        out,
+        "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
+        "flow", "acquired", "hit ratio", "cache", "idp", "coalesced", "errors"
+    )?;
+    for (name, numbers) in rows(report) {
+        writeln!(
+            out,
+            "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
+            clip(name, 22),
+            count(numbers.acquisitions),
+            numbers
+                .hit_ratio
+                .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.4}")),
+            count(numbers.token_source.cache),
+            count(numbers.token_source.identity_provider),
+            count(numbers.coalesced),
+            count(numbers.errors),
+        )?;
+    }
+    let level = report.totals.cache_level;
+    writeln!(
+        out,
+        "\n  {:<22}l1 {}   l2 {}   none {}",
+        "cache level",
+        count(level.l1),
+        count(level.l2),
+        count(level.none)
+    )?;
+    let reason = report.totals.cache_refresh_reason;
+    let mut lines = [
+        ("not_applicable", reason.not_applicable),
+        ("no_cached_access_token", reason.no_cached_access_token),
+        ("expired", reason.expired),
+        ("force_refresh_or_claims", reason.force_refresh_or_claims),
+        ("proactively_refreshed", reason.proactively_refreshed),
+        ("cache_disabled", reason.cache_disabled),
+    ]
+    .into_iter()
+    .filter(|(_, times)| *times > 0);
+    let mut title = "refresh reason";
+    if let Some((word, times)) = lines.next() {
+        writeln!(out, "  {title:<22}{word} {}", count(times))?;
+        title = "";
+    }
+    for (word, times) in lines {
+        writeln!(out, "  {title:<22}{word} {}", count(times))?;
+    }
+    let mut title = "errors";
+    for (kind, times) in &report.totals.errors_by_kind {
+        writeln!(out, "  {title:<22}{kind} {}", count(*times))?;
+        title = "";
+    }
+    Ok(())
+}
+
+fn durations(out: &mut String, report: &Report) -> fmt::Result {
+    writeln!(out, "\nHOW LONG IT TOOK")?;
+    let part = |out: &mut String, title: &str, pick: fn(&Durations) -> &Distribution| {
+        distribution_header(out, title)?;
+        rows(report)
+            .try_for_each(|(name, numbers)| distribution(out, name, pick(&numbers.durations)))
+    };
+    part(out, "total", |durations| &durations.total)?;
+    part(out, "in cache", |durations| &durations.cache)?;
+    part(out, "in http", |durations| &durations.http)
+}
+
+fn load(out: &mut String, report: &Report) -> fmt::Result {
+    let load = &report.load;
+    writeln!(out, "\nLOAD")?;
+    writeln!(
+        out,
+        "  offered {} = started {} + dropped {}",
+        count(load.offered),
+        count(load.started),
+        count(load.dropped)
+    )?;
+    writeln!(
+        out,
+        "  started {} = ok {} + error {} + timeout {} + censored {}",
+        count(load.started),
+        count(load.ok),
+        count(load.error),
+        count(load.timeout),
+        count(load.censored)
+    )?;
+    distribution_header(out, "operations")?;
+    distribution(out, "generator lag", &load.lag)?;
+    distribution(out, "service time", &load.service)?;
+    distribution(out, "response time", &load.response)
+}
+
+fn evidence(out: &mut String, report: &Report) -> fmt::Result {
+    let listed = |counts: &std::collections::BTreeMap<String, u64>| {
+        let words = counts
+            .iter()
+            .map(|(word, times)| format!("{word} {}", count(*times)));
+        words.collect::<Vec<_>>().join("   ")
+    };
+    let idp = &report.idp;
+    writeln!(out, "\nIDENTITY PROVIDER")?;
+    writeln!(
+        out,
+        "  {:<22}{}, of which {} redundant",
+        "token requests",
+        count(idp.token_requests),
+        count(idp.redundant_token_requests)
+    )?;
+    writeln!(out, "  {:<22}{}", "by grant", listed(&idp.by_grant))?;
+    writeln!(out, "  {:<22}{}", "by status", listed(&idp.by_status))?;
+    let ledger = report.ledger;
+    writeln!(
+        out,
+        "  {:<22}client side {}, server side {}: {}{}",
+        "ledgers",
+        count(ledger.client_side),
+        count(ledger.server_side),
+        if ledger.balanced {
+            "balanced"
+        } else {
+            "NOT BALANCED"
+        },
+        match ledger.unsettled {
+            0 => String::new(),
+            unsettled => format!(" ({} unsettled)", count(unsettled)),
+        }
+    )?;
+    let oracle = report.oracle;
+    writeln!(
+        out,
+        "  {:<22}{} tokens: {} wrong, {} expired, {} under-scoped, {} not issued",
+        "oracle",
+        count(oracle.checked),
+        count(oracle.wrong_token),
+        count(oracle.expired_served),
+        count(oracle.under_scoped),
+        count(oracle.not_issued)
+    )?;
+    let (l1, l2) = (report.cache.l1, report.cache.l2);
+    writeln!(out, "\nCACHE AT THE END")?;
+    writeln!(
+        out,
+        "  {:<22}{} partitions, {}, {} evicted",
+        "l1, all instances",
+        count(l1.entries),
+        bytes(l1.bytes),
+        count(l1.evictions)
+    )?;
+    writeln!(
+        out,
+        "  {:<22}{} entries, {}; get {}, set {}, refresh {}, remove {}, failed {}",
+        "l2",
+        count(l2.entries),
+        bytes(l2.bytes),
+        count(l2.operations.get),
+        count(l2.operations.set),
+        count(l2.operations.refresh),
+        count(l2.operations.remove),
+        count(l2.errors)
+    )
+}
+
+fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) -> fmt::Result {
+    if thresholds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nTHRESHOLDS")?;
+    let mut sorted: Vec<_> = thresholds.iter().collect();
+    sorted.sort_by_key(|result| result.verdict == ThresholdVerdict::Pass);
+    for result in sorted {
+        let verdict = match result.verdict {
+            ThresholdVerdict::Pass => "pass",
+            ThresholdVerdict::Fail => "FAIL",
+            ThresholdVerdict::NoData => "NO DATA",
+        };
+        let measured = result.measured.map_or_else(|| "-".to_owned(), plain);
+        writeln!(
+            out,
+            "  {verdict:<8}{:<52}measured {measured}",
+            result.expression
+        )?;
+    }
+    Ok(())
+}
+
+/// Each flow, and all together where there are several.
+fn rows(report: &Report) -> impl Iterator<Item = (&str, &Acquisitions)> {
+    let flows = report
+        .flows
+        .iter()
+        .map(|flow| (flow.name.as_str(), &flow.acquisitions));
+    let all = (report.flows.len() > 1).then_some(("all", &report.totals));
+    flows.chain(all)
+}
+
+fn distribution_header(out: &mut String, title: &str) -> fmt::Result {
+    writeln!(
+        out,
+        "  {title:<22}{:>9}{:>11}{:>11}{:>11}{:>11}",
+        "count", "p50", "p90", "p99", "max"
+    )
+}
+
+fn distribution(out: &mut String, name: &str, times: &Distribution) -> fmt::Result {
+    let shown = |time: f64| {
+        if times.count == 0 {
+            "-".to_owned()
+        } else {
+            microseconds(time)
+        }
+    };
+    writeln!(
+        out,
+        "    {:<20}{:>9}{:>11}{:>11}{:>11}{:>11}",
+        clip(name, 20),
+        count(times.count),
+        shown(times.p50_us),
+        shown(times.p90_us),
+        shown(times.p99_us),
+        shown(times.max_us)
+    )
+}
+
+/// Three significant digits and a unit: `850 ns`, `12.3 us`, `4.56 ms`, `1.20 s`.
+fn microseconds(time: f64) -> String {
+    let (value, unit) = if time < 1.0 {
+        (time * 1_000.0, "ns")
+    } else if time < 1_000.0 {
+        (time, "us")
+    } else if time < 1_000_000.0 {
+        (time / 1_000.0, "ms")
+    } else {
+        (time / 1_000_000.0, "s")
+    };
+    let digits = match value {
+        value if value >= 100.0 || unit == "ns" => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+fn bytes(size: u64) -> String {
+    match size {
+        0..1_000 => format!("{size} B"),
+        1_000..1_000_000 => format!("{:.1} kB", size as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size as f64 / 1e6),
+        _ => format!("{:.1} GB", size as f64 / 1e9),
+    }
+}
+
+/// Digits in groups of three.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn plain(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn clip(name: &str, width: usize) -> String {
+    if name.chars().count() < width {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(width - 2).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        for (time, expected) in [
+            (0.85, "850 ns"),
+            (1.0, "1.00 us"),
+            (12.34, "12.3 us"),
+            (456.7, "457 us"),
+            (4_560.0, "4.56 ms"),
+            (1_200_000.0, "1.20 s"),
+        ] {
+            assert_eq!(microseconds(time), expected);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped_and_values_are_short() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1 234 567");
+        assert_eq!(plain(0.95), "0.95");
+        assert_eq!(plain(12.0), "12");
+        assert_eq!(clip("client_credentials", 22), "client_credentials");
+        assert_eq!(clip("a_very_long_name_of_a_flow", 22).chars().count(), 21);
+    }
+}

@@ -1,0 +1,125 @@
+//! The service under load: instances that each have a client and an L1 of
+//! their own, and share L2 and the identity provider.
+
+use std::sync::Arc;
+
+use token_cache::{
+    CacheEvents, Clock, Environment, NoEvents, Policy, Secret, TokenCache, TokenCacheOptions,
+};
+use token_client::{Application, Authority, Client, HttpIdentityProvider, IdentityProvider};
+
+use super::directory::Directory;
+use super::provider::{CLIENT_SECRET, Provider};
+use super::store::SharedStore;
+use crate::population::Subject;
+use crate::report::model;
+use crate::scenario::plan::{Plan, PresetPlan};
+
+/// All instances of the service.
+#[derive(Debug)]
+pub struct Fleet {
+    instances: Vec<Instance>,
+    store: Option<Arc<SharedStore>>,
+    plan: crate::scenario::plan::FleetPlan,
+}
+
+/// One process of the service.
+#[derive(Debug)]
+struct Instance {
+    cache: Arc<TokenCache>,
+    /// By application; they share the instance's cache and connections.
+    clients: Vec<Client>,
+}
+
+impl Fleet {
+    /// The fleet of `plan`, asking `provider` for tokens.
+    pub fn new(plan: &Plan, directory: &Directory, provider: &Provider, clock: Clock) -> Self {
+        let store = plan
+            .cache
+            .l2
+            .as_ref()
+            .map(|l2| Arc::new(SharedStore::new(l2, plan.seed, clock)));
+        let instances = (0..plan.fleet.instances)
+            .map(|_| Instance::new(plan, directory, provider, store.as_ref(), clock))
+            .collect();
+        Self {
+            instances,
+            store,
+            plan: plan.fleet,
+        }
+    }
+
+    /// The client that serves `subject`.
+    pub fn client(&self, subject: &Subject) -> &Client {
+        &self.instances[subject.instance(&self.plan)].clients[subject.application as usize]
+    }
+
+    /// What the caches hold and did.
+    pub fn report(&self) -> model::Cache {
+        let mut l1 = model::L1::default();
+        for stats in self
+            .instances
+            .iter()
+            .filter_map(|instance| instance.cache.l1_stats())
+        {
+            l1.entries += stats.entries;
+            l1.bytes += stats.bytes;
+            l1.evictions += stats.evictions;
+        }
+        model::Cache {
+            l1,
+            l2: self
+                .store
+                .as_ref()
+                .map(|store| store.report())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl Instance {
+    fn new(
+        plan: &Plan,
+        directory: &Directory,
+        provider: &Provider,
+        store: Option<&Arc<SharedStore>>,
+        clock: Clock,
+    ) -> Self {
+        let events: Arc<dyn CacheEvents> = match store {
+            Some(store) => Arc::clone(store) as _,
+            None => Arc::new(NoEvents),
+        };
+        let cache = Arc::new(TokenCache::new(TokenCacheOptions {
+            l1_size_limit_bytes: plan.cache.l1.map(|l1| l1.size_limit.get()),
+            l2: store.map(|store| Arc::clone(store) as _),
+            l2_sliding_expiration: plan.cache.l2.as_ref().and_then(|l2| l2.sliding_expiration),
+            policy: match plan.cache.preset {
+                PresetPlan::Recommended => Policy::RECOMMENDED,
+                PresetPlan::MsalNet => Policy::MSAL_NET,
+            },
+            clock,
+            events,
+        }));
+        let endpoint: Arc<dyn IdentityProvider> = Arc::new(HttpIdentityProvider::new(
+            provider.base(),
+            provider.tls(),
+            plan.acquire_timeout,
+        ));
+        let clients = directory
+            .applications()
+            .iter()
+            .map(|client_id| {
+                let application = Application {
+                    client_id: Arc::clone(client_id),
+                    client_secret: Secret::new(CLIENT_SECRET),
+                };
+                let authority = Authority {
+                    environment: Environment::of_host(provider.host()),
+                    provider: Arc::clone(&endpoint),
+                };
+                Client::new(application, authority, Arc::clone(&cache))
+            })
+            .collect();
+        Self { cache, clients }
+    }
+}

@@ -1,0 +1,333 @@
+//! The identity provider of a run: embedded or elsewhere, and always spoken to
+//! over the wire, so that both are driven and judged alike.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use mock_idp::{Latencies, Latency, LedgerSnapshot, Lifetimes, Server};
+use serde::Deserialize;
+use token_cache::Secret;
+
+use crate::exit::{Failure, with_causes};
+use crate::http::{Http, trusting};
+use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, LatencyPlan};
+
+/// Where codes are sent. Nobody listens there: the driver reads the redirect.
+pub const REDIRECT_URI: &str = "https://localhost/signed-in";
+
+/// The secret of every application here: the provider's directory is open.
+pub const CLIENT_SECRET: &str = "loadgen";
+
+/// A provider to acquire tokens from.
+#[derive(Debug)]
+pub struct Provider {
+    base: String,
+    tls: rustls::ClientConfig,
+    http: Http,
+    /// Token requests of the driver's own, which are no acquisition's.
+    own_token_requests: AtomicU64,
+    /// Keeps an embedded provider up.
+    server: Option<Embedded>,
+}
+
+/// A provider in this process, with a certificate authority of its own that
+/// goes when it goes.
+#[derive(Debug)]
+struct Embedded {
+    server: Server,
+    _data: ScratchDir,
+}
+
+/// A directory that is removed when dropped.
+#[derive(Debug)]
+struct ScratchDir(PathBuf);
+
+impl ScratchDir {
+    fn new() -> Self {
+        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for ScratchDir {
+    fn drop(&mut self) {
+        // What is left in the temporary directory harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A user who has just signed in, as the application's redirect page sees it.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The code to redeem.
+    pub code: Secret,
+    /// What proves that the code is ours.
+    pub code_verifier: Secret,
+}
+
+/// Who signs in to what.
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn<'a> {
+    /// The tenant's id.
+    pub tenant_id: &'a str,
+    /// The application signed in to.
+    pub client_id: &'a str,
+    /// The user.
+    pub username: &'a str,
+    /// What the application asks for.
+    pub scope: &'a str,
+}
+
+impl Provider {
+    /// Starts or finds the provider that `plan` describes.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] with exit code 4 when it cannot be started or reached.
+    pub async fn start(plan: &IdpPlan, seed: u64) -> Result<Self, Failure> {
+        match plan {
+            IdpPlan::Embedded(plan) => Self::embed(plan, seed).await,
+            IdpPlan::External { url, ca } => Self::find(url, ca).await,
+        }
+    }
+
+    async fn embed(plan: &EmbeddedIdpPlan, seed: u64) -> Result<Self, Failure> {
+        let data = ScratchDir::new();
+        let config = mock_idp::Config {
+            data_dir: Some(data.0.clone()),
+            https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            lifetimes: Lifetimes {
+                expires_in: plan.expires_in,
+                ..Default::default()
+            },
+            latency: Latencies {
+                token: latency(plan.token_latency),
+                ..Default::default()
+            },
+            seed,
+            ..Default::default()
+        };
+        let server = Server::start(config).await.map_err(|error| Failure {
+            exit: crate::exit::Exit::Environment,
+            message: format!(
+                "the embedded mock-idp did not start: {}",
+                with_causes(&error)
+            ),
+            hint: error.hint(),
+        })?;
+        let (Some(address), Some(ca)) = (server.https_addr(), server.ca_certificate()) else {
+            return Err(Failure::internal(
+                "the embedded mock-idp has no HTTPS address",
+            ));
+        };
+        let tls = trust_file(ca)?;
+        Ok(Self {
+            base: format!("https://localhost:{}", address.port()),
+            http: Http::new(&tls),
+            tls,
+            own_token_requests: AtomicU64::new(0),
+            server: Some(Embedded {
+                server,
+                _data: data,
+            }),
+        })
+    }
+
+    async fn find(url: &str, ca: &Path) -> Result<Self, Failure> {
+        let tls = trust_file(ca)?;
+        let provider = Self {
+            base: url.trim_end_matches('/').to_owned(),
+            http: Http::new(&tls),
+            tls,
+            own_token_requests: AtomicU64::new(0),
+            server: None,
+        };
+        provider.get("/healthz").await?;
+        Ok(provider)
+    }
+
+    /// `https://host:port`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The host alone.
+    pub fn host(&self) -> &str {
+        let rest = self.base.trim_start_matches("https://");
+        rest.rsplit_once(':').map_or(rest, |(host, _)| host)
+    }
+
+    /// Whom to trust.
+    pub fn tls(&self) -> &rustls::ClientConfig {
+        &self.tls
+    }
+
+    /// What the provider has counted so far.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] with exit code 4 when it cannot be asked.
+    pub async fn ledger(&self) -> Result<LedgerSnapshot, Failure> {
+        let body = self.get("/admin/ledger").await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::environment(
+                format!("{}/admin/ledger is no ledger: {error}", self.base),
+                "the provider must be a mock-idp of this version",
+            )
+        })
+    }
+
+    /// Token requests that the driver itself sent, as a user's front end.
+    pub fn own_token_requests(&self) -> u64 {
+        self.own_token_requests.load(Ordering::SeqCst)
+    }
+
+    /// The key set that tokens are signed with, a JWKS document.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] with exit code 4 when it cannot be had.
+    pub async fn keys(&self) -> Result<Vec<u8>, Failure> {
+        self.get("/common/discovery/v2.0/keys").await
+    }
+
+    /// Signs a user in, as their browser would.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no code, in words.
+    pub async fn sign_in(&self, who: SignIn<'_>) -> Result<SignedIn, String> {
+        let verifier = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        let hash = digest::digest(&digest::SHA256, verifier.as_bytes());
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("client_id", who.client_id),
+                ("response_type", "code"),
+                ("response_mode", "query"),
+                ("redirect_uri", REDIRECT_URI),
+                (
+                    "scope",
+                    &format!("openid profile offline_access {}", who.scope),
+                ),
+                ("login_hint", who.username),
+                ("code_challenge", &BASE64_URL_SAFE_NO_PAD.encode(hash)),
+                ("code_challenge_method", "S256"),
+            ])
+            .finish();
+        let url = format!(
+            "{}/{}/oauth2/v2.0/authorize?{query}",
+            self.base, who.tenant_id
+        );
+        let answer = self.http.get(&url).await?;
+        let location = answer
+            .location
+            .ok_or_else(|| format!("the authorize endpoint answered {}", answer.status))?;
+        let (_, query) = location.split_once('?').unwrap_or_default();
+        let code = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "code")
+            .map(|(_, code)| code.into_owned())
+            .ok_or("the authorize endpoint gave no code")?;
+        Ok(SignedIn {
+            code: Secret::new(code),
+            code_verifier: Secret::new(verifier),
+        })
+    }
+
+    /// The access token that a user's front end, signed in to, would call the
+    /// application `audience` with.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in words.
+    pub async fn call_token(
+        &self,
+        who: SignIn<'_>,
+    ) -> Result<(Secret, std::time::Duration), String> {
+        #[derive(Deserialize)]
+        struct Token {
+            access_token: Secret,
+            expires_in: u64,
+        }
+        let signed_in = self.sign_in(who).await?;
+        let url = format!("{}/{}/oauth2/v2.0/token", self.base, who.tenant_id);
+        let form = [
+            ("client_id", who.client_id),
+            ("client_secret", CLIENT_SECRET),
+            ("grant_type", "authorization_code"),
+            ("code", signed_in.code.expose()),
+            ("code_verifier", signed_in.code_verifier.expose()),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", who.scope),
+        ];
+        self.own_token_requests.fetch_add(1, Ordering::SeqCst);
+        let answer = self.http.post_form(&url, &form).await?;
+        let token: Token = serde_json::from_slice(&answer.body).map_err(|_| {
+            format!(
+                "the token endpoint answered a front end with {}",
+                answer.status
+            )
+        })?;
+        Ok((
+            token.access_token,
+            std::time::Duration::from_secs(token.expires_in),
+        ))
+    }
+
+    /// Stops an embedded provider.
+    pub async fn stop(self) {
+        if let Some(embedded) = self.server {
+            embedded.server.stop().await;
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}{path}", self.base);
+        let hint =
+            "is `mock-idp serve` running there, and is `ca` its certificate (`mock-idp ca`)?";
+        let answer = self.http.get(&url).await.map_err(|reason| {
+            Failure::environment(
+                format!(
+                    "the identity provider at {} is unreachable: {reason}",
+                    self.base
+                ),
+                hint,
+            )
+        })?;
+        if answer.status.is_success() {
+            Ok(answer.body.into())
+        } else {
+            Err(Failure::environment(
+                format!("{url} answered {}", answer.status),
+                hint,
+            ))
+        }
+    }
+}
+
+fn trust_file(path: &Path) -> Result<rustls::ClientConfig, Failure> {
+    let unusable = |reason: String| {
+        Failure::environment(
+            format!(
+                "the CA certificate `{}` cannot be used: {reason}",
+                path.display()
+            ),
+            "`mock-idp ca` prints where it keeps its certificate",
+        )
+    };
+    let pem = fs::read(PathBuf::from(path)).map_err(|error| unusable(error.to_string()))?;
+    trusting(&pem).map_err(unusable)
+}
+
+fn latency(plan: LatencyPlan) -> Latency {
+    match plan {
+        LatencyPlan::None => Latency::None,
+        LatencyPlan::Fixed(wait) => Latency::Fixed(wait),
+        LatencyPlan::Uniform { min, max } => Latency::Uniform { min, max },
+        LatencyPlan::LogNormal { median, p99 } => Latency::LogNormal { median, p99 },
+    }
+}

@@ -1,0 +1,115 @@
+//! The L2 of a scenario: a store with a modelled round trip, that counts what
+//! it is asked.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use token_cache::store::{Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture};
+use token_cache::{CacheEvents, Clock, L2Operation, StoreError};
+
+use super::latency;
+use crate::population::Stream;
+use crate::report::model::{L2, L2Operations};
+use crate::scenario::plan::{L2Plan, LatencyPlan, StorePlan};
+
+/// A store that all instances share.
+#[derive(Debug)]
+pub struct SharedStore {
+    store: MemoryStore,
+    latency: LatencyPlan,
+    waits: Stream,
+    drawn: AtomicU64,
+    asked: [AtomicU64; 4],
+    failed: AtomicU64,
+}
+
+impl SharedStore {
+    /// The store that `plan` describes; waits are drawn under `seed`.
+    pub fn new(plan: &L2Plan, seed: u64, clock: Clock) -> Self {
+        let StorePlan::Memory {
+            size_limit,
+            latency,
+        } = plan.store;
+        Self {
+            store: MemoryStore::new(
+                usize::try_from(size_limit.get()).unwrap_or(usize::MAX),
+                clock,
+            ),
+            latency,
+            waits: Stream::named(seed, "l2/latency"),
+            drawn: AtomicU64::new(0),
+            asked: Default::default(),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// What it holds and was asked.
+    pub fn report(&self) -> L2 {
+        let MemoryStoreStats { entries, bytes } = self.store.stats();
+        let asked = |operation| self.asked[slot(operation)].load(Ordering::Relaxed);
+        L2 {
+            entries: entries as u64,
+            bytes: bytes as u64,
+            operations: L2Operations {
+                get: asked(L2Operation::Get),
+                set: asked(L2Operation::Set),
+                refresh: asked(L2Operation::Refresh),
+                remove: asked(L2Operation::Remove),
+            },
+            errors: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits as long as the round trip takes, then does the work.
+    fn after_round_trip<'a, T: Send + 'a>(
+        &'a self,
+        operation: L2Operation,
+        work: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        self.asked[slot(operation)].fetch_add(1, Ordering::Relaxed);
+        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let wait = latency::draw(&self.latency, &mut self.waits.at(number));
+        Box::pin(async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            work().await
+        })
+    }
+}
+
+fn slot(operation: L2Operation) -> usize {
+    match operation {
+        L2Operation::Get => 0,
+        L2Operation::Set => 1,
+        L2Operation::Refresh => 2,
+        L2Operation::Remove => 3,
+    }
+}
+
+impl Store for SharedStore {
+    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
+        self.after_round_trip(L2Operation::Get, || self.store.get(key))
+    }
+
+    fn set<'a>(&'a self, key: &'a str, blob: Bytes, expiration: Expiration) -> StoreFuture<'a, ()> {
+        self.after_round_trip(L2Operation::Set, move || {
+            self.store.set(key, blob, expiration)
+        })
+    }
+
+    fn refresh<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.after_round_trip(L2Operation::Refresh, || self.store.refresh(key))
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.after_round_trip(L2Operation::Remove, || self.store.remove(key))
+    }
+}
+
+impl CacheEvents for SharedStore {
+    fn l2_failed(&self, operation: L2Operation, error: &StoreError) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(operation = operation.as_str(), %error, "l2 operation failed");
+    }
+}
