@@ -107,7 +107,9 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             handshake: Duration::from_secs(10),
-            headers: Duration::from_secs(60),
+            // Longer than the 90 s for which a client built on hyper keeps an idle connection,
+            // so that the client is the one to close it.
+            headers: Duration::from_mins(2),
             header_bytes: 32 * 1024,
             body: Duration::from_secs(10),
             body_bytes: 64 * 1024,

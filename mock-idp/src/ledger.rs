@@ -87,7 +87,6 @@ pub struct LedgerSnapshot {
 }
 
 /// What makes two token requests ask for the same token.
-#[derive(Debug)]
 pub(crate) struct TokenIdentity<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) tenant_id: Uuid,

@@ -3,6 +3,8 @@
 //! What a code or refresh token stands for is encrypted inside it, so the server keeps nothing for
 //! the millions it may have handed out. They end with the server: its key is made at each start.
 
+use std::fmt;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,13 +39,22 @@ pub(crate) struct Code {
     pub(crate) expires: UnixTime,
 }
 
-/// A PKCE code challenge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A PKCE code challenge. A plain one is the secret itself, so `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Challenge {
     /// The verifier itself.
     Plain(String),
     /// The verifier's SHA-256, base64url.
     S256(String),
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain(***)",
+            Self::S256(_) => "S256(***)",
+        })
+    }
 }
 
 /// What a refresh token stands for.

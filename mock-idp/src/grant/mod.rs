@@ -136,8 +136,8 @@ fn bypasses_caches(form: &Form) -> bool {
 }
 
 /// The body of a successful answer. Numbers are numbers: `azure_identity` for Rust and MSAL Python
-/// insist.
-#[derive(Debug, Serialize)]
+/// insist. No `Debug`: it is made of secrets.
+#[derive(Serialize)]
 pub(crate) struct TokenResponse {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
