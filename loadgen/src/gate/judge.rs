@@ -19,6 +19,7 @@ pub fn judge(threshold: &Threshold, report: &Report) -> ThresholdResult {
         expression: threshold.expression.clone(),
         measured,
         limit: threshold.limit,
+        unit: threshold.metric.unit,
         verdict,
         file: report.scenario.file.clone(),
         line: threshold.line,
@@ -144,6 +145,7 @@ mod tests {
                 name: "x".to_owned(),
                 file: "x.yaml".to_owned(),
                 hash: String::new(),
+                overrides: Vec::new(),
             },
             mode: Mode::Real,
             seed: 1,
@@ -194,9 +196,13 @@ mod tests {
                 ..Load::default()
             },
             idp: Idp {
-                token_requests: 51,
+                token_requests: 50,
                 redundant_token_requests: 52,
                 ..Idp::default()
+            },
+            ledger: Ledger {
+                server_side: 51,
+                ..Ledger::default()
             },
             oracle: Oracle {
                 checked: 60,

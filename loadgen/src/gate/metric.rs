@@ -4,10 +4,13 @@
 //! a pass, so each metric says below what it takes for its number to mean
 //! something: no wrong token among zero checked tokens is no evidence.
 
+use serde::{Deserialize, Serialize};
+
 use crate::report::model::{Acquisitions, Distribution, Report};
 
 /// What a metric's numbers are, and so which limits it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// How many: zero or more.
     Count,
@@ -269,8 +272,8 @@ pub const METRICS: &[Metric] = &[
     run(
         "token_requests",
         Unit::Count,
-        |report| if_ran(report, report.idp.token_requests),
-        "requests to the token endpoint",
+        |report| if_ran(report, report.ledger.server_side),
+        "requests of acquisitions to the token endpoint, as the provider counted them",
     ),
     run(
         "redundant_token_requests",
@@ -282,7 +285,7 @@ pub const METRICS: &[Metric] = &[
         "idp_calls_per_1k",
         Unit::Count,
         |report| {
-            ratio(report.idp.token_requests, report.totals.acquisitions)
+            ratio(report.ledger.server_side, report.totals.acquisitions)
                 .map(|ratio| ratio * 1_000.0)
         },
         "token requests per 1000 acquisitions",

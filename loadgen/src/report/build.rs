@@ -61,6 +61,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             name: plan.name.clone(),
             file: plan.file.display().to_string(),
             hash: plan.hash.clone(),
+            overrides: plan.overrides.clone(),
         },
         mode: Mode::Real,
         seed: plan.seed,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gate::metric::Unit;
+
 /// Version of the layout below.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -61,6 +63,8 @@ pub struct ScenarioId {
     pub file: String,
     /// SHA-256 of the file, lowercase hex.
     pub hash: String,
+    /// Each `--set`, as given: what ran is the file with these laid over it.
+    pub overrides: Vec<String>,
 }
 
 /// Which clock a run was on.
@@ -339,6 +343,8 @@ pub struct ThresholdResult {
     pub measured: Option<f64>,
     /// The limit in the same unit.
     pub limit: f64,
+    /// That unit.
+    pub unit: Unit,
     /// `pass`, `fail`, or `no_data` (which is never a pass).
     pub verdict: ThresholdVerdict,
     /// The scenario file.

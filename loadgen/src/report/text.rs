@@ -1,10 +1,16 @@
 //! The report for people: 80 columns, plain text, what is wrong first.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+
+use crate::gate::threshold::show;
 
 use super::model::{
     Acquisitions, Distribution, Durations, Report, ThresholdResult, ThresholdVerdict, Verdict,
 };
+
+/// No line is longer, names and messages apart.
+const WIDTH: usize = 80;
 
 /// Renders `report`.
 pub fn render(report: &Report) -> String {
@@ -37,6 +43,9 @@ fn header(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "{verdict}  {title}")?;
     for reason in &report.reasons {
         writeln!(out, "  - {reason}")?;
+    }
+    for change in &report.scenario.overrides {
+        writeln!(out, "  --set {change}")?;
     }
     for (name, value) in &report.environment {
         writeln!(out, "  {name}: {value}")?;
@@ -76,30 +85,21 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
         count(level.none)
     )?;
     let reason = report.totals.cache_refresh_reason;
-    let mut lines = [
+    let reasons = [
         ("not_applicable", reason.not_applicable),
         ("no_cached_access_token", reason.no_cached_access_token),
         ("expired", reason.expired),
         ("force_refresh_or_claims", reason.force_refresh_or_claims),
         ("proactively_refreshed", reason.proactively_refreshed),
         ("cache_disabled", reason.cache_disabled),
-    ]
-    .into_iter()
-    .filter(|(_, times)| *times > 0);
-    let mut title = "refresh reason";
-    if let Some((word, times)) = lines.next() {
-        writeln!(out, "  {title:<22}{word} {}", count(times))?;
-        title = "";
-    }
-    for (word, times) in lines {
-        writeln!(out, "  {title:<22}{word} {}", count(times))?;
-    }
-    let mut title = "errors";
-    for (kind, times) in &report.totals.errors_by_kind {
-        writeln!(out, "  {title:<22}{kind} {}", count(*times))?;
-        title = "";
-    }
-    Ok(())
+    ];
+    let reasons = reasons.into_iter().filter(|(_, times)| *times > 0);
+    list(
+        out,
+        "refresh reason",
+        reasons.map(|(word, times)| format!("{word} {}", count(times))),
+    )?;
+    list(out, "errors", counted(&report.totals.errors_by_kind))
 }
 
 fn durations(out: &mut String, report: &Report) -> fmt::Result {
@@ -140,12 +140,6 @@ fn load(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn evidence(out: &mut String, report: &Report) -> fmt::Result {
-    let listed = |counts: &std::collections::BTreeMap<String, u64>| {
-        let words = counts
-            .iter()
-            .map(|(word, times)| format!("{word} {}", count(*times)));
-        words.collect::<Vec<_>>().join("   ")
-    };
     let idp = &report.idp;
     writeln!(out, "\nIDENTITY PROVIDER")?;
     writeln!(
@@ -155,8 +149,8 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         count(idp.token_requests),
         count(idp.redundant_token_requests)
     )?;
-    writeln!(out, "  {:<22}{}", "by grant", listed(&idp.by_grant))?;
-    writeln!(out, "  {:<22}{}", "by status", listed(&idp.by_status))?;
+    list(out, "by grant", counted(&idp.by_grant))?;
+    list(out, "by status", counted(&idp.by_status))?;
     let ledger = report.ledger;
     writeln!(
         out,
@@ -175,16 +169,15 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         }
     )?;
     let oracle = report.oracle;
-    writeln!(
-        out,
-        "  {:<22}{} tokens: {} wrong, {} expired, {} under-scoped, {} not issued",
-        "oracle",
-        count(oracle.checked),
-        count(oracle.wrong_token),
-        count(oracle.expired_served),
-        count(oracle.under_scoped),
-        count(oracle.not_issued)
-    )?;
+    let findings = [
+        ("checked", oracle.checked),
+        ("wrong", oracle.wrong_token),
+        ("expired", oracle.expired_served),
+        ("under-scoped", oracle.under_scoped),
+        ("not issued", oracle.not_issued),
+    ];
+    let findings = findings.map(|(word, times)| format!("{word} {}", count(times)));
+    list(out, "oracle", findings.into_iter())?;
     let (l1, l2) = (report.cache.l1, report.cache.l2);
     writeln!(out, "\nCACHE AT THE END")?;
     writeln!(
@@ -197,16 +190,20 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "  {:<22}{} entries, {}; get {}, set {}, refresh {}, remove {}, failed {}",
+        "  {:<22}{} entries, {}",
         "l2",
         count(l2.entries),
-        bytes(l2.bytes),
-        count(l2.operations.get),
-        count(l2.operations.set),
-        count(l2.operations.refresh),
-        count(l2.operations.remove),
-        count(l2.errors)
-    )
+        bytes(l2.bytes)
+    )?;
+    let operations = [
+        ("get", l2.operations.get),
+        ("set", l2.operations.set),
+        ("refresh", l2.operations.refresh),
+        ("remove", l2.operations.remove),
+        ("failed", l2.errors),
+    ];
+    let operations = operations.map(|(word, times)| format!("{word} {}", count(times)));
+    list(out, "l2 operations", operations.into_iter())
 }
 
 fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) -> fmt::Result {
@@ -222,14 +219,42 @@ fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) -> fmt::Result {
             ThresholdVerdict::Fail => "FAIL",
             ThresholdVerdict::NoData => "NO DATA",
         };
-        let measured = result.measured.map_or_else(|| "-".to_owned(), plain);
-        writeln!(
-            out,
-            "  {verdict:<8}{:<52}measured {measured}",
-            result.expression
-        )?;
+        let measured = result
+            .measured
+            .map_or_else(|| "-".to_owned(), |value| show(result.unit, value));
+        writeln!(out, "  {verdict:<8}{:<52}{measured:>18}", result.expression)?;
     }
     Ok(())
+}
+
+fn counted(counts: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
+    counts
+        .iter()
+        .map(|(word, times)| format!("{word} {}", count(*times)))
+}
+
+/// A title and its items, over as many lines as they need; nothing for none.
+fn list(out: &mut String, title: &str, items: impl Iterator<Item = String>) -> fmt::Result {
+    const INDENT: usize = 24;
+    let mut line = format!("  {title:<22}");
+    let mut is_empty = true;
+    for item in items {
+        if !is_empty {
+            if line.chars().count() + 3 + item.chars().count() > WIDTH {
+                writeln!(out, "{line}")?;
+                line = " ".repeat(INDENT);
+            } else {
+                line.push_str("   ");
+            }
+        }
+        is_empty = false;
+        line.push_str(&item);
+    }
+    if is_empty {
+        Ok(())
+    } else {
+        writeln!(out, "{line}")
+    }
 }
 
 /// Each flow, and all together where there are several.
@@ -311,11 +336,6 @@ fn count(number: u64) -> String {
     grouped
 }
 
-fn plain(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 fn clip(name: &str, width: usize) -> String {
     if name.chars().count() < width {
         return name.to_owned();
@@ -343,11 +363,9 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_grouped_and_values_are_short() {
+    fn counts_are_grouped_and_names_are_clipped() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1 234 567");
-        assert_eq!(plain(0.95), "0.95");
-        assert_eq!(plain(12.0), "12");
         assert_eq!(clip("client_credentials", 22), "client_credentials");
         assert_eq!(clip("a_very_long_name_of_a_flow", 22).chars().count(), 21);
     }

@@ -104,6 +104,7 @@ pub fn parse(path: &Path, bytes: &[u8], overrides: &Overrides) -> Result<Plan, L
         return Err(invalid(problems));
     };
     plan.thresholds = thresholds;
+    plan.overrides.clone_from(&overrides.set);
     Ok(plan)
 }
 
@@ -155,6 +156,7 @@ fn plan(path: &Path, bytes: &[u8], draft: Draft) -> Option<Plan> {
         name,
         file: path.to_owned(),
         hash: sha256_hex(bytes),
+        overrides: Vec::new(),
         seed: draft.seed?,
         duration: draft.duration?,
         graceful_stop: draft.graceful_stop?,

@@ -19,6 +19,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// SHA-256 of the file's bytes, lowercase hex.
     pub hash: String,
+    /// Each `--set` laid over the file, as given.
+    pub overrides: Vec<String>,
     /// Seed of every random stream of the run.
     pub seed: u64,
     /// How long arrivals are offered.

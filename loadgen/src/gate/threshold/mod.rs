@@ -18,7 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::metric::{Metric, Unit};
-use crate::scenario::units::{Bytes, Share, show_duration};
+use crate::scenario::units::{Bytes, show_duration};
 
 pub use check::{Context, parse};
 
@@ -71,8 +71,7 @@ pub fn show(unit: Unit, value: f64) -> String {
     }
     match unit {
         Unit::Count => ((value * 1e3).round() / 1e3).to_string(),
-        Unit::Share => Share::try_new((value * 1e5).round() / 1e5)
-            .map_or_else(|| value.to_string(), |share| share.to_string()),
+        Unit::Share => format!("{}%", (value * 1e5).round() / 1e3),
         Unit::Bytes => {
             let whole = format!("{value:.0}");
             whole
