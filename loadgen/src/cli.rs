@@ -14,9 +14,25 @@ use crate::progress::Progress;
 use crate::scenario::schema::schema;
 use crate::scenario::{Overrides, load};
 
+/// What stands below the options of every `--help`: the examples given, and
+/// the exit codes.
+macro_rules! after_help {
+    ($($examples:literal)?) => {
+        concat!($($examples, "\n\n",)? "\
+Exit codes:
+  0    pass
+  1    gate failed: a threshold, the oracle or the ledgers
+  2    usage or scenario error
+  3    run invalid: its numbers cannot be trusted
+  4    environment: a port, a file or the identity provider
+  5    internal error
+  130  interrupted; what there is was written")
+    };
+}
+
 /// Load-tests OAuth token caches against a mock Entra ID.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version, about, after_help = after_help!(), max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,23 +44,22 @@ pub struct Cli {
     log_format: LogFormat,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    pass
-  1    gate failed: a threshold, the oracle or the ledgers
-  2    usage or scenario error
-  3    run invalid: its numbers cannot be trusted
-  4    environment: a port, a file or the identity provider
-  5    internal error
-  130  interrupted; what there is was written";
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a scenario and report where tokens came from and how long each took.
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen run scenarios/quickstart.yaml
+  loadgen run scenarios/quickstart.yaml --seed 7 --set duration=30s --out runs/seven
+  loadgen run scenarios/quickstart.yaml --set cache.preset=msal_net
+  loadgen run scenarios/quickstart.yaml --metrics-addr 127.0.0.1:9090
+  loadgen run scenarios/quickstart.yaml --format json | jq .totals.hit_ratio"))]
     Run(RunArgs),
     /// Say what scenarios would run, or everything that is wrong with them.
-    #[command(after_help = "Examples:\n  loadgen validate scenarios/*.yaml")]
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen validate scenarios/*.yaml
+  loadgen validate scenarios/quickstart.yaml --set fleet.instances=8"))]
     Validate {
         /// Scenario files.
         #[arg(required = true)]
@@ -53,16 +68,9 @@ enum Command {
         overrides: OverrideArgs,
     },
     /// Print the JSON Schema of scenario files.
+    #[command(after_help = after_help!("Examples:\n  loadgen schema > scenario.schema.json"))]
     Schema,
 }
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  loadgen run scenarios/quickstart.yaml
-  loadgen run scenarios/quickstart.yaml --seed 7 --set duration=30s --out runs/seven
-  loadgen run scenarios/quickstart.yaml --set cache.preset=msal_net
-  loadgen run scenarios/quickstart.yaml --metrics-addr 127.0.0.1:9090
-  loadgen run scenarios/quickstart.yaml --format json | jq .totals.hit_ratio";
 
 #[derive(Debug, Args)]
 struct RunArgs {
