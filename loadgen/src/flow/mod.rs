@@ -86,7 +86,7 @@ impl Callers {
         subject: &Subject,
         result: &AuthenticationResult,
     ) -> Finding {
-        let username = Directory::username(subject);
+        let username = self.directory.username(subject);
         let expected = Expectation {
             tenant_id: self.directory.tenant(subject),
             client_id: self.directory.application(subject),
@@ -112,7 +112,10 @@ impl Callers {
         if let Some(assertion) = held.as_ref().and_then(|held| held.at(self.clock.now())) {
             return Ok(assertion);
         }
-        let username = Directory::username(subject).ok_or("the flow has no user")?;
+        let username = self
+            .directory
+            .username(subject)
+            .ok_or("the flow has no user")?;
         let audience = self.directory.application(subject);
         let who = SignIn {
             tenant_id: self.directory.tenant(subject),
@@ -169,7 +172,9 @@ impl Callers {
     }
 
     async fn sign_in(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
-        let username = Directory::username(subject)
+        let username = self
+            .directory
+            .username(subject)
             .ok_or_else(|| Trouble::SignIn("the flow has no user".to_owned()))?;
         let resource = self.directory.resource(subject);
         let who = SignIn {

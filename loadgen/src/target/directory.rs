@@ -67,10 +67,11 @@ impl Directory {
         &self.resources[subject.resource as usize]
     }
 
-    /// The sign-in name of the subject's user, if it has one.
-    pub fn username(subject: &Subject) -> Option<String> {
+    /// The sign-in name of the subject's user, if it has one: a member of the
+    /// tenant, as the domain says.
+    pub fn username(&self, subject: &Subject) -> Option<String> {
         let user = subject.user?;
-        Some(format!("user{user}@tenant{}.example", subject.tenant))
+        Some(format!("user{user}@{}", self.tenant(subject)))
     }
 
     /// The front end that users sign in to before it calls the web API.
