@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::events::{CacheEvents, L2Operation, NoEvents};
-use crate::key::PartitionKey;
+use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::l1::{L1, L1Stats};
 use crate::partition::Partition;
 use crate::policy::{L2Touch, Policy, StaleL1};
@@ -134,14 +134,19 @@ impl TokenCache {
         self.l1.as_ref().map(L1::stats)
     }
 
-    /// What L1 holds under `key`, touching nothing.
-    pub fn peek_l1(&self, key: &PartitionKey) -> Option<Arc<Partition>> {
-        self.l1.as_ref()?.get(key, self.clock.now())
+    /// What L1 holds under `key` at `now`, touching nothing.
+    pub fn peek_l1(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Arc<Partition>> {
+        self.l1.as_ref()?.get(key, now)
     }
 
-    /// Reads `key` from L1 alone; a hit touches L2 where the policy says so.
-    pub async fn read_l1(&self, key: &PartitionKey) -> Option<Arc<Partition>> {
-        let partition = self.peek_l1(key)?;
+    /// Reads `key` from L1 alone, at `now`; a hit touches L2 where the policy
+    /// says so.
+    pub async fn read_l1(
+        &self,
+        key: PartitionKeyRef<'_>,
+        now: Timestamp,
+    ) -> Option<Arc<Partition>> {
+        let partition = self.peek_l1(key, now)?;
         let touches = match self.policy.l2_touch {
             L2Touch::Always => true,
             L2Touch::OnlyIfSliding => self.l2_sliding.is_some(),
@@ -172,7 +177,7 @@ impl TokenCache {
 
     /// Reads `key` from L1, then L2.
     pub async fn read(&self, key: &PartitionKey) -> Read {
-        match self.read_l1(key).await {
+        match self.read_l1(key.borrowed(), self.clock.now()).await {
             Some(partition) => Read {
                 partition: Some(partition),
                 level: CacheLevel::L1,
@@ -206,7 +211,7 @@ impl TokenCache {
             StaleL1::AskIdentityProvider => self.read(key).await.partition,
             StaleL1::AskL2 => match self.fetch_l2(key).await {
                 Some(partition) => Some(partition),
-                None => self.peek_l1(key),
+                None => self.peek_l1(key.borrowed(), self.clock.now()),
             },
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use equivalent::Equivalent;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Scopes;
@@ -32,7 +33,66 @@ pub enum PartitionKey {
     Account(HomeAccountId),
 }
 
-impl fmt::Display for PartitionKey {
+/// A borrowed [`PartitionKey`]: enough to look one up, without touching
+/// reference counts that threads share.
+///
+/// It hashes as the owned key does: same variants in the same order, same text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartitionKeyRef<'a> {
+    /// See [`PartitionKey::Application`].
+    Application {
+        /// The application.
+        client_id: &'a str,
+        /// The tenant that issues the tokens.
+        tenant_id: &'a str,
+    },
+    /// See [`PartitionKey::Assertion`].
+    Assertion(&'a AssertionHash),
+    /// See [`PartitionKey::Account`].
+    Account(&'a HomeAccountId),
+}
+
+impl PartitionKey {
+    /// The same key, borrowed.
+    pub fn borrowed(&self) -> PartitionKeyRef<'_> {
+        match self {
+            Self::Application {
+                client_id,
+                tenant_id,
+            } => PartitionKeyRef::Application {
+                client_id,
+                tenant_id,
+            },
+            Self::Assertion(hash) => PartitionKeyRef::Assertion(hash),
+            Self::Account(id) => PartitionKeyRef::Account(id),
+        }
+    }
+}
+
+impl PartitionKeyRef<'_> {
+    /// The same key, owned.
+    pub fn to_owned(self) -> PartitionKey {
+        match self {
+            Self::Application {
+                client_id,
+                tenant_id,
+            } => PartitionKey::Application {
+                client_id: client_id.into(),
+                tenant_id: tenant_id.into(),
+            },
+            Self::Assertion(hash) => PartitionKey::Assertion(hash.clone()),
+            Self::Account(id) => PartitionKey::Account(id.clone()),
+        }
+    }
+}
+
+impl Equivalent<PartitionKey> for PartitionKeyRef<'_> {
+    fn equivalent(&self, key: &PartitionKey) -> bool {
+        *self == key.borrowed()
+    }
+}
+
+impl fmt::Display for PartitionKeyRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Application {
@@ -42,6 +102,12 @@ impl fmt::Display for PartitionKey {
             Self::Assertion(hash) => f.write_str(hash.as_str()),
             Self::Account(id) => f.write_str(id.as_str()),
         }
+    }
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.borrowed().fmt(f)
     }
 }
 
@@ -228,6 +294,8 @@ pub(crate) fn app_metadata_key(environment: &str, client_id: &str) -> ItemKey {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
     use super::*;
 
     const CLIENT: &str = "d3adb33f-c0de-ed0c-c0de-deadb33fc0d3";
@@ -253,6 +321,30 @@ mod tests {
             PartitionKey::Account(HomeAccountId::new("uid.utid")).to_string(),
             "uid.utid"
         );
+    }
+
+    #[test]
+    fn a_borrowed_key_finds_what_the_owned_key_stored() {
+        let keys = [
+            PartitionKey::Application {
+                client_id: CLIENT.into(),
+                tenant_id: TENANT.into(),
+            },
+            PartitionKey::Assertion(AssertionHash::of("a")),
+            PartitionKey::Account(HomeAccountId::new("uid.utid")),
+        ];
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        for (one, key) in keys.iter().enumerate() {
+            assert_eq!(
+                hasher.hash_one(key),
+                hasher.hash_one(key.borrowed()),
+                "{key}"
+            );
+            assert_eq!(key.borrowed().to_owned(), *key);
+            for (other, stored) in keys.iter().enumerate() {
+                assert_eq!(key.borrowed().equivalent(stored), one == other);
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use crate::clock::Timestamp;
-use crate::key::PartitionKey;
+use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
 
 /// What one partition takes beside its payload: two map slots, the key and the
@@ -101,11 +101,11 @@ impl L1 {
     }
 
     /// The partition under `key`, if it has not expired.
-    pub fn get(&self, key: &PartitionKey, now: Timestamp) -> Option<Arc<Partition>> {
-        let entry = self.cache.get(key)?;
+    pub fn get(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Arc<Partition>> {
+        let entry = self.cache.get(&key)?;
         if entry.expires_at.is_some_and(|end| end <= now) {
             self.cache
-                .remove_if(key, |held| held.expires_at.is_some_and(|end| end <= now));
+                .remove_if(&key, |held| held.expires_at.is_some_and(|end| end <= now));
             return None;
         }
         Some(entry.partition)
@@ -186,8 +186,11 @@ mod tests {
         let l1 = L1::new(1_000_000);
         let end = Timestamp::from_unix_seconds(100);
         l1.put(key(0), empty(), Some(end));
-        assert!(l1.get(&key(0), Timestamp::from_unix_seconds(99)).is_some());
-        assert!(l1.get(&key(0), end).is_none());
+        assert!(
+            l1.get(key(0).borrowed(), Timestamp::from_unix_seconds(99))
+                .is_some()
+        );
+        assert!(l1.get(key(0).borrowed(), end).is_none());
         assert_eq!(l1.stats().entries, 0);
     }
 
@@ -195,6 +198,6 @@ mod tests {
     fn a_limit_of_nothing_holds_nothing() {
         let l1 = L1::new(1);
         l1.put(key(0), empty(), None);
-        assert!(l1.get(&key(0), Timestamp::default()).is_none());
+        assert!(l1.get(key(0).borrowed(), Timestamp::default()).is_none());
     }
 }

@@ -34,7 +34,7 @@ pub use clock::{Clock, Timestamp};
 pub use error::{CacheError, StoreError};
 pub use events::{CacheEvents, L2Operation, NoEvents};
 pub use item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken};
-pub use key::{AssertionHash, Environment, HomeAccountId, PartitionKey};
+pub use key::{AssertionHash, Environment, HomeAccountId, PartitionKey, PartitionKeyRef};
 pub use partition::{Lookup, Partition, Query, Subject, TokenSet};
 pub use policy::Policy;
 pub use scope::Scopes;

@@ -16,6 +16,10 @@ use crate::item::{
 use crate::key::{AssertionHash, Environment, HomeAccountId, ItemKey};
 use crate::scope::Scopes;
 
+/// Up to this many access tokens are looked through one by one, which touches
+/// less memory than an index does.
+const SCANNED: usize = 4;
+
 /// What one external cache key holds.
 #[derive(Debug, Clone, Default)]
 pub struct Partition {
@@ -27,7 +31,8 @@ pub struct Partition {
     /// Root members of the blob that this crate does not know.
     pub(crate) unknown: UnknownMembers,
     /// Access tokens by each lower-cased scope they cover, so that a partition
-    /// of thousands is searched no longer than a partition of one.
+    /// of thousands is searched no longer than a partition of one. Empty for
+    /// partitions of up to [`SCANNED`] tokens.
     by_scope: HashMap<Box<str>, Vec<Arc<AccessToken>>>,
     size_bytes: usize,
 }
@@ -112,13 +117,11 @@ impl Partition {
             }
         };
         match query.scopes.required().next() {
-            Some(scope) => self
-                .by_scope
-                .get(scope)
-                .into_iter()
-                .flatten()
-                .for_each(&mut consider),
-            None => self.access_tokens.values().for_each(&mut consider),
+            Some(scope) if self.access_tokens.len() > SCANNED => {
+                let candidates = self.by_scope.get(scope);
+                candidates.into_iter().flatten().for_each(&mut consider);
+            }
+            _ => self.access_tokens.values().for_each(&mut consider),
         }
         // Entries under the preferred host hide those under its aliases.
         let chosen = match in_preferred {
@@ -244,12 +247,12 @@ impl Partition {
     /// Brings what is derived from the entries up to date.
     pub(crate) fn index(&mut self) {
         self.by_scope.clear();
-        for token in self.access_tokens.values() {
-            for scope in token.target.folded() {
-                self.by_scope
-                    .entry(scope.into())
-                    .or_default()
-                    .push(Arc::clone(token));
+        if self.access_tokens.len() > SCANNED {
+            for token in self.access_tokens.values() {
+                for scope in token.target.folded() {
+                    let covering = self.by_scope.entry(scope.into()).or_default();
+                    covering.push(Arc::clone(token));
+                }
             }
         }
         self.size_bytes = weigh(&self.access_tokens, AccessToken::size_bytes)

@@ -16,8 +16,9 @@ const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 pub struct Scopes {
     /// The set as one string, separated by spaces: MSAL's `target`.
     target: Arc<str>,
-    /// Lower-cased, in the order of `target`.
-    folded: Arc<[Box<str>]>,
+    /// The same in lower case; shared with `target` where that is lower case
+    /// already. One string, so that a comparison follows one pointer.
+    folded: Arc<str>,
 }
 
 impl Scopes {
@@ -32,17 +33,16 @@ impl Scopes {
             .collect();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs.dedup_by(|later, earlier| later.0 == earlier.0);
-        let target = pairs
-            .iter()
-            .map(|pair| pair.1)
-            .collect::<Vec<_>>()
-            .join(" ");
+        let joined = |words: Vec<&str>| -> Arc<str> { words.join(" ").into() };
+        let target = joined(pairs.iter().map(|pair| pair.1).collect());
+        let folded = joined(pairs.iter().map(|pair| pair.0.as_str()).collect());
         Self {
-            target: target.into(),
-            folded: pairs
-                .into_iter()
-                .map(|pair| pair.0.into_boxed_str())
-                .collect(),
+            folded: if folded == target {
+                Arc::clone(&target)
+            } else {
+                folded
+            },
+            target,
         }
     }
 
@@ -58,7 +58,7 @@ impl Scopes {
 
     /// Lower-cased scopes, sorted.
     pub fn folded(&self) -> impl Iterator<Item = &str> {
-        self.folded.iter().map(AsRef::as_ref)
+        self.folded.split(' ').filter(|scope| !scope.is_empty())
     }
 
     /// Lower-cased scopes that a cached token must cover: all but the reserved.
@@ -68,7 +68,7 @@ impl Scopes {
 
     /// Whether these include every non-reserved scope of `request`.
     pub fn cover(&self, request: &Self) -> bool {
-        request.required().all(|scope| self.has(scope))
+        self.folded == request.folded || request.required().all(|scope| self.has(scope))
     }
 
     /// Whether any scope, reserved ones included, is in both.
@@ -89,9 +89,7 @@ impl Scopes {
 
     /// Whether the lower-cased `scope` is among them.
     fn has(&self, scope: &str) -> bool {
-        self.folded
-            .binary_search_by(|candidate| candidate.as_ref().cmp(scope))
-            .is_ok()
+        self.folded().any(|candidate| candidate == scope)
     }
 }
 

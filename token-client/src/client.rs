@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use token_cache::policy::Flight;
-use token_cache::{CacheLevel, Environment, PartitionKey, Scopes, Secret, TokenCache};
+use token_cache::{
+    CacheLevel, Environment, PartitionKey, PartitionKeyRef, Scopes, Secret, TokenCache,
+};
 use tokio::time::Instant;
 
 use crate::error::{AcquireError, ErrorKind};
@@ -124,10 +126,12 @@ impl Client {
             let kind = ErrorKind::InvalidRequest("at least one scope is needed");
             return Err(AcquireError::new(kind, local(started, &seen)));
         }
-        if let Some(key) = &key
-            && let Some(partition) = shared.cache.read_l1(key).await
+        // The clock is read once for a hit: it is a good part of its cost.
+        let now = shared.cache.clock().at(started);
+        if let Some(key) = key
+            && let Some(partition) = shared.cache.read_l1(key, now).await
         {
-            match shared.look(request, partition, &mut seen) {
+            match shared.look(request, partition, now, &mut seen) {
                 Ok(Some(answer)) => return Ok(answer.into_cached_result(started, CacheLevel::L1)),
                 Ok(None) => {}
                 Err(error) => {
@@ -139,6 +143,7 @@ impl Client {
             }
         }
         let in_l1 = started.elapsed();
+        let key = key.map(PartitionKeyRef::to_owned);
         let (fetch, role) = self.fetch(request, key, seen).await;
         fetch.into_result(started, in_l1, role)
     }

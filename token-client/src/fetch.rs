@@ -7,7 +7,8 @@ use std::time::Duration;
 use token_cache::item::TokenType;
 use token_cache::policy::{Flight, StaleL1};
 use token_cache::{
-    AccessToken, Account, CacheError, CacheLevel, IdToken, Lookup, Partition, PartitionKey, Query,
+    AccessToken, Account, CacheError, CacheLevel, IdToken, Lookup, Partition, PartitionKey,
+    PartitionKeyRef, Query, Timestamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -67,7 +68,10 @@ impl Seen {
 
 impl Shared {
     /// The partition whose tokens, or whose refresh token, may answer.
-    pub(crate) fn partition_to_read(&self, request: &AcquireRequest) -> Option<PartitionKey> {
+    pub(crate) fn partition_to_read<'a>(
+        &'a self,
+        request: &'a AcquireRequest,
+    ) -> Option<PartitionKeyRef<'a>> {
         if request.passes_over_cached_tokens() && !request.flow.needs_refresh_token() {
             return None;
         }
@@ -76,12 +80,13 @@ impl Shared {
             .partition(&self.application.client_id, &request.tenant_id)
     }
 
-    /// Looks for the wanted token in `partition` and notes in `seen` what was
-    /// there.
+    /// Looks for the token wanted at `now` in `partition` and notes in `seen`
+    /// what was there.
     pub(crate) fn look(
         &self,
         request: &AcquireRequest,
         partition: Arc<Partition>,
+        now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Option<Answer>, CacheError> {
         let mut found = None;
@@ -94,7 +99,7 @@ impl Shared {
                 environment: &self.authority.environment,
                 client_id: &self.application.client_id,
             };
-            match partition.find_access_token(&query, self.cache.clock().now())? {
+            match partition.find_access_token(&query, now)? {
                 Lookup::Found(token) => found = Some(Answer::of(token, &partition)),
                 Lookup::Expired => seen.reason = CacheRefreshReason::Expired,
                 Lookup::Missing => {}
@@ -206,16 +211,17 @@ impl Shared {
     ) -> Result<Option<(Answer, CacheLevel)>, CacheError> {
         let Some(key) = key else { return Ok(None) };
         let policy = self.cache.policy();
+        let now = self.cache.clock().now();
         if policy.flight == Flight::PerKey
-            && let Some(partition) = self.cache.peek_l1(key)
-            && let Some(answer) = self.look(request, partition, seen)?
+            && let Some(partition) = self.cache.peek_l1(key.borrowed(), now)
+            && let Some(answer) = self.look(request, partition, now, seen)?
         {
             return Ok(Some((answer, CacheLevel::L1)));
         }
         if seen.partition.is_none() || policy.stale_l1 == StaleL1::AskL2 {
             let read = self.cache.read_l2(key).await;
             if let Some(partition) = read.partition
-                && let Some(answer) = self.look(request, partition, seen)?
+                && let Some(answer) = self.look(request, partition, now, seen)?
             {
                 return Ok(Some((answer, read.level)));
             }

@@ -349,3 +349,33 @@ fn the_weight_is_the_payload_and_goes_down_again() {
     let gone = one.remove_account(&HomeAccountId::new("ann.t"));
     assert!(gone.size_bytes() < one.size_bytes());
 }
+
+#[test]
+fn a_large_partition_is_searched_by_scope_and_gives_the_answers_of_a_small_one() {
+    for size in [1, SCANNED, SCANNED + 1, 50] {
+        let mut partition = Partition::default();
+        for number in 0..size {
+            let scopes = format!("api{number}/Read api{number}/Write");
+            partition = partition.save(response(token(&scopes)), &public());
+        }
+        assert_eq!(partition.access_token_count(), size);
+        for number in 0..size {
+            for scopes in [
+                format!("api{number}/write"),
+                format!("openid api{number}/read"),
+            ] {
+                let Ok(Lookup::Found(found)) = partition.find_access_token(&query(&scopes), NOW)
+                else {
+                    panic!("{scopes} of {size}");
+                };
+                assert!(found.target.cover(&Scopes::parse(&scopes)));
+            }
+            let both = format!("api{number}/read api{}/read", number + 1);
+            assert_eq!(
+                found(&partition, &query(&both)),
+                "missing",
+                "{both} of {size}"
+            );
+        }
+    }
+}

@@ -1,12 +1,10 @@
 //! Client credentials: the application's own tokens, a partition a tenant.
 
-use std::sync::Arc;
+use token_cache::PartitionKeyRef;
 
-use token_cache::PartitionKey;
-
-pub(super) fn partition(client_id: &Arc<str>, tenant_id: &Arc<str>) -> PartitionKey {
-    PartitionKey::Application {
-        client_id: Arc::clone(client_id),
-        tenant_id: Arc::clone(tenant_id),
+pub(super) fn partition<'a>(client_id: &'a str, tenant_id: &'a str) -> PartitionKeyRef<'a> {
+    PartitionKeyRef::Application {
+        client_id,
+        tenant_id,
     }
 }

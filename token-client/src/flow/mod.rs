@@ -9,9 +9,9 @@ mod silent;
 pub use authorization_code::AuthorizationCode;
 pub use on_behalf_of::UserAssertion;
 
-use std::sync::Arc;
-
-use token_cache::{Environment, HomeAccountId, Partition, PartitionKey, Scopes, Subject};
+use token_cache::{
+    Environment, HomeAccountId, Partition, PartitionKey, PartitionKeyRef, Scopes, Subject,
+};
 
 use crate::error::ErrorKind;
 use crate::idp::Grant;
@@ -32,11 +32,11 @@ pub enum Flow {
 
 impl Flow {
     /// The partition the flow reads; `None` when it reads none.
-    pub(crate) fn partition(
-        &self,
-        client_id: &Arc<str>,
-        tenant_id: &Arc<str>,
-    ) -> Option<PartitionKey> {
+    pub(crate) fn partition<'a>(
+        &'a self,
+        client_id: &'a str,
+        tenant_id: &'a str,
+    ) -> Option<PartitionKeyRef<'a>> {
         match self {
             Self::ClientCredentials => Some(client_credentials::partition(client_id, tenant_id)),
             Self::AuthorizationCode(_) => None,
@@ -49,12 +49,13 @@ impl Flow {
     /// account's, once it is known.
     pub(crate) fn partition_of_response(
         &self,
-        client_id: &Arc<str>,
-        tenant_id: &Arc<str>,
+        client_id: &str,
+        tenant_id: &str,
         account: Option<&HomeAccountId>,
     ) -> Option<PartitionKey> {
         self.partition(client_id, tenant_id)
-            .or_else(|| account.cloned().map(PartitionKey::Account))
+            .or_else(|| account.map(PartitionKeyRef::Account))
+            .map(PartitionKeyRef::to_owned)
     }
 
     /// Whose token it wants.

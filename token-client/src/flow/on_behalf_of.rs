@@ -2,7 +2,7 @@
 //! is the assertion's hash, so one caller's tokens are out of another's reach
 //! and end with the assertion.
 
-use token_cache::{AssertionHash, PartitionKey, Secret};
+use token_cache::{AssertionHash, PartitionKeyRef, Secret};
 
 use crate::idp::Grant;
 
@@ -25,8 +25,8 @@ impl UserAssertion {
         &self.hash
     }
 
-    pub(super) fn partition(&self) -> PartitionKey {
-        PartitionKey::Assertion(self.hash.clone())
+    pub(super) fn partition(&self) -> PartitionKeyRef<'_> {
+        PartitionKeyRef::Assertion(&self.hash)
     }
 
     pub(super) fn grant(&self) -> Grant {

@@ -1,14 +1,14 @@
 //! Silent: a token for a user who signed in before, by their cached access
 //! token or else their refresh token.
 
-use token_cache::{Environment, HomeAccountId, Partition, PartitionKey};
+use token_cache::{Environment, HomeAccountId, Partition, PartitionKeyRef};
 
 use super::is_one_tenant;
 use crate::error::ErrorKind;
 use crate::idp::Grant;
 
-pub(super) fn partition(account: &HomeAccountId) -> PartitionKey {
-    PartitionKey::Account(account.clone())
+pub(super) fn partition(account: &HomeAccountId) -> PartitionKeyRef<'_> {
+    PartitionKeyRef::Account(account)
 }
 
 /// At `common` and its like, the account's home tenant is meant.
