@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::behavior::latency::{Latencies, Latency};
-use crate::config::{Config, Lifetimes};
+use crate::config::{AdminToken, Config, Lifetimes};
 use crate::idp::IdpError;
 use crate::server::{Server, StartError};
 use crate::tls::Authority;
@@ -89,13 +89,17 @@ struct Serve {
     /// `refresh_in` of answers [default: not sent]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     refresh_in: Option<Duration>,
-    /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms or
-    /// lognormal:MEDIAN,P99; endpoints: token, authorize, discovery, jwks, instance-discovery
+    /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms,
+    /// lognormal:MEDIAN,P99, normal:MEAN,DEVIATION, exponential:MEAN or empirical:TIME,TIME,...;
+    /// endpoints: token, authorize, discovery, jwks, instance-discovery
     #[arg(long, value_name = "ENDPOINT=LATENCY", value_parser = endpoint_latency)]
     latency: Vec<(LatencyOf, Latency)>,
     /// Decides ids in tokens and latencies [default: random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// What the admin API wants as bearer token [default: none, and only this machine is served]
+    #[arg(long, value_name = "TOKEN", value_parser = admin_token)]
+    admin_token: Option<AdminToken>,
     /// Log every refused request and failed connection too
     #[arg(long, short)]
     verbose: bool,
@@ -134,6 +138,10 @@ fn endpoint_latency(text: &str) -> Result<(LatencyOf, Latency), String> {
     Ok((endpoint, latency))
 }
 
+fn admin_token(text: &str) -> Result<AdminToken, String> {
+    AdminToken::new(text).ok_or_else(|| "a token is made of visible ASCII characters".to_owned())
+}
+
 fn lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = duration::parse(text)?;
     if lifetime.subsec_nanos() != 0 || lifetime.is_zero() {
@@ -157,6 +165,7 @@ impl Serve {
                 ..Lifetimes::default()
             },
             latency: latencies(&self.latency),
+            admin_token: self.admin_token,
             ..Config::default()
         };
         if config.https.is_none() && config.http.is_none() {
@@ -170,7 +179,7 @@ impl Serve {
 
 fn latencies(chosen: &[(LatencyOf, Latency)]) -> Latencies {
     let mut latencies = Latencies::default();
-    for &(endpoint, latency) in chosen {
+    for (endpoint, latency) in chosen {
         let place = match endpoint {
             LatencyOf::Token => &mut latencies.token,
             LatencyOf::Authorize => &mut latencies.authorize,
@@ -178,7 +187,7 @@ fn latencies(chosen: &[(LatencyOf, Latency)]) -> Latencies {
             LatencyOf::Jwks => &mut latencies.jwks,
             LatencyOf::InstanceDiscovery => &mut latencies.instance_discovery,
         };
-        *place = latency;
+        place.clone_from(latency);
     }
     latencies
 }
@@ -249,7 +258,10 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Start(StartError::NoAddress | StartError::Idp(IdpError::Latency { .. })) => USAGE,
+            Self::Start(
+                StartError::NoAddress
+                | StartError::Idp(IdpError::Latency { .. } | IdpError::Rule(_)),
+            ) => USAGE,
             Self::Start(StartError::Tls(TlsError::Certificate(_)))
             | Self::Tls(TlsError::Certificate(_)) => INTERNAL,
             Self::Start(StartError::Bind { .. } | StartError::Tls(_)) | Self::Tls(_) => ENVIRONMENT,

@@ -34,6 +34,14 @@ impl UnixTime {
         }
     }
 
+    /// As HTTP headers have dates: `Thu, 13 Aug 2026 03:04:05 GMT`.
+    pub(crate) fn to_http_date(self) -> String {
+        match self.to_jiff() {
+            Some(time) => time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            None => "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
+        }
+    }
+
     /// Year, month and day in UTC.
     pub(crate) fn to_date(self) -> (i32, u8, u8) {
         let Some(time) = self.to_jiff() else {
@@ -70,6 +78,11 @@ impl Clock {
         }
     }
 
+    /// How long the clock has run.
+    pub(crate) fn since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     pub(crate) fn now(&self) -> UnixTime {
         self.started_at.plus(self.started.elapsed())
     }
@@ -91,6 +104,7 @@ mod tests {
     fn times_are_written_as_entra_writes_them() {
         let time = UnixTime(Duration::from_secs(1_786_590_245));
         assert_eq!(time.to_text(), "2026-08-13 03:04:05Z");
+        assert_eq!(time.to_http_date(), "Thu, 13 Aug 2026 03:04:05 GMT");
         assert_eq!(time.to_date(), (2026, 8, 13));
     }
 }

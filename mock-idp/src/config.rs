@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::behavior::latency::Latencies;
+use crate::behavior::rule::Rule;
+use crate::behavior::throttle::ThrottlePolicy;
 use crate::signing::Signing;
 
 /// Everything about a server that can be chosen.
@@ -31,12 +33,43 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How long endpoints take to answer.
     pub latency: Latencies,
+    /// What goes wrong, and when.
+    pub rules: Vec<Rule>,
+    /// How much clients may ask for.
+    pub throttles: Vec<ThrottlePolicy>,
     /// Where tokens are signed.
     pub signing: Signing,
     /// What a client may take of the server.
     pub limits: Limits,
     /// Decides ids in tokens and latencies; random by default.
     pub seed: u64,
+    /// What the admin API wants as bearer token; without one it serves this machine alone.
+    pub admin_token: Option<AdminToken>,
+}
+
+/// The secret that admin requests carry. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminToken(String);
+
+impl AdminToken {
+    /// A token of these characters. `None` when there are none, or some that no header can carry.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_token.then_some(Self(text))
+    }
+
+    /// Whether this is what a request brought; takes as long for any token of the same length.
+    pub(crate) fn is(&self, given: &str) -> bool {
+        let (ours, given) = (self.0.as_bytes(), given.as_bytes());
+        aws_lc_rs::constant_time::verify_slices_are_equal(ours, given).is_ok()
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(***)")
+    }
 }
 
 impl Default for Config {
@@ -47,9 +80,12 @@ impl Default for Config {
             data_dir: None,
             lifetimes: Lifetimes::default(),
             latency: Latencies::default(),
+            rules: Vec::new(),
+            throttles: Vec::new(),
             signing: Signing::default(),
             limits: Limits::default(),
             seed: rand::random(),
+            admin_token: None,
         }
     }
 }
@@ -100,6 +136,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Time for requests in flight to finish when the server stops.
     pub drain: Duration,
+    /// Token requests remembered one by one, about 300 bytes each; older ones are only counted.
+    pub recorded_requests: usize,
 }
 
 impl Default for Limits {
@@ -114,6 +152,7 @@ impl Default for Limits {
             body: Duration::from_secs(10),
             body_bytes: 64 * 1024,
             drain: Duration::from_secs(10),
+            recorded_requests: 10_000,
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,9 +15,13 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use crate::behavior::fault::{Fault, Stage};
 use crate::config::Limits;
+use crate::idp::Idp;
 use crate::opening::Opening;
 use crate::origin::Scheme;
+use crate::request::Peer;
+use crate::socket::{self, HangUp, Socket};
 
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 256;
@@ -29,6 +33,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait when no connection can be accepted, as when files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A TLS record with the fatal alert `handshake_failure`.
+const HANDSHAKE_FAILURE: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
+
 /// What the connections of one listener share.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
@@ -36,6 +43,8 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) router: Router,
     pub(crate) limits: Limits,
+    /// Decides which connections go wrong.
+    pub(crate) idp: Arc<Idp>,
 }
 
 impl Listener {
@@ -47,12 +56,14 @@ impl Listener {
             tls,
             router,
             limits,
+            idp,
         } = self;
         let served = Served {
             builder: Arc::new(builder(&limits)),
             tls,
             router,
             limits,
+            idp,
         };
         let mut tasks = JoinSet::new();
         loop {
@@ -66,9 +77,9 @@ impl Listener {
                 accepted = socket.accept(), if tasks.len() < limits.connections => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (served, stop) = (served.clone(), stop.clone());
-                    tasks.spawn(served.connection(stream, stop));
+                    tasks.spawn(served.connection(stream, Peer(peer.ip()), stop));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
@@ -102,33 +113,59 @@ struct Served {
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
+    idp: Arc<Idp>,
 }
 
 impl Served {
-    async fn connection(self, stream: TcpStream, mut stop: watch::Receiver<()>) {
+    async fn connection(self, stream: TcpStream, peer: Peer, mut stop: watch::Receiver<()>) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection lost");
             return;
         }
+        if self.strikes(Stage::Connection).is_some() {
+            socket::reset(&stream);
+            return;
+        }
+        let hang_up = HangUp::default();
         let Some(tls) = self.tls.clone() else {
-            return self.http(stream, Scheme::Http, stop).await;
+            let stream = Socket::new(stream, hang_up.clone());
+            return self.http(stream, Scheme::Http, peer, hang_up, stop).await;
         };
+        if let Some(fault) = self.strikes(Stage::Handshake) {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                () = spoil_handshake(stream, &fault, self.limits.handshake) => {}
+            }
+            return;
+        }
+        let stream = Socket::new(stream, hang_up.clone());
         let handshake = tokio::select! {
             biased;
             _ = stop.changed() => return,
             handshake = timeout(self.limits.handshake, tls.accept(stream)) => handshake,
         };
         match handshake {
-            Ok(Ok(stream)) => self.http(stream, Scheme::Https, stop).await,
+            Ok(Ok(stream)) => self.http(stream, Scheme::Https, peer, hang_up, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         }
+    }
+
+    /// The fault that strikes this connection, counted.
+    fn strikes(&self, stage: Stage) -> Option<Fault> {
+        let since_start = self.idp.clock.since_start();
+        let fault = self.idp.rules.strike_connection(stage, since_start)?;
+        self.idp.ledger.fault(fault.kind());
+        Some(fault)
     }
 
     async fn http(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         scheme: Scheme,
+        peer: Peer,
+        hang_up: HangUp,
         mut stop: watch::Receiver<()>,
     ) {
         let stream = Opening::new(stream, self.limits.headers);
@@ -136,6 +173,8 @@ impl Served {
             .router
             .map_request(move |mut request: http::Request<_>| {
                 request.extensions_mut().insert(scheme);
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(hang_up.clone());
                 request
             });
         let service = TowerToHyperService::new(service);
@@ -152,6 +191,23 @@ impl Served {
         if let Err(error) = ended {
             tracing::debug!(error, "connection ended early");
         }
+    }
+}
+
+/// Refuses a TLS handshake, or leaves it unanswered. The client's first bytes are read before the
+/// connection is closed: closing it on unread bytes would reset it, and lose the alert.
+async fn spoil_handshake(mut stream: TcpStream, fault: &Fault, within: Duration) {
+    let mut hello = [0; 4096];
+    let said = timeout(within, stream.read(&mut hello)).await;
+    if !matches!(said, Ok(Ok(1..))) {
+        return;
+    }
+    if let Fault::TlsStall { time } = fault {
+        sleep(*time).await;
+    } else {
+        // A client that is gone already needs no alert.
+        let _ = stream.write_all(&HANDSHAKE_FAILURE).await;
+        let _ = stream.shutdown().await;
     }
 }
 

@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::aadsts::Known;
 use crate::clock::UnixTime;
 
 /// One entry of the catalogue.
@@ -198,13 +199,7 @@ impl Refusal {
 
     /// What happened, with the trace at the end.
     pub(crate) fn description(&self, trace: &Trace) -> String {
-        let Trace {
-            id,
-            correlation_id,
-            at,
-        } = trace;
-        let (message, timestamp) = (self.message(), at.to_text());
-        format!("{message} Trace ID: {id} Correlation ID: {correlation_id} Timestamp: {timestamp}")
+        trace.describe(&self.message())
     }
 
     /// The whole error body.
@@ -217,14 +212,43 @@ impl Refusal {
             timestamp: trace.at.to_text(),
             trace_id: trace.id,
             correlation_id: trace.correlation_id,
-            error_uri: entry.error_uri.then(|| {
-                format!(
-                    "https://login.microsoftonline.com/error?code={}",
-                    entry.number
-                )
-            }),
+            error_uri: entry.error_uri.then(|| error_uri(entry.number)),
+            suberror: None,
+            claims: None,
         }
     }
+}
+
+/// The error body of a fault: `known`, unless it is to come with another suberror or with claims.
+pub(crate) fn injected(
+    known: &Known,
+    suberror: Option<String>,
+    claims: Option<String>,
+    trace: &Trace,
+) -> ErrorBody {
+    let Known { number, text, .. } = *known;
+    ErrorBody {
+        error: known.error,
+        error_description: trace.describe(&format!("AADSTS{number}: {text}")),
+        error_codes: [number],
+        timestamp: trace.at.to_text(),
+        trace_id: trace.id,
+        correlation_id: trace.correlation_id,
+        error_uri: Some(error_uri(number)),
+        suberror: suberror.or_else(|| known.suberror.map(str::to_owned)),
+        claims,
+    }
+}
+
+/// Number, status and OAuth error of every entry.
+#[cfg(test)]
+pub(crate) fn facts() -> impl Iterator<Item = (u32, StatusCode, &'static str)> {
+    let entries = Aadsts::ALL.iter().map(|code| code.entry());
+    entries.map(|entry| (entry.number, entry.status, entry.error))
+}
+
+fn error_uri(number: u32) -> String {
+    format!("https://login.microsoftonline.com/error?code={number}")
 }
 
 /// What ties an answer to its request.
@@ -238,6 +262,19 @@ pub(crate) struct Trace {
     pub(crate) at: UnixTime,
 }
 
+impl Trace {
+    /// A message with these ids at its end, as Entra's descriptions have them.
+    fn describe(&self, message: &str) -> String {
+        let Self {
+            id,
+            correlation_id,
+            at,
+        } = self;
+        let timestamp = at.to_text();
+        format!("{message} Trace ID: {id} Correlation ID: {correlation_id} Timestamp: {timestamp}")
+    }
+}
+
 /// Entra's error body.
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorBody {
@@ -249,6 +286,11 @@ pub(crate) struct ErrorBody {
     correlation_id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suberror: Option<String>,
+    /// A JSON document, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<String>,
 }
 
 /// Keeps what can stand unescaped in JSON, HTML and a header; the rest becomes `?`.

@@ -2,11 +2,14 @@
 //! test brings requests to its router.
 
 use crate::behavior::latency::{LatencyError, Pace};
+use crate::behavior::rule::{Rule, RuleError, RuleStatus, Rules};
+use crate::behavior::throttle::{ThrottlePolicy, Throttles};
 use crate::clock::Clock;
-use crate::config::{Config, Lifetimes, Limits};
+use crate::config::{AdminToken, Config, Lifetimes, Limits};
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
 use crate::random::Stream;
+use crate::recent::{RecordedRequests, RequestFilter};
 use crate::redeemed::RedeemedCodes;
 use crate::sealed::Sealer;
 use crate::signing::{Signer, SigningError};
@@ -15,7 +18,10 @@ use crate::signing::{Signer, SigningError};
 pub struct Idp {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) limits: Limits,
+    pub(crate) admin_token: Option<AdminToken>,
     pub(crate) pace: Pace,
+    pub(crate) rules: Rules,
+    pub(crate) throttles: Throttles,
     pub(crate) clock: Clock,
     /// Ids in tokens and answers.
     pub(crate) ids: Stream,
@@ -34,13 +40,13 @@ impl Idp {
     ///
     /// A latency that makes no sense, or no key or thread to be had.
     pub fn new(config: &Config) -> Result<Self, IdpError> {
-        let latencies = config.latency;
+        let latencies = &config.latency;
         for (name, latency) in [
-            ("token", latencies.token),
-            ("authorize", latencies.authorize),
-            ("discovery", latencies.discovery),
-            ("jwks", latencies.jwks),
-            ("instance_discovery", latencies.instance_discovery),
+            ("token", &latencies.token),
+            ("authorize", &latencies.authorize),
+            ("discovery", &latencies.discovery),
+            ("jwks", &latencies.jwks),
+            ("instance_discovery", &latencies.instance_discovery),
         ] {
             latency
                 .validate()
@@ -52,13 +58,16 @@ impl Idp {
         Ok(Self {
             lifetimes: config.lifetimes,
             limits: config.limits,
-            pace: Pace::new(latencies, config.seed),
+            admin_token: config.admin_token.clone(),
+            pace: Pace::new(latencies.clone(), config.seed),
+            rules: Rules::new(config.rules.clone(), config.seed)?,
+            throttles: Throttles::new(config.throttles.clone())?,
             clock: Clock::system(),
             ids: Stream::new(config.seed, "ids"),
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
-            ledger: Ledger::default(),
+            ledger: Ledger::keeping(config.limits.recorded_requests),
             metrics: Metrics::default(),
         })
     }
@@ -66,6 +75,34 @@ impl Idp {
     /// What was asked of the token endpoint so far, and what was issued.
     pub fn ledger(&self) -> LedgerSnapshot {
         self.ledger.snapshot()
+    }
+
+    /// The fault rules in force, and how often each struck.
+    pub fn rules(&self) -> Vec<RuleStatus> {
+        self.rules.list()
+    }
+
+    /// Puts these fault rules in force and no others.
+    ///
+    /// # Errors
+    ///
+    /// One that makes no sense, or two of one name. Nothing changes then.
+    pub fn set_rules(&self, rules: Vec<Rule>) -> Result<(), RuleError> {
+        self.rules.replace_all(rules)
+    }
+
+    /// Puts these throttle policies in force and no others.
+    ///
+    /// # Errors
+    ///
+    /// One that makes no sense, or two of one name. Nothing changes then.
+    pub fn set_throttles(&self, policies: Vec<ThrottlePolicy>) -> Result<(), RuleError> {
+        self.throttles.replace_all(policies)
+    }
+
+    /// The latest token requests that fit, oldest first.
+    pub fn requests(&self, filter: &RequestFilter) -> RecordedRequests {
+        self.ledger.requests(filter)
     }
 }
 
@@ -89,6 +126,9 @@ pub enum IdpError {
         /// What is wrong.
         source: LatencyError,
     },
+    /// A fault rule or a throttle policy makes no sense.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// No signing key or thread.
     #[error("{0}")]
     Signing(String),

@@ -10,7 +10,12 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::behavior::fault::FaultKind;
+use crate::behavior::throttle::ThrottleKind;
 use crate::clock::UnixTime;
+use crate::herd::Herds;
+use crate::recent::{RecentRequests, RecordedRequests, RequestFilter};
+use crate::request::{CacheRefreshReason, ClientSku, RequestContext};
 
 /// A token with less time left than this is one that every MSAL replaces.
 const EXPIRY_BUFFER: Duration = Duration::from_mins(5);
@@ -84,6 +89,25 @@ pub struct LedgerSnapshot {
     /// Live tokens forgotten to bound memory. Above zero, `redundant_token_requests` is a lower
     /// bound.
     pub tokens_forgotten: u64,
+    /// Token requests by the client library that made them; their sum is `token_requests`.
+    #[serde(default)]
+    pub by_sku: BTreeMap<ClientSku, u64>,
+    /// Token requests by why the client's cache did not answer, of those that say why.
+    #[serde(default)]
+    pub by_cache_refresh_reason: BTreeMap<CacheRefreshReason, u64>,
+    /// The most identical token requests (tenant, client, grant, subject, scopes) open at a time.
+    #[serde(default)]
+    pub largest_herd: u64,
+    /// Groups of overlapping identical token requests that are over, by the power of two at or
+    /// below the most that were open at a time.
+    #[serde(default)]
+    pub herds: BTreeMap<u64, u64>,
+    /// What `faults_injected` is made of.
+    #[serde(default)]
+    pub by_fault: BTreeMap<FaultKind, u64>,
+    /// Requests refused by a throttle, by the kind of its limit. They are not `faults_injected`.
+    #[serde(default)]
+    pub throttled: BTreeMap<ThrottleKind, u64>,
 }
 
 /// What makes two token requests ask for the same token.
@@ -120,10 +144,17 @@ impl TokenIdentity<'_> {
 }
 
 /// The running ledger.
-#[derive(Default)]
 pub(crate) struct Ledger {
     counts: Mutex<LedgerSnapshot>,
     issued: [Mutex<Shard>; SHARDS],
+    herds: Herds,
+    recent: RecentRequests,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::keeping(0)
+    }
 }
 
 /// When tokens end, by what they are for.
@@ -135,12 +166,45 @@ struct Shard {
 }
 
 impl Ledger {
-    /// Counts one request to the token endpoint, at its end.
-    pub(crate) fn request(&self, grant: GrantType, status: u16) {
+    /// A ledger that keeps the records of this many requests.
+    pub(crate) fn keeping(requests: usize) -> Self {
+        Self {
+            counts: Mutex::default(),
+            issued: Default::default(),
+            herds: Herds::default(),
+            recent: RecentRequests::keeping(requests),
+        }
+    }
+
+    /// A token request was read; [`Self::request`] must follow with the same context.
+    pub(crate) fn enter(&self, context: &RequestContext) {
+        self.herds.enter(context.identity);
+    }
+
+    /// Counts one request to the token endpoint, at its end. There is no context when the client
+    /// went away before its request was read.
+    pub(crate) fn request(
+        &self,
+        context: Option<&RequestContext>,
+        status: u16,
+        took: Duration,
+        now: UnixTime,
+    ) {
         let mut counts = self.counts.lock();
+        let grant = context.map_or(GrantType::Other, |context| context.grant);
+        let sku = context.map_or(ClientSku::None, |context| context.sku);
         counts.token_requests += 1;
         *counts.by_grant.entry(grant).or_default() += 1;
         *counts.by_status.entry(status).or_default() += 1;
+        *counts.by_sku.entry(sku).or_default() += 1;
+        let Some(context) = context else { return };
+        if let Some(telemetry) = context.telemetry {
+            let reasons = &mut counts.by_cache_refresh_reason;
+            *reasons.entry(telemetry.reason).or_default() += 1;
+        }
+        drop(counts);
+        self.herds.leave(context.identity);
+        self.recent.record(context, status, took, now);
     }
 
     /// Counts an access token issued, and whether a cache would have had one. `excused` requests
@@ -161,8 +225,41 @@ impl Ledger {
         counts.tokens_forgotten += forgotten;
     }
 
+    /// Counts a fault injected into a request or a connection.
+    pub(crate) fn fault(&self, kind: FaultKind) {
+        let mut counts = self.counts.lock();
+        counts.faults_injected += 1;
+        *counts.by_fault.entry(kind).or_default() += 1;
+    }
+
+    /// Counts a request refused by a throttle.
+    pub(crate) fn throttled(&self, kind: ThrottleKind) {
+        *self.counts.lock().throttled.entry(kind).or_default() += 1;
+    }
+
     pub(crate) fn snapshot(&self) -> LedgerSnapshot {
-        self.counts.lock().clone()
+        let herds = self.herds.sizes();
+        LedgerSnapshot {
+            largest_herd: herds.largest,
+            herds: herds.by_size,
+            ..self.counts.lock().clone()
+        }
+    }
+
+    /// The requests recorded that fit.
+    pub(crate) fn requests(&self, filter: &RequestFilter) -> RecordedRequests {
+        self.recent.find(filter)
+    }
+
+    /// Starts counting anew. Tokens issued before are forgotten as well: the first request for
+    /// each afterwards is not redundant.
+    pub(crate) fn reset(&self) {
+        *self.counts.lock() = LedgerSnapshot::default();
+        for shard in &self.issued {
+            *shard.lock() = Shard::default();
+        }
+        self.herds.reset();
+        self.recent.reset();
     }
 }
 
@@ -205,6 +302,8 @@ pub(crate) fn status_of(status: Option<StatusCode>) -> u16 {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::form::Form;
+    use crate::grant::JWT_BEARER;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -299,9 +398,16 @@ mod tests {
     #[test]
     fn a_snapshot_is_consistent_and_survives_json() {
         let ledger = Ledger::default();
-        ledger.request(GrantType::OnBehalfOf, 200);
-        ledger.request(GrantType::OnBehalfOf, 400);
-        ledger.request(GrantType::Other, status_of(None));
+        let (parts, ()) = http::Request::new(()).into_parts();
+        let form = Form::parse(format!("grant_type={JWT_BEARER}").as_bytes()).unwrap();
+        let context = RequestContext::of_token_request("common", &parts, Some(&form), Uuid::nil());
+        let now = Clock::system().now();
+        for (context, status) in [(Some(&context), 200), (Some(&context), 400), (None, 499)] {
+            if let Some(context) = context {
+                ledger.enter(context);
+            }
+            ledger.request(context, status, Duration::ZERO, now);
+        }
         let snapshot = ledger.snapshot();
         assert_eq!(
             snapshot.token_requests,
@@ -311,6 +417,11 @@ mod tests {
             snapshot.token_requests,
             snapshot.by_status.values().sum::<u64>()
         );
+        assert_eq!(
+            snapshot.token_requests,
+            snapshot.by_sku.values().sum::<u64>()
+        );
+        assert_eq!((snapshot.largest_herd, snapshot.herds[&1]), (1, 2));
         let json = serde_json::to_string(&snapshot).unwrap();
         assert!(
             json.contains(r#""by_grant":{"on_behalf_of":2,"other":1}"#),
@@ -320,6 +431,9 @@ mod tests {
             serde_json::from_str::<LedgerSnapshot>(&json).unwrap(),
             snapshot
         );
+        let before_skus = r#"{"token_requests":1,"redundant_token_requests":0,"by_grant":{},
+            "by_status":{},"faults_injected":0,"tokens_issued":0,"tokens_forgotten":0}"#;
+        assert!(serde_json::from_str::<LedgerSnapshot>(before_skus).is_ok());
     }
 
     #[test]

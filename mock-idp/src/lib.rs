@@ -16,6 +16,7 @@
 
 pub mod cli;
 
+mod aadsts;
 mod behavior;
 mod clock;
 mod config;
@@ -26,6 +27,7 @@ mod endpoint;
 mod error;
 mod form;
 mod grant;
+mod herd;
 mod hosts;
 mod idp;
 mod ledger;
@@ -33,20 +35,29 @@ mod metrics;
 mod opening;
 mod origin;
 mod random;
+mod recent;
 mod redeemed;
+mod request;
 mod scope;
 mod sealed;
 mod server;
 mod signing;
+mod socket;
 mod tls;
 mod token;
 
+pub use behavior::fault::{Fault, FaultKind, RetryAfter};
 pub use behavior::latency::{Latencies, Latency, LatencyError};
-pub use config::{Config, Lifetimes, Limits};
+pub use behavior::matcher::Matcher;
+pub use behavior::rule::{Rule, RuleError, RuleStatus, Trigger, When};
+pub use behavior::throttle::{ThrottleBy, ThrottleKind, ThrottleLimit, ThrottlePolicy};
+pub use config::{AdminToken, Config, Lifetimes, Limits};
 pub use endpoint::router;
 pub use idp::{Idp, IdpError};
 pub use ledger::{GrantType, LedgerSnapshot};
 pub use origin::Scheme;
+pub use recent::{RecordedRequest, RecordedRequests, RequestFilter};
+pub use request::{ApiId, CacheRefreshReason, ClientSku};
 pub use server::{Server, StartError};
 pub use signing::Signing;
 pub use tls::TlsError;

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 use telemetry::catalogue::{
-    DURATION_BUCKETS, MOCKIDP_BUILD_INFO, MOCKIDP_IN_FLIGHT, MOCKIDP_REDUNDANT_TOKEN_REQUESTS,
-    MOCKIDP_REQUEST_DURATION, MOCKIDP_REQUESTS, MOCKIDP_TOKEN_REQUESTS, MOCKIDP_TOKENS_ISSUED,
+    DURATION_BUCKETS, MOCKIDP_BUILD_INFO, MOCKIDP_FAULTS_INJECTED, MOCKIDP_IN_FLIGHT,
+    MOCKIDP_REDUNDANT_TOKEN_REQUESTS, MOCKIDP_REQUEST_DURATION, MOCKIDP_REQUESTS,
+    MOCKIDP_THROTTLED_REQUESTS, MOCKIDP_TOKEN_REQUESTS, MOCKIDP_TOKENS_ISSUED,
 };
 use telemetry::{Family, HistogramSample};
 
+use crate::behavior::fault::FaultKind;
+use crate::behavior::throttle::ThrottleKind;
 use crate::endpoint::Endpoint;
 use crate::ledger::LedgerSnapshot;
 
@@ -65,6 +68,16 @@ impl Metrics {
             let count = ledger.by_grant.get(&grant).copied().unwrap_or_default();
             by_grant = by_grant.count(&[grant.as_str()], count);
         }
+        let mut faults = Family::of(&MOCKIDP_FAULTS_INJECTED);
+        for kind in FaultKind::ALL {
+            let count = ledger.by_fault.get(&kind).copied().unwrap_or_default();
+            faults = faults.count(&[kind.as_str()], count);
+        }
+        let mut throttled = Family::of(&MOCKIDP_THROTTLED_REQUESTS);
+        for kind in ThrottleKind::ALL {
+            let count = ledger.throttled.get(&kind).copied().unwrap_or_default();
+            throttled = throttled.count(&[kind.as_str()], count);
+        }
         telemetry::render([
             requests,
             by_grant,
@@ -72,6 +85,8 @@ impl Metrics {
             Family::of(&MOCKIDP_REDUNDANT_TOKEN_REQUESTS)
                 .count(&[], ledger.redundant_token_requests),
             Family::of(&MOCKIDP_TOKENS_ISSUED).count(&[], ledger.tokens_issued),
+            throttled,
+            faults,
             Family::of(&MOCKIDP_IN_FLIGHT)
                 .value(&[], self.in_flight.load(Ordering::Relaxed) as f64),
             Family::of(&MOCKIDP_BUILD_INFO).value(&[env!("CARGO_PKG_VERSION")], 1.0),

@@ -121,6 +121,7 @@ impl Server {
                 tls,
                 router,
                 limits,
+                idp: Arc::clone(&server.idp),
             };
             server
                 .listeners
@@ -147,6 +148,11 @@ impl Server {
     /// What was asked of the token endpoint so far, and what was issued.
     pub fn ledger(&self) -> LedgerSnapshot {
         self.idp.ledger()
+    }
+
+    /// The identity provider behind the listeners, to ask and to steer.
+    pub fn idp(&self) -> &Arc<Idp> {
+        &self.idp
     }
 
     /// Accepts no more connections, lets requests in flight finish for as long as the

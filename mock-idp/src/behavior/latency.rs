@@ -6,10 +6,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use rand_distr::{Distribution, LogNormal};
+use rand_distr::{Distribution, Exp, LogNormal, Normal};
 
 use crate::duration;
 use crate::endpoint::Endpoint;
@@ -22,7 +23,7 @@ const Z_99: f64 = 2.326_347_874_040_840_8;
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// The distribution of one endpoint's response time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Latency {
     /// Answers as soon as the work is done.
     #[default]
@@ -43,6 +44,20 @@ pub enum Latency {
         /// Ninety-nine in a hundred are faster; at least the median.
         p99: Duration,
     },
+    /// Normal; what would be below zero takes no time.
+    Normal {
+        /// The middle.
+        mean: Duration,
+        /// The standard deviation.
+        deviation: Duration,
+    },
+    /// Exponential: short times are the most frequent, as between independent events.
+    Exponential {
+        /// The mean.
+        mean: Duration,
+    },
+    /// One of these, each equally likely, as they were measured somewhere; at least one.
+    Empirical(Arc<[Duration]>),
 }
 
 impl Latency {
@@ -51,9 +66,10 @@ impl Latency {
     /// # Errors
     ///
     /// A uniform latency whose `min` is above its `max`; a lognormal one whose median is zero or
-    /// above its 99th percentile.
+    /// above its 99th percentile; an exponential one whose mean is zero; an empirical one without
+    /// a time.
     pub fn validate(&self) -> Result<(), LatencyError> {
-        match *self {
+        match self {
             Self::Uniform { min, max } if min > max => Err(LatencyError(format!(
                 "the shortest time, {min:?}, is above the longest, {max:?}"
             ))),
@@ -63,15 +79,32 @@ impl Latency {
             Self::LogNormal { median, p99 } if p99 < median => Err(LatencyError(format!(
                 "the 99th percentile, {p99:?}, is below the median, {median:?}"
             ))),
+            Self::Exponential { mean } if mean.is_zero() => {
+                Err(LatencyError("the mean must be above zero".to_owned()))
+            }
+            Self::Empirical(times) if times.is_empty() => {
+                Err(LatencyError("there must be a time to choose".to_owned()))
+            }
             _ => Ok(()),
         }
     }
 
     fn draw(&self, generator: &mut impl rand::Rng) -> Duration {
-        let drawn = match *self {
+        let time = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST);
+        let drawn = match self {
             Self::None => Duration::ZERO,
-            Self::Fixed(time) => time,
-            Self::Uniform { min, max } => generator.random_range(min..=max),
+            Self::Fixed(time) => *time,
+            Self::Uniform { min, max } => generator.random_range(*min..=*max),
+            Self::Normal { mean, deviation } => {
+                Normal::new(mean.as_secs_f64(), deviation.as_secs_f64())
+                    .map_or(*mean, |shape| time(shape.sample(generator)))
+            }
+            Self::Exponential { mean } => Exp::new(mean.as_secs_f64().recip())
+                .map_or(*mean, |shape| time(shape.sample(generator))),
+            Self::Empirical(times) => match times.len() {
+                0 => Duration::ZERO,
+                length => times[generator.random_range(0..length)],
+            },
             Self::LogNormal { median, p99 } => {
                 let mu = median.as_secs_f64().ln();
                 let sigma = (p99.as_secs_f64() / median.as_secs_f64()).ln() / Z_99;
@@ -98,6 +131,15 @@ impl fmt::Display for Latency {
             Self::Fixed(time) => write!(f, "fixed:{time:?}"),
             Self::Uniform { min, max } => write!(f, "uniform:{min:?},{max:?}"),
             Self::LogNormal { median, p99 } => write!(f, "lognormal:{median:?},{p99:?}"),
+            Self::Normal { mean, deviation } => write!(f, "normal:{mean:?},{deviation:?}"),
+            Self::Exponential { mean } => write!(f, "exponential:{mean:?}"),
+            Self::Empirical(times) => {
+                for (place, time) in times.iter().enumerate() {
+                    let separator = if place == 0 { "empirical:" } else { "," };
+                    write!(f, "{separator}{time:?}")?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -105,7 +147,9 @@ impl fmt::Display for Latency {
 impl FromStr for Latency {
     type Err = LatencyError;
 
-    /// Reads `none`, `fixed:20ms`, `uniform:10ms,50ms` or `lognormal:40ms,250ms` (median, p99).
+    /// Reads `none`, `fixed:20ms`, `uniform:10ms,50ms`, `lognormal:40ms,250ms` (median, p99),
+    /// `normal:40ms,5ms` (mean, standard deviation), `exponential:40ms` (mean) or
+    /// `empirical:5ms,5ms,90ms` (one of these).
     fn from_str(text: &str) -> Result<Self, LatencyError> {
         let (shape, times) = text.split_once(':').unwrap_or((text, ""));
         let times = times
@@ -118,10 +162,15 @@ impl FromStr for Latency {
             ("fixed", &[time]) => Self::Fixed(time),
             ("uniform", &[min, max]) => Self::Uniform { min, max },
             ("lognormal", &[median, p99]) => Self::LogNormal { median, p99 },
+            ("normal", &[mean, deviation]) => Self::Normal { mean, deviation },
+            ("exponential", &[mean]) => Self::Exponential { mean },
+            ("empirical", times) if !times.is_empty() => Self::Empirical(times.into()),
             _ => {
                 return Err(LatencyError(format!(
-                    "`{text}` is not a latency; write none, fixed:20ms, uniform:10ms,50ms or \
-                     lognormal:40ms,250ms (median, 99th percentile)"
+                    "`{text}` is not a latency; write none, fixed:20ms, uniform:10ms,50ms, \
+                     lognormal:40ms,250ms (median, 99th percentile), normal:40ms,5ms (mean, \
+                     standard deviation), exponential:40ms (mean) or empirical:5ms,5ms,90ms (one \
+                     of these)"
                 )));
             }
         };
@@ -130,8 +179,19 @@ impl FromStr for Latency {
     }
 }
 
+impl duration::Text for Latency {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: LatencyError| error.to_string())
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
 /// The latency of each endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Latencies {
     /// `/{tenant}/oauth2/v2.0/token` and its v1 form.
     pub token: Latency,
@@ -147,14 +207,14 @@ pub struct Latencies {
 
 impl Latencies {
     /// The latency of `endpoint`; those of the operator (health, metrics, admin) have none.
-    pub(crate) fn of(&self, endpoint: Endpoint) -> Latency {
+    pub(crate) fn of(&self, endpoint: Endpoint) -> &Latency {
         match endpoint {
-            Endpoint::Token => self.token,
-            Endpoint::Authorize => self.authorize,
-            Endpoint::OpenIdConfiguration => self.discovery,
-            Endpoint::Jwks => self.jwks,
-            Endpoint::InstanceDiscovery => self.instance_discovery,
-            Endpoint::Other => Latency::None,
+            Endpoint::Token => &self.token,
+            Endpoint::Authorize => &self.authorize,
+            Endpoint::OpenIdConfiguration => &self.discovery,
+            Endpoint::Jwks => &self.jwks,
+            Endpoint::InstanceDiscovery => &self.instance_discovery,
+            Endpoint::Other => &Latency::None,
         }
     }
 }
@@ -164,13 +224,26 @@ pub(crate) struct Pace {
     latencies: Latencies,
     /// One stream per endpoint: how often the keys are fetched does not move the token latencies.
     streams: [Stream; Endpoint::ALL.len()],
+    /// And one for what rules add, so that a rule does not move the endpoint's own either.
+    added: [Stream; Endpoint::ALL.len()],
 }
 
 impl Pace {
     pub(crate) fn new(latencies: Latencies, seed: u64) -> Self {
-        let streams = Endpoint::ALL
-            .map(|endpoint| Stream::new(seed, &format!("latency/{}", endpoint.as_str())));
-        Self { latencies, streams }
+        let streams = |family: &str| {
+            Endpoint::ALL
+                .map(|endpoint| Stream::new(seed, &format!("{family}/{}", endpoint.as_str())))
+        };
+        Self {
+            latencies,
+            streams: streams("latency"),
+            added: streams("added latency"),
+        }
+    }
+
+    /// What a rule adds to the latency of a request to `endpoint`.
+    pub(crate) fn draw_added(&self, endpoint: Endpoint, added: &Latency) -> Duration {
+        self.added[endpoint as usize].draw(|generator| added.draw(generator))
     }
 
     /// How long after its arrival the next request to `endpoint` may be answered.
@@ -207,8 +280,20 @@ mod tests {
                     p99: MS(250),
                 },
             ),
+            (
+                "normal:40ms,5ms",
+                Latency::Normal {
+                    mean: MS(40),
+                    deviation: MS(5),
+                },
+            ),
+            ("exponential:40ms", Latency::Exponential { mean: MS(40) }),
+            (
+                "empirical:5ms,5ms,90ms",
+                Latency::Empirical([MS(5), MS(5), MS(90)].into()),
+            ),
         ] {
-            assert_eq!(text.parse(), Ok(latency), "{text}");
+            assert_eq!(text.parse().as_ref(), Ok(&latency), "{text}");
             assert_eq!(latency.to_string(), text);
         }
     }
@@ -225,7 +310,11 @@ mod tests {
             "uniform:50ms,10ms",
             "lognormal:0s,10ms",
             "lognormal:40ms,39ms",
-            "normal:4ms,5ms",
+            "normal:4ms",
+            "exponential:0s",
+            "exponential:1ms,2ms",
+            "empirical:",
+            "gamma:4ms,5ms",
         ] {
             assert!(text.parse::<Latency>().is_err(), "{text}");
         }
@@ -247,6 +336,49 @@ mod tests {
         assert!((225.0..275.0).contains(&at(99)), "p99 {} ms", at(99));
     }
 
+    /// Mean and standard deviation in milliseconds of many draws, and the shortest.
+    fn shape_of(latency: &Latency) -> (f64, f64, f64) {
+        let stream = Stream::new(7, "test");
+        let drawn: Vec<f64> = (0..40_000)
+            .map(|_| {
+                stream
+                    .draw(|generator| latency.draw(generator))
+                    .as_secs_f64()
+                    * 1e3
+            })
+            .collect();
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let squares: f64 = drawn.iter().map(|time| (time - mean).powi(2)).sum();
+        let shortest = drawn.iter().copied().fold(f64::INFINITY, f64::min);
+        (mean, (squares / drawn.len() as f64).sqrt(), shortest)
+    }
+
+    #[test]
+    fn shapes_have_the_moments_they_were_given() {
+        for (text, mean, deviation) in [
+            ("normal:100ms,10ms", 100.0, 10.0),
+            ("exponential:40ms", 40.0, 40.0),
+            ("empirical:10ms,10ms,40ms", 20.0, 14.142),
+            ("uniform:0ms,120ms", 60.0, 34.641),
+        ] {
+            let (found_mean, found_deviation, shortest) = shape_of(&text.parse().unwrap());
+            assert!(
+                (found_mean / mean - 1.0).abs() < 0.02,
+                "{text}: {found_mean}"
+            );
+            assert!(
+                (found_deviation / deviation - 1.0).abs() < 0.03,
+                "{text}: {found_deviation}"
+            );
+            assert!(shortest >= 0.0);
+        }
+        let (.., shortest) = shape_of(&"normal:1ms,10ms".parse().unwrap());
+        assert!(
+            shortest.abs() < f64::EPSILON,
+            "what is below zero takes no time"
+        );
+    }
+
     #[test]
     fn an_endless_tail_is_cut() {
         let latency = Latency::LogNormal {
@@ -264,13 +396,14 @@ mod tests {
             max: MS(1000),
         };
         let latencies = Latencies {
-            token: shape,
+            token: shape.clone(),
             jwks: shape,
             ..Latencies::default()
         };
-        let (quiet, busy) = (Pace::new(latencies, 7), Pace::new(latencies, 7));
+        let (quiet, busy) = (Pace::new(latencies.clone(), 7), Pace::new(latencies, 7));
         for _ in 0..10 {
             busy.draw(Endpoint::Jwks);
+            busy.draw_added(Endpoint::Token, &Latency::Exponential { mean: MS(1) });
         }
         assert_eq!(quiet.draw(Endpoint::Token), busy.draw(Endpoint::Token));
     }

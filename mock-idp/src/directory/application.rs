@@ -90,7 +90,7 @@ impl Application {
 }
 
 /// Client id and secret of a Basic header, which carries both form-encoded.
-fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
+pub(crate) fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
     let Some(header) = headers.get(AUTHORIZATION) else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
 //! The HTTP endpoints: one file each.
 
+mod admin;
 mod authorize;
 mod body;
 mod discovery;
@@ -10,6 +11,7 @@ mod operator;
 mod reply;
 mod token;
 mod trace;
+mod trouble;
 
 use std::sync::Arc;
 
@@ -124,7 +126,7 @@ fn operator_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     Router::new()
         .route("/healthz", get(operator::healthz))
         .route("/metrics", get(operator::metrics))
-        .route("/admin/ledger", get(operator::ledger))
+        .merge(admin::routes(idp))
         .fallback(reply::not_found)
         .layer(observer(idp, Endpoint::Other))
 }

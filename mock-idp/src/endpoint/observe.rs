@@ -1,17 +1,22 @@
 //! What happens around every request: it is paced, measured and counted.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{FromFnLayer, Next, from_fn_with_state};
 use axum::response::Response;
 use http::StatusCode;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
-use super::Endpoint;
+use super::trouble::Trouble;
+use super::{Endpoint, trace};
 use crate::idp::Idp;
-use crate::ledger::{GrantType, status_of};
+use crate::ledger::status_of;
+use crate::request::RequestContext;
+use crate::socket::HangUp;
 
 type Observed = (Arc<Idp>, Endpoint);
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -26,19 +31,76 @@ pub(super) fn observer(idp: &Arc<Idp>, endpoint: Endpoint) -> Observer {
     )
 }
 
+/// Where the token endpoint leaves what it read of its request and what was decided about it, so
+/// that the request is counted also when the client goes away meanwhile.
+#[derive(Clone, Default)]
+pub(super) struct Asked(Arc<OnceLock<(RequestContext, Trouble)>>);
+
+impl Asked {
+    /// Leaves the context of a token request, once, and decides about it.
+    pub(super) fn leave(&self, idp: &Idp, context: RequestContext) -> &Trouble {
+        let (_, trouble) = self.0.get_or_init(|| {
+            idp.ledger.enter(&context);
+            let trouble = Trouble::of(idp, &context);
+            (context, trouble)
+        });
+        trouble
+    }
+}
+
 async fn observe(idp: Arc<Idp>, endpoint: Endpoint, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let not_before = arrived + idp.pace.draw(endpoint);
-    let mut observation = Observation::begin(idp, endpoint, arrived);
-    let response = next.run(request).await;
-    if let Some(&grant) = response.extensions().get::<GrantType>() {
-        observation.grant = grant;
+    let mut observation = Observation::begin(Arc::clone(&idp), endpoint, arrived);
+    let hang_up = request.extensions().get::<HangUp>().cloned();
+    let asked = observation.asked.clone();
+    let mut response = answer(&idp, endpoint, request, next, &asked).await;
+    let mut delay = Duration::ZERO;
+    if let Some((context, trouble)) = asked.0.get() {
+        delay = trouble.delay(&idp, context);
+        response = trouble.spoil(response).await;
+        if let Some(hang_up) = hang_up.filter(|_| trouble.hangs_up()) {
+            hang_up.now();
+        }
     }
+    let not_before = not_before + delay;
     if not_before > Instant::now() {
         sleep_until(not_before).await;
     }
     observation.status = Some(response.status());
     response
+}
+
+/// The endpoint's answer, or the one of a fault. A token request has to be read first, which its
+/// endpoint does; of others the path says enough. The operator is always served.
+async fn answer(
+    idp: &Idp,
+    endpoint: Endpoint,
+    request: Request,
+    next: Next,
+    asked: &Asked,
+) -> Response {
+    let mut request = request;
+    match endpoint {
+        Endpoint::Other => next.run(request).await,
+        Endpoint::Token => {
+            request.extensions_mut().insert(asked.clone());
+            next.run(request).await
+        }
+        _ => {
+            let (parts, body) = request.into_parts();
+            let tenant = parts.uri.path().split('/').nth(1).unwrap_or_default();
+            let context = RequestContext::of_path(endpoint, tenant, &parts, Uuid::nil());
+            let (_, trouble) = asked.0.get_or_init(|| {
+                let trouble = Trouble::of(idp, &context);
+                (context, trouble)
+            });
+            match trouble.answer(|| trace::trace(idp, &parts, None)) {
+                Some(answer) => answer,
+                None => next.run(Request::from_parts(parts, body)).await,
+            }
+        }
+    }
 }
 
 /// Counts its request when it is dropped: also when the client goes away and the request's future
@@ -47,7 +109,7 @@ struct Observation {
     idp: Arc<Idp>,
     endpoint: Endpoint,
     arrived: Instant,
-    grant: GrantType,
+    asked: Asked,
     status: Option<StatusCode>,
 }
 
@@ -58,7 +120,7 @@ impl Observation {
             idp,
             endpoint,
             arrived,
-            grant: GrantType::Other,
+            asked: Asked::default(),
             status: None,
         }
     }
@@ -70,7 +132,12 @@ impl Drop for Observation {
             .metrics
             .ended(self.endpoint, self.status, self.arrived.elapsed());
         if self.endpoint == Endpoint::Token {
-            self.idp.ledger.request(self.grant, status_of(self.status));
+            self.idp.ledger.request(
+                self.asked.0.get().map(|(context, _)| context),
+                status_of(self.status),
+                self.arrived.elapsed(),
+                self.idp.clock.now(),
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it up, what are its numbers, what was asked of it.
+//! For whoever runs the server: is it up, what are its numbers.
 
 use std::sync::Arc;
 
@@ -20,8 +20,4 @@ pub(super) async fn metrics(State(idp): State<Arc<Idp>>) -> Response {
         HeaderValue::from_static(telemetry::CONTENT_TYPE),
         text,
     )
-}
-
-pub(super) async fn ledger(State(idp): State<Arc<Idp>>) -> Response {
-    reply::json(StatusCode::OK, &idp.ledger.snapshot())
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
+use super::observe::Asked;
 use super::{Version, body, reply, trace};
 use crate::directory::tenant::Tenant;
 use crate::error::{Aadsts, Refusal};
@@ -14,6 +15,7 @@ use crate::form::Form;
 use crate::grant::{self, TokenRequest, TokenResponse};
 use crate::idp::Idp;
 use crate::origin::Origin;
+use crate::request::RequestContext;
 
 pub(super) async fn v1(state: State<Arc<Idp>>, tenant: Path<String>, request: Request) -> Response {
     answer(Version::V1, state, tenant, request).await
@@ -32,8 +34,14 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let form = body::form(&parts, body, &idp.limits).await;
     let trace = trace::trace(&idp, &parts, form.as_ref().ok());
+    let readable = form.as_ref().ok();
+    let context = RequestContext::of_token_request(&tenant, &parts, readable, trace.correlation_id);
+    let asked = parts.extensions.get::<Asked>().cloned().unwrap_or_default();
+    if let Some(answer) = asked.leave(&idp, context).answer(|| trace) {
+        return reply::private(answer, &parts.headers, &trace);
+    }
     let result = decide(version, &idp, &tenant, &parts, form.as_ref()).await;
-    let mut response = match &result {
+    let response = match &result {
         Ok(tokens) => reply::json(StatusCode::OK, tokens),
         Err(refusal) => {
             tracing::debug!(
@@ -44,9 +52,6 @@ async fn answer(
             reply::refusal(refusal, &trace)
         }
     };
-    if let Ok(form) = &form {
-        response.extensions_mut().insert(grant::grant_type(form));
-    }
     reply::private(response, &parts.headers, &trace)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mock_idp::{GrantType, LedgerSnapshot};
+use mock_idp::{ClientSku, GrantType, LedgerSnapshot};
 
 use crate::support::{Door as _, SERVICE, TENANT, TestServer, client_credentials};
 
@@ -42,6 +42,12 @@ async fn every_request_is_counted_once_whatever_becomes_of_it() {
         faults_injected: 0,
         tokens_issued: 5,
         tokens_forgotten: 0,
+        by_sku: BTreeMap::from([(ClientSku::None, 9)]),
+        by_cache_refresh_reason: BTreeMap::new(),
+        largest_herd: 1,
+        herds: BTreeMap::from([(1, 9)]),
+        by_fault: BTreeMap::new(),
+        throttled: BTreeMap::new(),
     };
     assert_eq!(idp.server.ledger(), expected);
     let served: LedgerSnapshot =

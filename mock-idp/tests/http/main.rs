@@ -6,10 +6,13 @@ mod support;
 #[path = "../support/temp_dir.rs"]
 mod temp_dir;
 
+mod admin;
 mod authorize;
 mod discovery;
+mod faults;
 mod grants;
 mod ledger;
 mod limits;
 mod refusals;
+mod throttles;
 mod time;

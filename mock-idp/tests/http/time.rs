@@ -58,7 +58,7 @@ async fn latencies_are_drawn_from_the_seed() {
         p99: MS(250),
     };
     let draw = async || {
-        let idp = with_token_latency(latency);
+        let idp = with_token_latency(latency.clone());
         let mut times = Vec::new();
         for _ in 0..5 {
             times.push(time_to_answer(&idp, MS(0)).await);

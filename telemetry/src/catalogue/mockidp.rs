@@ -66,6 +66,36 @@ pub static MOCKIDP_TOKENS_ISSUED: Metric = Metric {
     labels: &[],
 };
 
+/// Requests refused by a throttle, by the kind of its limit.
+pub static MOCKIDP_THROTTLED_REQUESTS: Metric = Metric {
+    name: "mockidp_throttled_requests_total",
+    kind: Kind::Counter,
+    help: "Requests refused by a throttle policy, by the kind of its limit.",
+    labels: &[closed("policy", &["rate", "concurrency", "loop"])],
+};
+
+/// Requests and connections made to go wrong, by what was done to them.
+pub static MOCKIDP_FAULTS_INJECTED: Metric = Metric {
+    name: "mockidp_faults_injected_total",
+    kind: Kind::Counter,
+    help: "Faults injected into requests and connections, by kind.",
+    labels: &[closed(
+        "fault",
+        &[
+            "aadsts",
+            "status",
+            "html_page",
+            "truncated_body",
+            "slow_body",
+            "latency",
+            "reset_after_request",
+            "reset_on_connect",
+            "tls_failure",
+            "tls_stall",
+        ],
+    )],
+};
+
 /// Requests begun and not answered.
 pub static MOCKIDP_IN_FLIGHT: Metric = Metric {
     name: "mockidp_in_flight_requests",
@@ -88,6 +118,8 @@ pub(super) static ALL: &[&Metric] = &[
     &MOCKIDP_REQUEST_DURATION,
     &MOCKIDP_REDUNDANT_TOKEN_REQUESTS,
     &MOCKIDP_TOKENS_ISSUED,
+    &MOCKIDP_THROTTLED_REQUESTS,
+    &MOCKIDP_FAULTS_INJECTED,
     &MOCKIDP_IN_FLIGHT,
     &MOCKIDP_BUILD_INFO,
 ];
