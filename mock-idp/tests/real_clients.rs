@@ -28,9 +28,20 @@ fn python() -> PathBuf {
 
 #[test]
 fn msal_for_python_works_unmodified() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/msal_python.py");
+    run_with_msal_python("msal_python.py", &[]);
+}
+
+#[test]
+fn msal_for_python_copes_with_trouble_as_it_is_known_to() {
+    run_with_msal_python("msal_python_faults.py", &["--refresh-in", "1s"]);
+}
+
+/// Runs a script of this crate against a server of its own, started with these arguments.
+fn run_with_msal_python(script: &str, arguments: &[&str]) {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    let script = clients.join(script);
     let python = python();
-    let program = Program::serve(&[]);
+    let program = Program::serve(arguments);
     let output = Command::new(&python)
         .arg(script)
         .args([&program.https, &program.http])

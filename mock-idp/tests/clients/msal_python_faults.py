@@ -1,0 +1,164 @@
+"""Drives unmodified MSAL for Python against a mock-idp that misbehaves, and counts at the server
+what it does about that.
+
+usage: msal_python_faults.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE naming the
+authority's certificate, and the server started with `--refresh-in 1s`. Prints one line a case and
+`all passed`.
+"""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import msal
+from msal.exceptions import MsalServiceError
+
+HTTPS, HTTP = sys.argv[1], sys.argv[2]
+AUTHORITY = f"https://localhost:{urlsplit(HTTPS).port}/11111111-1111-1111-1111-111111111111"
+APP = "22222222-2222-2222-2222-222222222222"
+SCOPES = ["api://service/.default"]
+AGING = 1.1  # seconds: past `refresh_in`
+
+
+def admin(method, path, body=None):
+    request = urllib.request.Request(
+        f"{HTTP}/admin/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body is not None else None,
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
+
+
+def expect(count, **matching):
+    """So many requests, by the server's count."""
+    admin("POST", "verify", {"expect": count, "matching": {"sku": "msal_python", **matching}})
+
+
+def strike(fault, **trigger):
+    admin("PUT", "faults", [{"name": "case", "fault": fault, "trigger": trigger}])
+
+
+def calm():
+    admin("PUT", "faults", [])
+
+
+def app():
+    return msal.ConfidentialClientApplication(
+        APP, client_credential="secret", authority=AUTHORITY, instance_discovery=False
+    )
+
+
+def acquire(client, **options):
+    return client.acquire_token_for_client(SCOPES, **options)
+
+
+def after_429_nothing_is_sent_until_it_is_time():
+    client = app()
+    strike({"kind": "status", "status": 429, "retry_after": {"seconds": 2}}, at_most=1)
+    assert "error" in acquire(client)
+    assert "error" in acquire(client), "the 429 is remembered"
+    expect(1, status=429)
+    expect(1)
+    time.sleep(2.2)
+    assert "access_token" in acquire(client)
+    expect(2)
+
+
+def a_token_past_refresh_in_is_renewed():
+    client = app()
+    first = acquire(client)
+    time.sleep(AGING)
+    second = acquire(client)
+    assert second["access_token"] != first["access_token"]
+    expect(1, reason="no_cached_access_token")
+    expect(1, reason="proactively_refreshed")
+    expect(2)
+
+
+def an_outage_while_renewing_is_raised():
+    client = app()
+    assert "access_token" in acquire(client)
+    time.sleep(AGING)
+    strike({"kind": "status", "status": 503})
+    try:
+        result = acquire(client)
+    except MsalServiceError:
+        pass
+    else:
+        raise AssertionError(f"a 503 went unnoticed: {sorted(result)}")
+    expect(1, status=503)
+    expect(2)
+
+
+def a_refusal_while_renewing_leaves_the_cached_token():
+    for fault in (
+        {"kind": "status", "status": 429, "retry_after": {"seconds": 60}},
+        {"kind": "aadsts", "code": 7000215},
+    ):
+        client = app()
+        first = acquire(client)
+        time.sleep(AGING)
+        strike(fault)
+        assert acquire(client)["access_token"] == first["access_token"]
+        calm()
+    expect(4)
+
+
+def a_claims_challenge_goes_past_the_cache_once():
+    client = app()
+    claims = json.dumps({"access_token": {"nbf": {"essential": True, "value": "1"}}})
+    acquire(client)
+    acquire(client, claims_challenge=claims)
+    expect(1, reason="force_refresh_or_claims")
+    expect(2)
+
+
+def a_cold_start_is_a_herd():
+    client = app()
+    strike({"kind": "latency", "add": "fixed:700ms"})
+    with ThreadPoolExecutor(20) as pool:
+        results = list(pool.map(lambda _: acquire(client), range(20)))
+    assert all("access_token" in result for result in results)
+    expect(20, reason="no_cached_access_token")
+    ledger = admin("GET", "ledger")
+    assert ledger["largest_herd"] == 20, ledger
+    assert ledger["redundant_token_requests"] == 19, ledger
+
+
+def errors_reach_the_application():
+    strike({"kind": "aadsts", "code": 50076, "claims": '{"access_token":{}}'})
+    result = acquire(app())
+    assert result["error"] == "interaction_required", result
+    assert result["suberror"] == "basic_action", result
+    assert result["error_codes"] == [50076] and result["claims"] == '{"access_token":{}}', result
+    strike({"kind": "aadsts", "code": 7000215})
+    assert acquire(app())["error"] == "invalid_client"
+    expect(1, status=401)
+
+
+CASES = [
+    after_429_nothing_is_sent_until_it_is_time,
+    a_token_past_refresh_in_is_renewed,
+    an_outage_while_renewing_is_raised,
+    a_refusal_while_renewing_leaves_the_cached_token,
+    a_claims_challenge_goes_past_the_cache_once,
+    a_cold_start_is_a_herd,
+    errors_reach_the_application,
+]
+
+if __name__ == "__main__":
+    for case in CASES:
+        print(case.__name__, flush=True)
+        calm()
+        admin("DELETE", "ledger")
+        case()
+    print("all passed")
