@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+
+use crate::duration::{as_optional_text, as_text};
 
 /// A moment in wall time: the time since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,11 +65,46 @@ impl UnixTime {
     }
 }
 
-/// Tells the time.
-#[derive(Debug, Clone, Copy)]
+/// Tells the time, which can be set.
+#[derive(Debug)]
 pub(crate) struct Clock {
     started: Instant,
     started_at: UnixTime,
+    setting: Mutex<Setting>,
+}
+
+/// How a clock differs from one that was never touched.
+#[derive(Debug, Clone, Copy, Default)]
+struct Setting {
+    /// Added to the time that has passed.
+    ahead: SignedDuration,
+    /// The time that has passed when it was stopped.
+    frozen: Option<Duration>,
+}
+
+/// What to do to a clock, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ClockChange {
+    /// How far ahead of its own time it is to be: `1h`, or `-1h` for behind.
+    #[serde(with = "as_optional_text")]
+    offset: Option<SignedDuration>,
+    /// How far it is to jump from where it is.
+    #[serde(with = "as_optional_text")]
+    advance: Option<Duration>,
+    /// Whether it is to stand still.
+    frozen: Option<bool>,
+}
+
+/// What a clock says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ClockStatus {
+    now: String,
+    now_s: u64,
+    since_start_s: u64,
+    #[serde(with = "as_text")]
+    offset: SignedDuration,
+    frozen: bool,
 }
 
 impl Clock {
@@ -75,16 +114,65 @@ impl Clock {
         Self {
             started: Instant::now(),
             started_at: UnixTime(now.try_into().unwrap_or_default()),
+            setting: Mutex::default(),
         }
     }
 
-    /// How long the clock has run.
+    /// How long the clock has run, what it was moved by included.
     pub(crate) fn since_start(&self) -> Duration {
-        self.started.elapsed()
+        let since_start = self.shown();
+        Duration::try_from(since_start).unwrap_or_default()
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        self.started_at.plus(self.started.elapsed())
+        let shown = self.shown();
+        if shown.is_negative() {
+            self.started_at.minus(shown.unsigned_abs())
+        } else {
+            self.started_at.plus(shown.unsigned_abs())
+        }
+    }
+
+    /// Moves, stops or starts the clock. One that starts again goes on from where it stood.
+    pub(crate) fn change(&self, change: ClockChange) {
+        let passed = self.started.elapsed();
+        let mut setting = self.setting.lock();
+        if let Some(offset) = change.offset {
+            setting.ahead = offset;
+        }
+        if let Some(advance) = change.advance {
+            let advance = SignedDuration::try_from(advance).unwrap_or(SignedDuration::MAX);
+            setting.ahead = setting.ahead.saturating_add(advance);
+        }
+        match (change.frozen, setting.frozen) {
+            (Some(true), None) => setting.frozen = Some(passed),
+            (Some(false), Some(at)) => {
+                let missed = SignedDuration::try_from(passed.saturating_sub(at));
+                setting.ahead = setting.ahead.saturating_sub(missed.unwrap_or_default());
+                setting.frozen = None;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn status(&self) -> ClockStatus {
+        let Setting { ahead, frozen } = *self.setting.lock();
+        let now = self.now();
+        ClockStatus {
+            now: now.to_text(),
+            now_s: now.as_seconds(),
+            since_start_s: self.since_start().as_secs(),
+            offset: ahead,
+            frozen: frozen.is_some(),
+        }
+    }
+
+    fn shown(&self) -> SignedDuration {
+        let Setting { ahead, frozen } = *self.setting.lock();
+        let passed = frozen.unwrap_or_else(|| self.started.elapsed());
+        SignedDuration::try_from(passed)
+            .unwrap_or(SignedDuration::MAX)
+            .saturating_add(ahead)
     }
 }
 
@@ -98,6 +186,51 @@ mod tests {
         let before = clock.now();
         tokio::time::sleep(Duration::from_hours(24)).await;
         assert_eq!(clock.now(), before.plus(Duration::from_hours(24)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_is_moved_stopped_and_started() {
+        let clock = Clock::system();
+        let start = clock.now();
+        let minute = Duration::from_mins(1);
+        let change = |text| clock.change(serde_json::from_str(text).unwrap());
+        let pass = || tokio::time::sleep(minute);
+
+        change(r#"{"advance":"1m"}"#);
+        change(r#"{"advance":"1m"}"#);
+        assert_eq!(clock.now(), start.plus(2 * minute));
+        change(r#"{"frozen":true}"#);
+        change(r#"{"frozen":true}"#);
+        pass().await;
+        assert_eq!(clock.now(), start.plus(2 * minute), "it stands still");
+        change(r#"{"advance":"1m"}"#);
+        assert_eq!(clock.now(), start.plus(3 * minute), "but can be moved");
+        change(r#"{"frozen":false}"#);
+        change(r#"{"frozen":false}"#);
+        assert_eq!(
+            clock.now(),
+            start.plus(3 * minute),
+            "no time is made up for"
+        );
+        pass().await;
+        assert_eq!(clock.now(), start.plus(4 * minute));
+        assert_eq!(clock.since_start(), 4 * minute);
+
+        change(r#"{"offset":"-1h"}"#);
+        assert_eq!(clock.now(), start.minus(58 * minute));
+        assert_eq!(clock.since_start(), Duration::ZERO);
+        change(r#"{"offset":"0s"}"#);
+        assert_eq!(
+            clock.now(),
+            start.plus(2 * minute),
+            "as if it was never touched"
+        );
+        change(r#"{"advance":"200000000h"}"#);
+        change(r#"{"advance":"2000000000000h"}"#);
+        change(r#"{"advance":"2000000000000h"}"#);
+        assert_eq!(clock.now().to_text(), "9999-12-31 23:59:59Z");
+        assert!(serde_json::from_str::<ClockChange>(r#"{"advance":"-1h"}"#).is_err());
+        assert!(serde_json::from_str::<ClockChange>(r#"{"advnace":"1h"}"#).is_err());
     }
 
     #[test]

@@ -49,6 +49,18 @@ impl Text for Duration {
     }
 }
 
+impl Text for jiff::SignedDuration {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("`{text}` is not a duration; write 1h30m or -1h"))
+    }
+
+    fn write(&self) -> String {
+        let sign = if self.is_negative() { "-" } else { "" };
+        format!("{sign}{}", self.unsigned_abs().write())
+    }
+}
+
 /// For `#[serde(with)]`.
 pub(crate) mod as_text {
     use serde::{Deserialize, Deserializer, Serializer};

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::aadsts::Known;
+use crate::aadsts::{self, Known};
 use crate::clock::UnixTime;
 
 /// One entry of the catalogue.
@@ -105,6 +105,8 @@ catalogue! {
         "The provided value for the '{}' parameter is not valid: {}.";
     GrantExpired = 70_008, BAD_REQUEST, "invalid_grant", true,
         "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.";
+    GrantRevoked = 50_173, BAD_REQUEST, "invalid_grant", true,
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
     CodeRedeemed = 54_005, BAD_REQUEST, "invalid_grant", true,
         "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
     CodeOfOtherTenant = 700_005, BAD_REQUEST, "invalid_grant", true,
@@ -213,7 +215,9 @@ impl Refusal {
             trace_id: trace.id,
             correlation_id: trace.correlation_id,
             error_uri: entry.error_uri.then(|| error_uri(entry.number)),
-            suberror: None,
+            suberror: aadsts::find(entry.number)
+                .and_then(|known| known.suberror)
+                .map(str::to_owned),
             claims: None,
         }
     }

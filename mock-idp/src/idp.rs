@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::random::Stream;
 use crate::recent::{RecordedRequests, RequestFilter};
 use crate::redeemed::RedeemedCodes;
+use crate::revoked::RevokedSessions;
 use crate::sealed::Sealer;
 use crate::signing::{Signer, SigningError};
 
@@ -28,6 +29,7 @@ pub struct Idp {
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
+    pub(crate) revoked: RevokedSessions,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -67,6 +69,7 @@ impl Idp {
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
+            revoked: RevokedSessions::default(),
             ledger: Ledger::keeping(config.limits.recorded_requests),
             metrics: Metrics::default(),
         })

@@ -38,6 +38,7 @@ mod random;
 mod recent;
 mod redeemed;
 mod request;
+mod revoked;
 mod scope;
 mod sealed;
 mod server;

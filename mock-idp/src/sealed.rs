@@ -63,6 +63,7 @@ pub(crate) struct Refresh {
     pub(crate) client_id: String,
     pub(crate) user: User,
     pub(crate) scope: String,
+    pub(crate) issued: UnixTime,
     pub(crate) expires: UnixTime,
 }
 
@@ -140,6 +141,7 @@ mod tests {
             client_id: "app".to_owned(),
             user: User::named("alice@contoso.com", Tenant::Common),
             scope: "openid".to_owned(),
+            issued: Clock::system().now(),
             expires: Clock::system().now(),
         }
     }

@@ -256,6 +256,7 @@ fn refresh_token(
         client_id: application.client_id.clone(),
         user,
         scope: scopes.to_text(),
+        issued: request.now,
         expires: request.now.plus(request.idp.lifetimes.refresh_token),
     };
     request

@@ -28,6 +28,13 @@ pub(super) fn approve(
     if request.now >= refresh.expires {
         return Err(Aadsts::GrantExpired.into());
     }
+    if request
+        .idp
+        .revoked
+        .covers(&refresh.user.name, refresh.issued)
+    {
+        return Err(Aadsts::GrantRevoked.into());
+    }
     let scopes = match request.scopes()? {
         Some(scopes) => scopes,
         None => Scopes::parse(&refresh.scope)?,

@@ -221,3 +221,74 @@ async fn a_herd_is_as_large_as_what_overlaps() {
         json!({ "1": 2, "2": 1 })
     );
 }
+
+#[tokio::test]
+async fn the_clock_decides_what_has_expired() {
+    let idp = TestServer::start().await;
+    let redeemed = idp.sign_in("alice@contoso.com", "api://x/read").await;
+    let refresh_token = redeemed.member("refresh_token");
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("client_id", APP),
+        ("client_secret", "secret"),
+        ("refresh_token", &refresh_token),
+    ];
+    assert_eq!(idp.token(&refresh).await.status, 200);
+    let change = |body| admin(&idp, Method::POST, "/admin/clock", Some(body));
+    let before = idp.get("/admin/clock").await.json();
+    let after = change(json!({ "advance": "2161h", "frozen": true }))
+        .await
+        .json();
+    let moved = after["now_s"].as_u64().unwrap() - before["now_s"].as_u64().unwrap();
+    assert!((2161 * 3600..2161 * 3600 + 60).contains(&moved), "{moved}");
+    assert_eq!(
+        (&after["offset"], &after["frozen"]),
+        (&json!("2161h"), &json!(true))
+    );
+    let late = idp.token(&refresh).await;
+    assert_eq!(late.refusal(), (400, "invalid_grant".to_owned(), 70_008));
+    change(json!({ "offset": "0s", "frozen": false })).await;
+    assert_eq!(idp.token(&refresh).await.status, 200);
+    assert_eq!(change(json!({ "advance": 5 })).await.status, 400);
+}
+
+#[tokio::test]
+async fn revoked_sessions_end_and_new_ones_begin() {
+    let idp = TestServer::start().await;
+    let mut sessions = Vec::new();
+    for user in ["alice@contoso.com", "bob@contoso.com"] {
+        let signed_in = idp.sign_in(user, "api://x/read").await;
+        sessions.push(signed_in.member("refresh_token"));
+    }
+    let revoke = |user| {
+        let body = json!({ "user": user });
+        admin(&idp, Method::POST, "/admin/revoke", Some(body))
+    };
+    assert_eq!(revoke("alice").await.status, 400);
+    let challenge = revoke("Alice@Contoso.com").await;
+    let claims: Value = serde_json::from_str(&challenge.member("claims")).unwrap();
+    assert!(
+        claims["access_token"]["nbf"]["value"].is_string(),
+        "{claims}"
+    );
+    let header = challenge.member("www_authenticate");
+    assert!(
+        header.contains(r#"error="insufficient_claims""#),
+        "{header}"
+    );
+    let refresh = async |token: &str| {
+        idp.token(&[
+            ("grant_type", "refresh_token"),
+            ("client_id", APP),
+            ("client_secret", "secret"),
+            ("refresh_token", token),
+        ])
+        .await
+    };
+    let refused = refresh(&sessions[0]).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned(), 50_173));
+    assert_eq!(refused.member("suberror"), "bad_token");
+    assert_eq!(refresh(&sessions[1]).await.status, 200);
+    let again = idp.sign_in("alice@contoso.com", "api://x/read").await;
+    assert_eq!(refresh(&again.member("refresh_token")).await.status, 200);
+}

@@ -14,6 +14,13 @@
 //! | `PUT /admin/faults` | a list of them | the list; these and no others |
 //! | `DELETE /admin/faults/NAME` | | the list, or 404 |
 //! | `GET`, `POST`, `PUT /admin/throttles`, `DELETE /admin/throttles/NAME` | the same with [`ThrottlePolicy`](crate::ThrottlePolicy) | the list |
+//! | `GET /admin/clock` | | `now`, `now_s`, `since_start_s`, `offset`, `frozen` |
+//! | `POST /admin/clock` | any of `{"offset": "-1h", "advance": "5m", "frozen": true}` | the same |
+//! | `POST /admin/revoke` | `{"user": "alice@contoso.com"}`: refresh tokens issued until now end with AADSTS50173 | a claims challenge |
+//! | `GET /admin/claims-challenge` | | `claims`, and the `www_authenticate` a resource would send |
+//!
+//! The clock drives lifetimes, throttles, `Retry-After` dates and the windows of rules; latencies
+//! and the limits on slow clients follow real time.
 //!
 //! A rule and a policy, with everything that may be left out but the trigger's window:
 //!
@@ -40,6 +47,7 @@
 
 mod misbehavior;
 mod requests;
+mod state;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,6 +99,9 @@ pub(super) fn routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
             "/admin/throttles/{name}",
             delete(misbehavior::remove_throttle),
         )
+        .route("/admin/clock", get(state::clock).post(state::change_clock))
+        .route("/admin/revoke", post(state::revoke))
+        .route("/admin/claims-challenge", get(state::challenge))
         .layer(from_fn_with_state(Arc::clone(idp), guard))
 }
 
