@@ -84,7 +84,11 @@ mod tests {
         for _ in 0..20 {
             herds.enter(1);
         }
-        for _ in 0..20 {
+        for _ in 0..15 {
+            herds.leave(1);
+        }
+        herds.enter(1);
+        for _ in 0..6 {
             herds.leave(1);
         }
         for _ in 0..5 {
@@ -111,10 +115,12 @@ mod tests {
     #[test]
     fn a_reset_keeps_count_of_those_still_open() {
         let herds = Herds::default();
-        for _ in 0..3 {
+        for _ in 0..5 {
             herds.enter(1);
         }
-        herds.leave(1);
+        for _ in 0..3 {
+            herds.leave(1);
+        }
         herds.reset();
         assert_eq!(herds.sizes().largest, 2);
         herds.leave(1);
