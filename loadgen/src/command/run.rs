@@ -91,41 +91,22 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
 }
 
 async fn measure(options: &Options) -> Result<Report, Failure> {
-    let stop = stop_on_signals()?;
-    let plan = Arc::new(options.plan.clone());
-    let clock = Clock::system();
-    let started_at = jiff::Timestamp::now();
-    let provider = Provider::start(&plan.idp, plan.seed).await?;
-    let oracle = Oracle::new(&provider.keys().await?).map_err(|reason| {
-        Failure::environment(
-            format!("the provider's keys cannot be used: {reason}"),
-            "the provider must publish a JWKS document",
-        )
-    })?;
-    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
-    let directory = Directory::new(&plan.population);
-    let fleet = Fleet::new(&plan, &directory, &provider, clock);
-    let callers = Arc::new(Callers {
-        directory,
-        fleet,
-        provider,
-        sessions: Sessions::default(),
-        oracle,
-        recorder: Arc::clone(&recorder),
-        clock,
-    });
-    let run = Arc::new(Run::new(
-        Arc::clone(&plan),
-        Arc::clone(&callers),
-        Arc::clone(&recorder),
-    ));
-    let _metrics = serve_metrics(options.metrics_addr, &run, started_at).await?;
-
-    let preparing = Instant::now();
-    let signed_in = run.prepare().await?;
-    if signed_in > 0 {
-        tracing::info!(users = signed_in, took = ?preparing.elapsed(), "on-behalf-of callers signed in");
-    }
+    let mut stop = stop_on_signals()?;
+    let ready = tokio::select! {
+        biased;
+        Ok(_) = stop.wait_for(|stop| *stop > Stop::Run) => return Err(Failure::interrupted()),
+        ready = Ready::get(options) => ready?,
+    };
+    let Ready {
+        run,
+        started_at,
+        _metrics,
+    } = ready;
+    let (plan, callers, recorder) = (
+        Arc::clone(&run.plan),
+        Arc::clone(&run.callers),
+        Arc::clone(&run.recorder),
+    );
     let ledger_before = callers.provider.ledger().await?;
     let own_before = callers.provider.own_token_requests();
     let shown = progress::show(options.progress, &run);
@@ -155,6 +136,54 @@ async fn measure(options: &Options) -> Result<Report, Failure> {
     }
     stop_provider(run, callers).await;
     Ok(report)
+}
+
+/// Everything that must be there before the first arrival.
+struct Ready {
+    run: Arc<Run>,
+    started_at: jiff::Timestamp,
+    /// Serves until dropped.
+    _metrics: Option<MetricsServer>,
+}
+
+impl Ready {
+    async fn get(options: &Options) -> Result<Self, Failure> {
+        let plan = Arc::new(options.plan.clone());
+        let clock = Clock::system();
+        let started_at = jiff::Timestamp::now();
+        let provider = Provider::start(&plan.idp, plan.seed).await?;
+        let oracle = Oracle::new(&provider.keys().await?).map_err(|reason| {
+            Failure::environment(
+                format!("the provider's keys cannot be used: {reason}"),
+                "the provider must publish a JWKS document",
+            )
+        })?;
+        let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+        let directory = Directory::new(&plan.population);
+        let fleet = Fleet::new(&plan, &directory, &provider, clock);
+        let callers = Arc::new(Callers {
+            directory,
+            fleet,
+            provider,
+            sessions: Sessions::default(),
+            oracle,
+            recorder: Arc::clone(&recorder),
+            clock,
+        });
+        let run = Arc::new(Run::new(plan, callers, recorder));
+        let metrics = serve_metrics(options.metrics_addr, &run, started_at).await?;
+
+        let preparing = Instant::now();
+        let signed_in = run.prepare().await?;
+        if signed_in > 0 {
+            tracing::info!(users = signed_in, took = ?preparing.elapsed(), "on-behalf-of callers signed in");
+        }
+        Ok(Self {
+            run,
+            started_at,
+            _metrics: metrics,
+        })
+    }
 }
 
 /// The provider counts a request when it has answered it, which can be a

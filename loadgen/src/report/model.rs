@@ -31,6 +31,7 @@ pub struct Report {
     /// RFC 3339, UTC.
     pub started_at: String,
     /// Seconds from the first intended arrival to the end of the drain.
+    #[serde(rename = "duration")]
     pub duration_s: f64,
     /// What the numbers depend on: signing algorithm, instances, machine.
     pub environment: BTreeMap<String, String>,

@@ -32,15 +32,7 @@ pub struct Provider {
     /// Token requests of the driver's own, which are no acquisition's.
     own_token_requests: AtomicU64,
     /// Keeps an embedded provider up.
-    server: Option<Embedded>,
-}
-
-/// A provider in this process, with a certificate authority of its own that
-/// goes when it goes.
-#[derive(Debug)]
-struct Embedded {
-    server: Server,
-    _data: ScratchDir,
+    server: Option<Server>,
 }
 
 /// A directory that is removed when dropped.
@@ -126,15 +118,15 @@ impl Provider {
             ));
         };
         let tls = trust_file(ca)?;
+        // Both sides have read the certificate authority. It goes now: when the
+        // run ends there may be no time left, and a signal may end it.
+        drop(data);
         Ok(Self {
             base: format!("https://localhost:{}", address.port()),
             http: Http::new(&tls),
             tls,
             own_token_requests: AtomicU64::new(0),
-            server: Some(Embedded {
-                server,
-                _data: data,
-            }),
+            server: Some(server),
         })
     }
 
@@ -280,8 +272,8 @@ impl Provider {
 
     /// Stops an embedded provider.
     pub async fn stop(self) {
-        if let Some(embedded) = self.server {
-            embedded.server.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
         }
     }
 
