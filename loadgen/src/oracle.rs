@@ -174,3 +174,6 @@ impl std::fmt::Debug for Oracle {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

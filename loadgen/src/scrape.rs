@@ -157,3 +157,6 @@ fn fold(metric: &Metric, times: &Times) -> HistogramSample {
         Kind::Counter | Kind::Gauge => times.fold(&[]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,12 +168,162 @@ fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver_requests: u64) -> 
     let server_side = idp.token_requests.saturating_sub(driver_requests);
     // A request without an answer may have arrived or not; an acquisition that
     // has not ended may have sent one or not.
-    let unsettled = recorded.token_requests.unanswered + recorded.overdue + load.censored;
+    let unsettled = (recorded.token_requests.unanswered + load.censored)
+        .saturating_add_signed(recorded.overdue);
     Ledger {
         client_side,
         server_side,
         driver_requests,
         unsettled,
         balanced: client_side <= server_side && server_side <= client_side + unsettled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::{Oracle, TokenSourceCounts};
+    use crate::report::sample;
+
+    #[test]
+    fn totals_are_the_sum_of_the_flows() {
+        let report = sample::report();
+        let totals = &report.totals;
+        assert_eq!((totals.acquisitions, totals.errors), (12, 2));
+        assert_eq!(totals.hit_ratio, Some(0.7));
+        let expected = TokenSourceCounts {
+            cache: 7,
+            identity_provider: 3,
+        };
+        assert_eq!(totals.token_source, expected);
+        let level = totals.cache_level;
+        assert_eq!((level.none, level.l1, level.l2), (3, 6, 1));
+        let reason = totals.cache_refresh_reason;
+        assert_eq!(reason.not_applicable, 8, "7 hits and a redeemed code");
+        assert_eq!((reason.no_cached_access_token, reason.expired), (1, 1));
+        assert_eq!(totals.coalesced, 1);
+        let times = &totals.durations;
+        assert_eq!(times.total.count, 10, "what failed has no duration here");
+        assert_eq!((times.cache.count, times.http.count), (10, 3));
+        let kinds = [("sign_in_failed", 1), ("timeout", 1)];
+        let kinds = kinds.map(|(kind, count)| (kind.to_owned(), count));
+        assert_eq!(totals.errors_by_kind, BTreeMap::from(kinds));
+    }
+
+    #[test]
+    fn each_flow_keeps_its_own_numbers_under_its_own_name() {
+        let report = sample::report();
+        let flows: Vec<_> = report
+            .flows
+            .iter()
+            .map(|flow| {
+                let of = &flow.acquisitions;
+                (
+                    flow.name.as_str(),
+                    flow.flow.as_str(),
+                    of.acquisitions,
+                    of.hit_ratio,
+                )
+            })
+            .collect();
+        let expected = [
+            ("api", "client_credentials", 5, Some(0.8)),
+            ("visits", "authorization_code", 6, Some(0.5)),
+            ("batch", "client_credentials", 1, Some(1.0)),
+        ];
+        assert_eq!(flows, expected);
+    }
+
+    #[test]
+    fn load_accounts_for_every_arrival() {
+        let load = sample::report().load;
+        assert_eq!((load.offered, load.started, load.dropped), (14, 13, 1));
+        assert_eq!((load.ok, load.error, load.timeout), (10, 1, 1));
+        assert_eq!(load.censored, 1);
+        assert_eq!(load.response.count, 12);
+        assert!(
+            (load.response.p50_us - 3_200.0).abs() < 4.0,
+            "lag and service"
+        );
+    }
+
+    #[test]
+    fn the_provider_s_counts_are_those_of_the_run_alone() {
+        let idp = sample::report().idp;
+        assert_eq!((idp.token_requests, idp.redundant_token_requests), (4, 2));
+        let of = |counts: &BTreeMap<String, u64>| {
+            counts
+                .iter()
+                .map(|(key, count)| format!("{key} {count}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&idp.by_grant),
+            ["authorization_code 1", "client_credentials 3"]
+        );
+        assert_eq!(of(&idp.by_status), ["200 3", "400 1"]);
+    }
+
+    #[test]
+    fn ledgers_agree_up_to_what_is_unsettled() {
+        // Client side, unanswered, overdue, censored; server side with the
+        // driver's own request in it.
+        let cases = [
+            (3, 0, 0, 0, 4, true),
+            (3, 0, 0, 0, 3, false),
+            (3, 0, 0, 0, 5, false),
+            (3, 1, 0, 0, 5, true),
+            (3, 0, 1, 0, 5, true),
+            (3, 0, 0, 1, 5, true),
+            (3, 1, 1, 1, 7, true),
+            (3, 1, 1, 1, 8, false),
+            // Unsettled requests explain a surplus of the provider's, never a
+            // request that it does not know of.
+            (3, 9, 9, 9, 3, false),
+        ];
+        for (client, unanswered, overdue, censored, server, balanced) in cases {
+            let mut recorded = sample::recorded();
+            recorded.token_requests.answered = client;
+            recorded.token_requests.unanswered = unanswered;
+            recorded.overdue = overdue;
+            let load = Load {
+                censored,
+                ..Load::default()
+            };
+            let idp = Idp {
+                token_requests: server,
+                ..Idp::default()
+            };
+            let ledger = super::ledger(&recorded, &load, &idp, 1);
+            assert_eq!(ledger.balanced, balanced, "{ledger:?}");
+            assert_eq!(
+                ledger.unsettled,
+                unanswered + censored + overdue.unsigned_abs()
+            );
+            assert_eq!(
+                (ledger.client_side, ledger.server_side),
+                (client, server - 1)
+            );
+            assert_eq!(ledger.driver_requests, 1);
+        }
+    }
+
+    #[test]
+    fn the_run_and_its_caches_are_named() {
+        let report = sample::report();
+        assert_eq!((report.scenario.name.as_str(), report.seed), ("sample", 7));
+        assert!((report.duration_s - 10.25).abs() < 1e-9);
+        assert_eq!(report.cache, sample::CACHE);
+        let expected = Oracle {
+            checked: 10,
+            ..Oracle::default()
+        };
+        assert_eq!(report.oracle, expected);
+    }
+
+    #[test]
+    fn nothing_acquired_has_no_hit_ratio() {
+        let nothing = acquisitions(&FlowRecord::default());
+        assert_eq!((nothing.acquisitions, nothing.hit_ratio), (0, None));
     }
 }

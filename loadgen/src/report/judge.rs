@@ -175,3 +175,6 @@ fn invalidities(report: &Report) -> Vec<String> {
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests;

@@ -345,28 +345,4 @@ fn clip(name: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_three_digits_and_a_unit() {
-        for (time, expected) in [
-            (0.85, "850 ns"),
-            (1.0, "1.00 us"),
-            (12.34, "12.3 us"),
-            (456.7, "457 us"),
-            (4_560.0, "4.56 ms"),
-            (1_200_000.0, "1.20 s"),
-        ] {
-            assert_eq!(microseconds(time), expected);
-        }
-    }
-
-    #[test]
-    fn counts_are_grouped_and_names_are_clipped() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(1_234_567), "1 234 567");
-        assert_eq!(clip("client_credentials", 22), "client_credentials");
-        assert_eq!(clip("a_very_long_name_of_a_flow", 22).chars().count(), 21);
-    }
-}
+mod tests;
