@@ -45,7 +45,7 @@ impl SharedStore {
 
     /// What it holds and was asked.
     pub fn report(&self) -> L2 {
-        let MemoryStoreStats { entries, bytes } = self.store.stats();
+        let MemoryStoreStats { entries, bytes, .. } = self.store.stats();
         let asked = |operation| self.asked[slot(operation)].load(Ordering::Relaxed);
         L2 {
             entries: entries as u64,
