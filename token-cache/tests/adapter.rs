@@ -328,6 +328,8 @@ async fn what_l2_had_before_a_write_never_replaces_what_the_write_put_into_l1() 
             lab.put(&two, "B", HOUR),
             async {
                 tokio::time::sleep(Duration::from_millis(15)).await;
+                // Back before the write is.
+                *lab.store.round_trip.lock() = Duration::from_millis(2);
                 two.read_l2(&key).await
             },
         );
