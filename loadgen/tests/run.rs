@@ -99,6 +99,29 @@ fn in_single_flight_a_cold_burst_asks_once() {
 }
 
 #[test]
+fn each_tenant_has_a_partition_of_its_own_and_is_asked_for_once() {
+    let scenario = "\
+version: 1
+duration: 2s
+idp: { latency: { token: 20ms } }
+cache: { l2: { store: memory } }
+population: { tenants: 30 }
+traffic:
+  - { flow: client_credentials, rate: 150/s }
+thresholds:
+  - wrong_token == 0
+  - redundant_token_requests == 0
+";
+    let run = run(&Lab::new(), scenario, &[]);
+    run.is_clean();
+    run.adds_up();
+    let Report { idp, cache, .. } = &run.report;
+    assert!((20..=30).contains(&idp.token_requests), "{idp:?}");
+    assert_eq!(cache.l1.entries, idp.token_requests);
+    assert_eq!(cache.l2.entries, idp.token_requests);
+}
+
+#[test]
 fn as_msal_net_a_cold_burst_asks_again_and_again() {
     let run = run(&Lab::new(), COLD_BURST, &["--set", "cache.preset=msal_net"]);
     run.is_clean();
@@ -206,6 +229,29 @@ traffic:
     assert!(ledger.client_side > 0, "{ledger:?}");
     assert!(ledger.unsettled > 0, "{ledger:?}");
     assert_eq!(run.report.totals.errors_by_kind["timeout"], load.timeout);
+}
+
+#[test]
+fn an_answer_that_comes_after_its_caller_gave_up_is_still_accounted_for() {
+    // Three and a half seconds together, though neither alone takes two.
+    let scenario = "\
+version: 1
+duration: 1s
+acquire_timeout: 2s
+graceful_stop: 30s
+idp: { latency: { token: 1s } }
+cache: { l2: { store: memory, latency: 1500ms } }
+population: { tenants: 5 }
+traffic:
+  - { flow: client_credentials, rate: 20/s }
+";
+    let run = run(&Lab::new(), scenario, &[]);
+    run.adds_up();
+    let Report { load, ledger, .. } = &run.report;
+    assert_eq!((load.timeout, load.ok), (load.started, 0));
+    assert!(ledger.client_side > 0, "{ledger:?}");
+    assert_eq!(ledger.client_side, ledger.server_side);
+    assert_eq!(ledger.unsettled, 0);
 }
 
 #[test]

@@ -227,6 +227,8 @@ mod tests {
                         remove: 86,
                     },
                     errors: 87,
+                    refused: 88,
+                    evictions: 89,
                 },
             },
             ..empty()

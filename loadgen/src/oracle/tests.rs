@@ -111,7 +111,12 @@ fn the_right_token_is_right() {
         (version_1(of_user(), "upn"), USER),
         (with(of_application(), "aud", "api://resource"), APPLICATION),
     ] {
-        let found = oracle.check(&key.sign(&claims), &expected, now());
+        let found = oracle.check(
+            &key.sign(&claims),
+            &expected,
+            TokenSource::IdentityProvider,
+            now(),
+        );
         assert_eq!(found, Finding::Right, "{claims}");
     }
 }
@@ -132,7 +137,12 @@ fn another_s_token_is_wrong() {
         // Worse than late and narrow: another's.
         (with(with(of_user(), "tid", "other"), "exp", NOW - 1), USER),
     ] {
-        let found = oracle.check(&key.sign(&claims), &expected, now());
+        let found = oracle.check(
+            &key.sign(&claims),
+            &expected,
+            TokenSource::IdentityProvider,
+            now(),
+        );
         assert_eq!(found, Finding::WrongToken, "{claims}");
     }
 }
@@ -146,7 +156,11 @@ fn a_token_that_ends_now_has_expired() {
         (NOW - 1, Finding::Expired),
     ] {
         let token = key.sign(&with(of_application(), "exp", exp));
-        assert_eq!(oracle.check(&token, &APPLICATION, now()), expected, "{exp}");
+        assert_eq!(
+            oracle.check(&token, &APPLICATION, TokenSource::IdentityProvider, now()),
+            expected,
+            "{exp}"
+        );
     }
 }
 
@@ -158,7 +172,12 @@ fn a_token_without_a_scope_asked_for_is_under_scoped() {
         with(of_user(), "scp", ""),
         without(of_user(), "scp"),
     ] {
-        let found = oracle.check(&key.sign(&claims), &USER, now());
+        let found = oracle.check(
+            &key.sign(&claims),
+            &USER,
+            TokenSource::IdentityProvider,
+            now(),
+        );
         assert_eq!(found, Finding::UnderScoped, "{claims}");
     }
 }
@@ -199,12 +218,15 @@ fn what_the_provider_did_not_sign_is_not_issued() {
     ];
     for (what, token) in cases {
         assert_eq!(
-            oracle.check(&token, &APPLICATION, now()),
+            oracle.check(&token, &APPLICATION, TokenSource::IdentityProvider, now()),
             Finding::NotIssued,
             "{what}"
         );
     }
-    assert_eq!(oracle.check(&good, &APPLICATION, now()), Finding::Right);
+    assert_eq!(
+        oracle.check(&good, &APPLICATION, TokenSource::IdentityProvider, now()),
+        Finding::Right
+    );
 }
 
 #[test]
@@ -219,10 +241,10 @@ fn a_token_seen_before_is_judged_from_memory_and_no_differently() {
     let later = Timestamp::from_unix_seconds(NOW + 1);
     let judge = |oracle: &Oracle| {
         [
-            oracle.check(&good, &USER, now()),
-            oracle.check(&good, &other, now()),
-            oracle.check(&good, &USER, later),
-            oracle.check(&forged, &USER, now()),
+            oracle.check(&good, &USER, TokenSource::IdentityProvider, now()),
+            oracle.check(&good, &other, TokenSource::IdentityProvider, now()),
+            oracle.check(&good, &USER, TokenSource::IdentityProvider, later),
+            oracle.check(&forged, &USER, TokenSource::IdentityProvider, now()),
         ]
     };
     let expected = [
@@ -243,7 +265,12 @@ fn any_key_of_the_set_will_do() {
     let keys = [Key::new("one"), Key::new("two")];
     let oracle = oracle(&[&keys[0], &keys[1]]);
     for key in &keys {
-        let found = oracle.check(&key.sign(&of_application()), &APPLICATION, now());
+        let found = oracle.check(
+            &key.sign(&of_application()),
+            &APPLICATION,
+            TokenSource::IdentityProvider,
+            now(),
+        );
         assert_eq!(found, Finding::Right, "{}", key.id);
     }
 }
@@ -290,6 +317,30 @@ fn each_finding_is_counted_as_itself() {
 fn no_token_shows_in_debug_output() {
     let (oracle, key) = provider();
     let token = key.sign(&of_application());
-    oracle.check(&token, &APPLICATION, now());
+    oracle.check(&token, &APPLICATION, TokenSource::IdentityProvider, now());
     assert!(!format!("{oracle:?}").contains(token.expose()));
+}
+
+#[test]
+fn a_cache_may_not_serve_a_token_that_is_inside_the_expiry_buffer() {
+    let (oracle, key) = provider();
+    let served = |left: i64, source| {
+        let mut claims = of_application();
+        claims["exp"] = json!(NOW + left);
+        oracle.check(&key.sign(&claims), &APPLICATION, source, now())
+    };
+    for (left, expected) in [
+        (301, Finding::Right),
+        // Two seconds of grace for what both sides round.
+        (299, Finding::Right),
+        (298, Finding::Expired),
+        (1, Finding::Expired),
+    ] {
+        assert_eq!(served(left, TokenSource::Cache), expected, "{left} s left");
+        assert_eq!(served(left, TokenSource::IdentityProvider), Finding::Right);
+    }
+    // A client counts from the answer, and the slowest took three seconds.
+    oracle.note_answer(Duration::from_secs(3));
+    assert_eq!(served(296, TokenSource::Cache), Finding::Right);
+    assert_eq!(served(295, TokenSource::Cache), Finding::Expired);
 }

@@ -82,6 +82,21 @@ pub struct Recorded {
     pub oracle: Oracle,
 }
 
+/// The counts that show how a run goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Arrivals that fell due.
+    pub offered: u64,
+    /// Arrivals that found no room.
+    pub dropped: u64,
+    /// Acquisitions with a token.
+    pub tokens: u64,
+    /// Those served from a cache.
+    pub hits: u64,
+    /// Acquisitions without a token, timeouts included.
+    pub errors: u64,
+}
+
 /// Sums of [`TokenRequests`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestCounts {
@@ -190,7 +205,7 @@ impl Recorder {
                 Outcome::Timeout => shard.overdue += 1,
             }
             if let Some(flow) = shard.flows.get_mut(sample.flow_index) {
-                flow.record(&sample.outcome);
+                flow.record(&sample.outcome, sample.service);
             }
         });
     }
@@ -208,6 +223,24 @@ impl Recorder {
     /// Requests of an attempt that was followed by another, which is recorded.
     pub fn account(&self, requests: TokenRequests) {
         self.with_shard(|shard| shard.token_requests.add(requests));
+    }
+
+    /// How it goes so far, without the distributions: cheap enough to ask for
+    /// twice a second.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            offered: self.offered.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            ..Tally::default()
+        };
+        for shard in &self.shards {
+            for flow in &shard.lock().flows {
+                tally.tokens += flow.ok();
+                tally.hits += flow.count(|how| how.0 == "cache");
+                tally.errors += flow.failures() + flow.timeouts;
+            }
+        }
+        tally
     }
 
     /// Everything recorded so far.

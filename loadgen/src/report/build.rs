@@ -12,6 +12,7 @@ use super::model::{
 use crate::record::Recorded;
 use crate::record::flow::FlowRecord;
 use crate::scenario::plan::Plan;
+use crate::target::provider::OwnRequests;
 
 /// Everything a report is made of.
 #[derive(Debug)]
@@ -24,10 +25,10 @@ pub struct Evidence<'a> {
     pub cache: Cache,
     /// The provider's ledger before the first arrival.
     pub ledger_before: &'a LedgerSnapshot,
-    /// The provider's ledger after the drain.
-    pub ledger_after: &'a LedgerSnapshot,
+    /// The provider's ledger after the drain; `None` when it could not be read.
+    pub ledger_after: Option<&'a LedgerSnapshot>,
     /// Token requests the driver itself sent in between, as users' front ends.
-    pub driver_requests: u64,
+    pub driver_requests: OwnRequests,
     /// RFC 3339, UTC.
     pub started_at: String,
     /// From the first arrival to the end of the drain.
@@ -54,7 +55,10 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         })
         .collect();
     let load = load(recorded, &all);
-    let idp = idp(evidence.ledger_before, evidence.ledger_after);
+    let idp = evidence
+        .ledger_after
+        .map(|after| idp(evidence.ledger_before, after))
+        .unwrap_or_default();
     Report {
         schema_version: SCHEMA_VERSION,
         scenario: ScenarioId {
@@ -163,17 +167,17 @@ fn idp(before: &LedgerSnapshot, after: &LedgerSnapshot) -> Idp {
     }
 }
 
-fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver_requests: u64) -> Ledger {
+fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver: OwnRequests) -> Ledger {
     let client_side = recorded.token_requests.answered;
-    let server_side = idp.token_requests.saturating_sub(driver_requests);
+    let server_side = idp.token_requests.saturating_sub(driver.answered);
     // A request without an answer may have arrived or not; an acquisition that
     // has not ended may have sent one or not.
-    let unsettled = (recorded.token_requests.unanswered + load.censored)
+    let unsettled = (recorded.token_requests.unanswered + driver.unanswered + load.censored)
         .saturating_add_signed(recorded.overdue);
     Ledger {
         client_side,
         server_side,
-        driver_requests,
+        driver_requests: driver.answered,
         unsettled,
         balanced: client_side <= server_side && server_side <= client_side + unsettled,
     }
@@ -203,7 +207,7 @@ mod tests {
         assert_eq!((reason.no_cached_access_token, reason.expired), (1, 1));
         assert_eq!(totals.coalesced, 1);
         let times = &totals.durations;
-        assert_eq!(times.total.count, 10, "what failed has no duration here");
+        assert_eq!(times.total.count, 12, "failures are as long as they took");
         assert_eq!((times.cache.count, times.http.count), (10, 3));
         let kinds = [("sign_in_failed", 1), ("timeout", 1)];
         let kinds = kinds.map(|(kind, count)| (kind.to_owned(), count));
@@ -294,7 +298,11 @@ mod tests {
                 token_requests: server,
                 ..Idp::default()
             };
-            let ledger = super::ledger(&recorded, &load, &idp, 1);
+            let driver = OwnRequests {
+                answered: 1,
+                unanswered: 0,
+            };
+            let ledger = super::ledger(&recorded, &load, &idp, driver);
             assert_eq!(ledger.balanced, balanced, "{ledger:?}");
             assert_eq!(
                 ledger.unsettled,

@@ -251,7 +251,7 @@ pub struct Ledger {
     /// ends: no acquisition's, and in `idp.token_requests`.
     pub driver_requests: u64,
     /// Requests that may or may not have reached the provider: no answer, or
-    /// their acquisition was still running at the end.
+    /// their acquisition, or the driver, was still waiting at the end.
     pub unsettled: u64,
     /// Whether the two sides agree, `unsettled` allowed for.
     pub balanced: bool,
@@ -264,7 +264,8 @@ pub struct Oracle {
     pub checked: u64,
     /// Tokens of another tenant, application, user or audience.
     pub wrong_token: u64,
-    /// Tokens past their expiry.
+    /// Tokens past their expiry, or served from a cache inside the five-minute
+    /// buffer.
     pub expired_served: u64,
     /// Tokens without all the scopes asked for.
     pub under_scoped: u64,
@@ -303,6 +304,10 @@ pub struct L2 {
     pub operations: L2Operations,
     /// Operations that failed.
     pub errors: u64,
+    /// Blobs not stored for want of room.
+    pub refused: u64,
+    /// Blobs that went to make room.
+    pub evictions: u64,
 }
 
 /// Operations asked of L2.

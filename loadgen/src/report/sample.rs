@@ -16,6 +16,7 @@ use crate::record::{Outcome, Recorded, Recorder, Sample};
 use crate::scenario::Overrides;
 use crate::scenario::load::parse;
 use crate::scenario::plan::Plan;
+use crate::target::provider::OwnRequests;
 
 const SCENARIO: &str = "\
 version: 1
@@ -139,6 +140,8 @@ pub(crate) const CACHE: Cache = Cache {
             remove: 14,
         },
         errors: 5,
+        refused: 6,
+        evictions: 7,
     },
 };
 
@@ -181,7 +184,7 @@ fn report_of(recorded: &Recorded) -> Report {
         recorded,
         cache: CACHE,
         ledger_before: &ledger(100),
-        ledger_after: &LedgerSnapshot {
+        ledger_after: Some(&LedgerSnapshot {
             token_requests: 105,
             by_grant: BTreeMap::from([
                 (GrantType::ClientCredentials, 103),
@@ -189,8 +192,11 @@ fn report_of(recorded: &Recorded) -> Report {
             ]),
             by_status: BTreeMap::from([(200, 104), (400, 1)]),
             ..ledger(104)
+        }),
+        driver_requests: OwnRequests {
+            answered: 1,
+            unanswered: 0,
         },
-        driver_requests: 1,
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration: Duration::from_millis(10_250),
         environment: BTreeMap::from([("machine".to_owned(), "2 cores".to_owned())]),

@@ -57,14 +57,14 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "\nWHERE TOKENS CAME FROM")?;
     writeln!(
         out,
-        "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
-        "flow", "acquired", "hit ratio", "cache", "idp", "coalesced", "errors"
+        "  {:<20}{:>13}{:>10}{:>9}{:>8}{:>10}{:>8}",
+        "flow", "acquisitions", "hit ratio", "cache", "idp", "coalesced", "errors"
     )?;
     for (name, numbers) in rows(report) {
         writeln!(
             out,
-            "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
-            clip(name, 22),
+            "  {:<20}{:>13}{:>10}{:>9}{:>8}{:>10}{:>8}",
+            clip(name, 20),
             count(numbers.acquisitions),
             numbers
                 .hit_ratio
@@ -201,6 +201,8 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         ("refresh", l2.operations.refresh),
         ("remove", l2.operations.remove),
         ("failed", l2.errors),
+        ("refused", l2.refused),
+        ("evicted", l2.evictions),
     ];
     let operations = operations.map(|(word, times)| format!("{word} {}", count(times)));
     list(out, "l2 operations", operations.into_iter())

@@ -12,6 +12,7 @@ fn render() -> String {
         recorded: &sample::recorded(),
         cache: sample::CACHE,
         in_flight: 1,
+        began_at: 1_767_323_046.0,
         started_at: 1_767_323_045.0,
     }
     .render()
@@ -204,7 +205,8 @@ fn everything_else_is_the_report_s_too() {
             cache.l1.evictions,
         ),
         ("loadgen_in_flight_operations", "", 1),
-        ("loadgen_run_start_timestamp_seconds", "", 1_767_323_045),
+        ("tokencache_start_timestamp_seconds", "", 1_767_323_045),
+        ("loadgen_run_start_timestamp_seconds", "", 1_767_323_046),
     ] {
         same(sum(&text, name, &[labels]), reported);
     }
@@ -242,6 +244,7 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
         recorded: &recorded,
         cache: sample::CACHE,
         in_flight: 0,
+        began_at: 0.0,
         started_at: 0.0,
     }
     .render();

@@ -104,6 +104,9 @@ fn errors_of_the_provider_are_counted_by_their_codes() {
     );
     assert_eq!(users.errors_by_kind["invalid_grant"], users.errors);
     assert_eq!(users.hit_ratio, None);
+    // What failed took its time too, and asked.
+    assert_eq!(users.durations.total.count, users.acquisitions);
+    assert_eq!(users.durations.http.count, users.acquisitions);
     assert_eq!(run.report.idp.by_status["400"], users.errors);
     assert_ne!(run.report.verdict, Verdict::Pass);
 }

@@ -6,12 +6,21 @@ use crate::report::sample;
 /// A change to a clean report.
 type Spoil = fn(&mut Report);
 
+fn circumstances(interrupted: bool, report: &Report) -> Circumstances {
+    Circumstances {
+        interrupted,
+        under_way: report.load.censored,
+        ledger_unread: None,
+    }
+}
+
 const NOTHING: Spoil = |_| {};
 
 fn judged(spoil: Spoil, interrupted: bool) -> Report {
     let mut report = sample::clean_report();
     spoil(&mut report);
-    judge(&mut report, &sample::plan().thresholds, interrupted)
+    let circumstances = circumstances(interrupted, &report);
+    judge(&mut report, &sample::plan().thresholds, &circumstances)
         .unwrap_or_else(|failure| panic!("{failure}"));
     report
 }
@@ -111,7 +120,8 @@ fn a_run_in_which_nothing_ended_is_invalid() {
     };
     report.totals = crate::report::model::Acquisitions::default();
     report.oracle = crate::report::model::Oracle::default();
-    judge(&mut report, &sample::plan().thresholds, false).unwrap();
+    let circumstances = circumstances(false, &report);
+    judge(&mut report, &sample::plan().thresholds, &circumstances).unwrap();
     assert_eq!(report.verdict, Verdict::Invalid);
     let expected = [
         "threshold `hit_ratio >= 50%` has nothing, or too little, to judge by (line 11)",
@@ -185,8 +195,10 @@ fn the_worse_verdict_wins_and_every_reason_is_told() {
 }
 
 #[test]
-fn an_interrupted_run_says_so_whatever_else_it_found() {
-    for spoil in [NOTHING, LATE, WRONG_TOKEN] {
+fn an_interrupted_run_says_so_and_a_wrong_token_fails_even_that() {
+    let wrong = judged(WRONG_TOKEN, true);
+    assert_eq!((wrong.verdict, wrong.exit_code), (Verdict::Fail, 1));
+    for spoil in [NOTHING, LATE] {
         let report = judged(spoil, true);
         assert_eq!(report.verdict, Verdict::Interrupted);
         assert_eq!(report.exit_code, 130);
@@ -259,8 +271,57 @@ fn a_report_that_contradicts_itself_is_a_defect_of_the_program() {
     for (spoil, expected) in cases {
         let mut report = sample::clean_report();
         spoil(&mut report);
-        let failure = judge(&mut report, &[], false).expect_err(expected);
+        let circumstances = circumstances(false, &report);
+        let failure = judge(&mut report, &[], &circumstances).expect_err(expected);
         assert_eq!(failure.exit.code(), 5);
         assert!(failure.message.ends_with(expected), "{failure}");
     }
+}
+
+#[test]
+fn an_arrival_that_ended_without_a_sample_is_a_defect_of_the_program() {
+    let mut report = sample::clean_report();
+    report.load.offered += 2;
+    report.load.started += 2;
+    report.load.censored += 2;
+    for (under_way, defect) in [(2, false), (3, false), (1, true)] {
+        let circumstances = Circumstances {
+            under_way,
+            ..Circumstances::default()
+        };
+        let judged = judge(&mut report.clone(), &[], &circumstances);
+        assert_eq!(judged.is_err(), defect, "{under_way} under way");
+    }
+}
+
+#[test]
+fn ledgers_that_prove_nothing_make_a_run_invalid() {
+    let unread = Circumstances {
+        ledger_unread: Some("gone".to_owned()),
+        ..Circumstances::default()
+    };
+    let mut report = sample::clean_report();
+    report.ledger.balanced = false;
+    judge(&mut report, &[], &unread).unwrap();
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(
+        report.reasons,
+        ["the provider's ledger could not be read: gone"]
+    );
+    for (unsettled, verdict) in [
+        (1, Verdict::Pass),
+        (10, Verdict::Pass),
+        (11, Verdict::Invalid),
+    ] {
+        let report = judged_with(|report| report.ledger.server_side = 1_000, unsettled);
+        assert_eq!(report.verdict, verdict, "{unsettled} of 1000");
+    }
+}
+
+fn judged_with(spoil: Spoil, unsettled: u64) -> Report {
+    let mut report = sample::clean_report();
+    spoil(&mut report);
+    report.ledger.unsettled = unsettled;
+    judge(&mut report, &[], &Circumstances::default()).unwrap();
+    report
 }

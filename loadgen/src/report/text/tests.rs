@@ -1,7 +1,7 @@
 //! How a report reads.
 
 use super::*;
-use crate::report::judge::judge;
+use crate::report::judge::{Circumstances, judge};
 use crate::report::sample;
 
 #[test]
@@ -28,7 +28,12 @@ fn counts_are_grouped_and_names_are_clipped() {
 
 fn judged(interrupted: bool) -> Report {
     let mut report = sample::report();
-    judge(&mut report, &sample::plan().thresholds, interrupted).unwrap();
+    let circumstances = Circumstances {
+        interrupted,
+        under_way: report.load.censored,
+        ledger_unread: None,
+    };
+    judge(&mut report, &sample::plan().thresholds, &circumstances).unwrap();
     report
 }
 
@@ -42,7 +47,12 @@ fn what_is_wrong_comes_first() {
     let mut report = sample::clean_report();
     report.ledger.balanced = false;
     report.oracle.wrong_token = 1;
-    judge(&mut report, &sample::plan().thresholds, false).unwrap();
+    judge(
+        &mut report,
+        &sample::plan().thresholds,
+        &Circumstances::default(),
+    )
+    .unwrap();
     let text = render(&report);
     let first: Vec<&str> = text.lines().take(3).collect();
     assert_eq!(first[0], "FAIL  sample (real time, seed 7, 10.2 s)");
