@@ -201,7 +201,7 @@ mod tests {
                 ..Idp::default()
             },
             ledger: Ledger {
-                server_side: 51,
+                server_side: Some(51),
                 ..Ledger::default()
             },
             oracle: Oracle {

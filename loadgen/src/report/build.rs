@@ -57,8 +57,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let load = load(recorded, &all);
     let idp = evidence
         .ledger_after
-        .map(|after| idp(evidence.ledger_before, after))
-        .unwrap_or_default();
+        .map(|after| idp(evidence.ledger_before, after));
     Report {
         schema_version: SCHEMA_VERSION,
         scenario: ScenarioId {
@@ -77,9 +76,9 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         environment: evidence.environment,
         totals: acquisitions(&all),
         flows,
-        ledger: ledger(recorded, &load, &idp, evidence.driver_requests),
+        ledger: ledger(recorded, &load, idp.as_ref(), evidence.driver_requests),
         load,
-        idp,
+        idp: idp.unwrap_or_default(),
         oracle: recorded.oracle,
         cache: evidence.cache,
         theory: Vec::new(),
@@ -167,9 +166,9 @@ fn idp(before: &LedgerSnapshot, after: &LedgerSnapshot) -> Idp {
     }
 }
 
-fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver: OwnRequests) -> Ledger {
+fn ledger(recorded: &Recorded, load: &Load, idp: Option<&Idp>, driver: OwnRequests) -> Ledger {
     let client_side = recorded.token_requests.answered;
-    let server_side = idp.token_requests.saturating_sub(driver.answered);
+    let server_side = idp.map(|idp| idp.token_requests.saturating_sub(driver.answered));
     // A request without an answer may have arrived or not; an acquisition that
     // has not ended may have sent one or not.
     let unsettled = (recorded.token_requests.unanswered + driver.unanswered + load.censored)
@@ -179,7 +178,9 @@ fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver: OwnRequests) -> L
         server_side,
         driver_requests: driver.answered,
         unsettled,
-        balanced: client_side <= server_side && server_side <= client_side + unsettled,
+        balanced: server_side.is_some_and(|server_side| {
+            client_side <= server_side && server_side <= client_side + unsettled
+        }),
     }
 }
 
@@ -302,7 +303,7 @@ mod tests {
                 answered: 1,
                 unanswered: 0,
             };
-            let ledger = super::ledger(&recorded, &load, &idp, driver);
+            let ledger = super::ledger(&recorded, &load, Some(&idp), driver);
             assert_eq!(ledger.balanced, balanced, "{ledger:?}");
             assert_eq!(
                 ledger.unsettled,
@@ -310,7 +311,7 @@ mod tests {
             );
             assert_eq!(
                 (ledger.client_side, ledger.server_side),
-                (client, server - 1)
+                (client, Some(server - 1))
             );
             assert_eq!(ledger.driver_requests, 1);
         }

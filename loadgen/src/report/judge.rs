@@ -136,7 +136,8 @@ fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     if !ledger.balanced && circumstances.ledger_unread.is_none() {
         reasons.push(format!(
             "the ledgers disagree: clients account for {} token requests, the provider counted {}",
-            ledger.client_side, ledger.server_side
+            ledger.client_side,
+            ledger.server_side.unwrap_or_default()
         ));
     }
     for threshold in &report.thresholds {
@@ -175,16 +176,15 @@ fn wrong_tokens(report: &Report) -> Vec<String> {
 fn invalidities(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     let load = &report.load;
     let ledger = &report.ledger;
+    let counted = ledger.server_side.unwrap_or_default();
     let mut reasons = Vec::new();
     if let Some(reason) = &circumstances.ledger_unread {
         reasons.push(format!("the provider's ledger could not be read: {reason}"));
-    } else if ledger.unsettled > 1
-        && ledger.unsettled as f64 > ledger.server_side as f64 * MOST_UNSETTLED
-    {
+    } else if ledger.unsettled > 1 && ledger.unsettled as f64 > counted as f64 * MOST_UNSETTLED {
         reasons.push(format!(
             "{} token requests are unsettled beside {} that the provider counted: \
              the ledgers prove nothing",
-            ledger.unsettled, ledger.server_side
+            ledger.unsettled, counted
         ));
     }
     if load.ok + load.error == 0 {

@@ -245,8 +245,9 @@ pub struct Idp {
 pub struct Ledger {
     /// Requests the acquisitions' results account for.
     pub client_side: u64,
-    /// Requests the provider counted, `driver_requests` taken off.
-    pub server_side: u64,
+    /// Requests the provider counted, `driver_requests` taken off; `null` when
+    /// its ledger could not be read, and then all of `idp` is zero as well.
+    pub server_side: Option<u64>,
     /// Requests the driver itself sent while the run went on, as users' front
     /// ends: no acquisition's, and in `idp.token_requests`.
     pub driver_requests: u64,

@@ -157,7 +157,9 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         "  {:<22}client side {}, server side {}: {}{}",
         "ledgers",
         count(ledger.client_side),
-        count(ledger.server_side),
+        ledger
+            .server_side
+            .map_or_else(|| "not read".to_owned(), count),
         if ledger.balanced {
             "balanced"
         } else {

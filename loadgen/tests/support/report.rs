@@ -112,7 +112,7 @@ impl Run {
         assert_eq!(idp.token_requests, idp.by_status.values().sum::<u64>());
         assert_eq!(
             idp.token_requests,
-            ledger.server_side + ledger.driver_requests
+            ledger.server_side.unwrap() + ledger.driver_requests
         );
         assert!(ledger.balanced, "{ledger:?}");
         assert_eq!(oracle.checked, load.ok);

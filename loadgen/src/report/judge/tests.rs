@@ -67,7 +67,7 @@ fn each_thing_wrong_has_its_verdict_and_its_reason() {
         (
             |report| {
                 report.ledger.balanced = false;
-                report.ledger.server_side = 4;
+                report.ledger.server_side = Some(4);
             },
             Verdict::Fail,
             "the ledgers disagree: clients account for 3 token requests, the provider counted 4",
@@ -313,7 +313,7 @@ fn ledgers_that_prove_nothing_make_a_run_invalid() {
         (10, Verdict::Pass),
         (11, Verdict::Invalid),
     ] {
-        let report = judged_with(|report| report.ledger.server_side = 1_000, unsettled);
+        let report = judged_with(|report| report.ledger.server_side = Some(1_000), unsettled);
         assert_eq!(report.verdict, verdict, "{unsettled} of 1000");
     }
 }
