@@ -213,9 +213,10 @@ traffic:
 fn acquisitions_that_take_too_long_are_timeouts_and_their_requests_unsettled() {
     let scenario = "\
 version: 1
-duration: 2s
-acquire_timeout: 400ms
-idp: { latency: { token: { uniform: { min: 1ms, max: 1s } } } }
+duration: 1s
+acquire_timeout: 2s
+graceful_stop: 30s
+idp: { latency: { token: { uniform: { min: 1ms, max: 5s } } } }
 cache: { preset: msal_net }
 population: { tenants: 200 }
 traffic:
