@@ -226,7 +226,7 @@ traffic:
     run.adds_up();
     let Report { load, ledger, .. } = &run.report;
     assert!(load.ok > 0 && load.timeout > 0, "{load:?}");
-    assert_eq!(load.censored, 0);
+    assert_eq!((load.error, load.censored), (0, 0));
     assert!(ledger.client_side > 0, "{ledger:?}");
     assert!(ledger.unsettled > 0, "{ledger:?}");
     assert_eq!(run.report.totals.errors_by_kind["timeout"], load.timeout);
