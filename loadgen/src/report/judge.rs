@@ -156,6 +156,13 @@ fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     reasons
 }
 
+fn counted_acquisitions(count: u64) -> String {
+    match count {
+        1 => "1 acquisition".to_owned(),
+        _ => format!("{count} acquisitions"),
+    }
+}
+
 fn wrong_tokens(report: &Report) -> Vec<String> {
     let oracle = report.oracle;
     [
@@ -204,8 +211,8 @@ fn invalidities(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     }
     if load.censored > 0 {
         reasons.push(format!(
-            "{} acquisitions had not ended when the drain did",
-            load.censored
+            "{} had not ended when the drain did",
+            counted_acquisitions(load.censored)
         ));
     }
     reasons

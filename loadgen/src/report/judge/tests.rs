@@ -97,7 +97,7 @@ fn each_thing_wrong_has_its_verdict_and_its_reason() {
                 report.load.censored = 1;
             },
             Verdict::Invalid,
-            "1 acquisitions had not ended when the drain did",
+            "1 acquisition had not ended when the drain did",
         ),
     ];
     for (spoil, verdict, reason) in cases {
