@@ -83,6 +83,10 @@ struct Serve {
     /// Lifetime of access and ID tokens; MSAL never caches one of five minutes or less
     #[arg(long, value_name = "TIME", default_value = "3599s", value_parser = lifetime)]
     expires_in: Duration,
+    /// Access and ID tokens live up to so much longer, at random; Entra's for users live 60 to 90
+    /// minutes: --expires-in 1h --expires-jitter 30m [default: exactly --expires-in]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    expires_jitter: Option<Duration>,
     /// `ext_expires_in` of answers [default: as --expires-in]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     ext_expires_in: Option<Duration>,
@@ -160,6 +164,7 @@ impl Serve {
             data_dir: self.data.data_dir,
             lifetimes: Lifetimes {
                 expires_in: self.expires_in,
+                jitter: self.expires_jitter.unwrap_or_default(),
                 ext_expires_in: self.ext_expires_in,
                 refresh_in: self.refresh_in,
                 ..Lifetimes::default()

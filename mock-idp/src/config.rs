@@ -96,6 +96,9 @@ pub struct Lifetimes {
     /// Access and ID tokens: `expires_in`, whole seconds. No MSAL ever takes a token of five
     /// minutes or less from its cache.
     pub expires_in: Duration,
+    /// Up to so much longer, whole seconds, drawn for each token from the seed. Entra's tokens for
+    /// users live 60 to 90 minutes: an hour and this at 30 minutes.
+    pub jitter: Duration,
     /// `ext_expires_in`; as long as `expires_in` when left out.
     pub ext_expires_in: Option<Duration>,
     /// `refresh_in`; absent from answers when left out.
@@ -111,6 +114,7 @@ impl Default for Lifetimes {
     fn default() -> Self {
         Self {
             expires_in: Duration::from_secs(3599),
+            jitter: Duration::ZERO,
             ext_expires_in: None,
             refresh_in: None,
             refresh_token: Duration::from_hours(90 * 24),

@@ -26,6 +26,8 @@ pub struct Idp {
     pub(crate) clock: Clock,
     /// Ids in tokens and answers.
     pub(crate) ids: Stream,
+    /// What lifetimes are longer by.
+    pub(crate) jitter: Stream,
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
@@ -66,6 +68,7 @@ impl Idp {
             throttles: Throttles::new(config.throttles.clone())?,
             clock: Clock::system(),
             ids: Stream::new(config.seed, "ids"),
+            jitter: Stream::new(config.seed, "lifetime jitter"),
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),

@@ -1,8 +1,10 @@
 //! Random numbers in named streams split from one seed, so that drawing one number more in one
 //! place shifts nothing in another.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt as _, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use uuid::Uuid;
 
@@ -24,6 +26,14 @@ impl Stream {
     /// Lends the generator for one or several draws that belong together.
     pub(crate) fn draw<T>(&self, draw: impl FnOnce(&mut Pcg64Mcg) -> T) -> T {
         draw(&mut self.0.lock())
+    }
+
+    /// A whole number of seconds, none to `most`, each equally likely. Draws nothing for zero.
+    pub(crate) fn up_to(&self, most: Duration) -> Duration {
+        match most.as_secs() {
+            0 => Duration::ZERO,
+            most => Duration::from_secs(self.draw(|generator| generator.random_range(0..=most))),
+        }
     }
 
     pub(crate) fn bytes<const N: usize>(&self) -> [u8; N] {

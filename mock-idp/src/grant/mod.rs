@@ -169,6 +169,7 @@ async fn issue(
         excused,
     } = approval;
     let lifetimes = &idp.lifetimes;
+    let expires_in = lifetimes.expires_in + idp.jitter.up_to(lifetimes.jitter);
     let tenant_id = match subject {
         Subject::Application { tenant_id } | Subject::User { tenant_id, .. } => tenant_id,
     };
@@ -177,16 +178,13 @@ async fn issue(
         tenant_id,
         application,
         scopes: &scopes,
-        validity: Validity::new(now, lifetimes.expires_in),
+        validity: Validity::new(now, expires_in),
     };
     let mut response = TokenResponse {
         token_type: "Bearer",
         scope: None,
-        expires_in: lifetimes.expires_in.as_secs(),
-        ext_expires_in: lifetimes
-            .ext_expires_in
-            .unwrap_or(lifetimes.expires_in)
-            .as_secs(),
+        expires_in: expires_in.as_secs(),
+        ext_expires_in: lifetimes.ext_expires_in.unwrap_or(expires_in).as_secs(),
         refresh_in: lifetimes.refresh_in.map(|time| time.as_secs()),
         access_token: String::new(),
         refresh_token: None,
@@ -235,7 +233,7 @@ async fn issue(
         scopes: &scopes.identity(),
     };
     // The end that the token itself says: a cache that goes by it is not redundant.
-    let ends = now.plus(lifetimes.expires_in).whole_seconds();
+    let ends = now.plus(expires_in).whole_seconds();
     idp.ledger.issued(&identity, now, ends, excused);
     Ok(response)
 }

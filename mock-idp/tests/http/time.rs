@@ -186,3 +186,38 @@ async fn the_same_seed_gives_the_same_ids() {
     };
     assert_eq!(ids().await, ids().await);
 }
+
+#[tokio::test]
+async fn lifetimes_vary_within_their_jitter_and_with_the_seed() {
+    let lifetimes = async |seed| {
+        let idp = InProcess::new(Config {
+            seed,
+            lifetimes: Lifetimes {
+                expires_in: Duration::from_mins(60),
+                jitter: Duration::from_mins(30),
+                ..Lifetimes::default()
+            },
+            ..Config::default()
+        });
+        let mut lifetimes = Vec::new();
+        for _ in 0..50 {
+            let answer = idp.token(&client_credentials("api://x/.default")).await;
+            let expires_in = answer.json()["expires_in"].as_u64().unwrap();
+            assert_eq!(answer.json()["ext_expires_in"], expires_in);
+            let claims = crate::support::claims(&answer.member("access_token"));
+            let span = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+            assert!(span.abs_diff(expires_in + 300) <= 1, "{span} {expires_in}");
+            lifetimes.push(expires_in);
+        }
+        lifetimes
+    };
+    let drawn = lifetimes(7).await;
+    assert!(
+        drawn.iter().all(|time| (3600..=5400).contains(time)),
+        "{drawn:?}"
+    );
+    let spread = drawn.iter().max().unwrap() - drawn.iter().min().unwrap();
+    assert!(spread > 1200, "{drawn:?}");
+    assert_eq!(lifetimes(7).await, drawn);
+    assert_ne!(lifetimes(8).await, drawn);
+}
