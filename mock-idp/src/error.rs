@@ -85,6 +85,19 @@ catalogue! {
     CredentialRequired = 7_000_218, UNAUTHORIZED, "invalid_client", true,
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
 
+    TokenMalformed = 50_027, BAD_REQUEST, "invalid_request", true,
+        "JWT token is invalid or malformed.";
+    ClientAssertionSignature = 700_027, UNAUTHORIZED, "invalid_client", true,
+        "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - {}.]";
+    ClientAssertionTime = 700_024, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion is not within its valid time range.";
+    ClientAssertionAudience = 700_023, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion audience claim does not match Realm issuer.";
+    ClientAssertionName = 700_021, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion application identifier does not match 'client_id' parameter.";
+    FederatedAudience = 700_212, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion audience '{}'.";
+
     // the grant and its scope
     UnsupportedGrant = 70_003, BAD_REQUEST, "unsupported_grant_type", false,
         "The app requested an unsupported grant type '{}'.";

@@ -4,6 +4,7 @@
 //! are computed from their names, so the same name is the same account in every run.
 
 pub(crate) mod application;
+pub(crate) mod assertion;
 pub(crate) mod tenant;
 pub(crate) mod user;
 

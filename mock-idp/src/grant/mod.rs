@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::UnixTime;
 use crate::directory::application::{Application, Authentication};
+use crate::directory::assertion::Recipient;
 use crate::directory::tenant::Tenant;
 use crate::directory::user::User;
 use crate::endpoint::Version;
@@ -80,7 +81,12 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
     if request.version == Version::V2 && request.form.get("resource").is_some() {
         return Err(Aadsts::ResourceNotSupported.into());
     }
-    let application = Application::authenticate(request.form, request.headers)?;
+    let recipient = Recipient {
+        origin: request.origin,
+        tenant: request.tenant,
+        now: request.now,
+    };
+    let application = Application::authenticate(request.form, request.headers, &recipient)?;
     let mut approval = match grant_type {
         GrantType::ClientCredentials => client_credentials::approve(request, &application),
         GrantType::AuthorizationCode => authorization_code::approve(request, &application),
@@ -120,7 +126,7 @@ impl TokenRequest<'_> {
 /// Refuses clients that did not prove who they are.
 fn require_credential(application: &Application) -> Result<(), Refusal> {
     match application.authentication {
-        Authentication::Secret => Ok(()),
+        Authentication::Secret | Authentication::Assertion => Ok(()),
         Authentication::Public => Err(Aadsts::CredentialRequired.into()),
     }
 }

@@ -4,6 +4,7 @@ usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_
 the authority's certificate. Prints one line a case and `all passed`.
 """
 
+import datetime
 import json
 import os
 import sys
@@ -13,6 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import msal
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 HTTPS, HTTP = sys.argv[1], sys.argv[2]
 PORT = urlsplit(HTTPS).port
@@ -51,7 +55,32 @@ class TokenRequests:
 def app(client_id=APP, **options):
     options.setdefault("instance_discovery", False)
     options.setdefault("authority", AUTHORITY)
-    return msal.ConfidentialClientApplication(client_id, client_credential="secret", **options)
+    options.setdefault("client_credential", "secret")
+    return msal.ConfidentialClientApplication(client_id, **options)
+
+
+def certificate():
+    """A private key and a self-signed certificate for it, both PEM, and its SHA-1 thumbprint."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    today = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today)
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    return private.decode(), public.decode(), made.fingerprint(hashes.SHA1()).hex()
 
 
 def succeeded(result):
@@ -158,6 +187,35 @@ def refusals_reach_the_application():
     assert wrong["error"] == "invalid_grant" and wrong["error_codes"] == [50013], wrong
 
 
+def an_application_proves_itself_by_its_certificate():
+    private_key, public_certificate, thumbprint = certificate()
+    for credential in [
+        {"private_key": private_key, "public_certificate": public_certificate},
+        {"private_key": private_key, "thumbprint": thumbprint},
+    ]:
+        client = app(client_credential=credential)
+        result = succeeded(client.acquire_token_for_client(["api://service/.default"]))
+        claims = verify(result["access_token"], "api://service")
+        assert claims["azpacr"] == "2", claims
+    other_key = certificate()[0]
+    client = app(client_credential={"private_key": other_key, "public_certificate": public_certificate})
+    refused = client.acquire_token_for_client(["api://service/.default"])
+    assert refused["error"] == "invalid_client" and refused["error_codes"] == [700027], refused
+
+
+def a_workload_presents_a_federated_token():
+    private_key, _, _ = certificate()
+    claims = {
+        "iss": "https://issuer.example",
+        "sub": "system:serviceaccount:default:app",
+        "aud": "api://AzureADTokenExchange",
+        "exp": datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5),
+    }
+    assertion = jwt.encode(claims, private_key, algorithm="RS256")
+    client = app(client_credential={"client_assertion": assertion})
+    succeeded(client.acquire_token_for_client(["api://service/.default"]))
+
+
 def instance_discovery_works_here():
     endpoint = f"{ORIGIN}/common/discovery/instance"
     client = app(instance_discovery=endpoint)
@@ -193,6 +251,8 @@ CASES = [
     two_users_do_not_share_tokens,
     a_service_acts_on_behalf_of_its_caller,
     refusals_reach_the_application,
+    an_application_proves_itself_by_its_certificate,
+    a_workload_presents_a_federated_token,
     instance_discovery_works_here,
     the_authority_may_be_given_in_code,
     an_unknown_authority_is_refused,

@@ -6,6 +6,7 @@ mod support;
 #[path = "../support/temp_dir.rs"]
 mod temp_dir;
 
+mod assertions;
 mod authorize;
 mod discovery;
 mod grants;
