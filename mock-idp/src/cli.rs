@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::behavior::latency::{Latencies, Latency};
-use crate::config::{Config, Lifetimes};
+use crate::config::{Config, DeviceApproval, Lifetimes};
 use crate::idp::IdpError;
 use crate::server::{Server, StartError};
 use crate::tls::Authority;
@@ -89,6 +89,9 @@ struct Serve {
     /// `refresh_in` of answers [default: not sent]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     refresh_in: Option<Duration>,
+    /// Who approves sign-ins by device code: the server at the first poll, or somebody on the page
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ApproveDevices::Auto)]
+    device_code: ApproveDevices,
     /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms or
     /// lognormal:MEDIAN,P99; endpoints: token, authorize, discovery, jwks, instance-discovery
     #[arg(long, value_name = "ENDPOINT=LATENCY", value_parser = endpoint_latency)]
@@ -99,6 +102,13 @@ struct Serve {
     /// Log every refused request and failed connection too
     #[arg(long, short)]
     verbose: bool,
+}
+
+/// Who approves sign-ins by device code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ApproveDevices {
+    Auto,
+    Page,
 }
 
 /// The endpoints that can have a latency.
@@ -155,6 +165,10 @@ impl Serve {
                 ext_expires_in: self.ext_expires_in,
                 refresh_in: self.refresh_in,
                 ..Lifetimes::default()
+            },
+            device_approval: match self.device_code {
+                ApproveDevices::Auto => DeviceApproval::Automatic,
+                ApproveDevices::Page => DeviceApproval::OnPage,
             },
             latency: latencies(&self.latency),
             ..Config::default()

@@ -29,6 +29,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// How long what the server issues is valid.
     pub lifetimes: Lifetimes,
+    /// Who approves the sign-ins of devices.
+    pub device_approval: DeviceApproval,
     /// How long endpoints take to answer.
     pub latency: Latencies,
     /// Where tokens are signed.
@@ -46,12 +48,23 @@ impl Default for Config {
             http: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),
+            device_approval: DeviceApproval::default(),
             latency: Latencies::default(),
             signing: Signing::default(),
             limits: Limits::default(),
             seed: rand::random(),
         }
     }
+}
+
+/// Who approves a sign-in by device code that nobody has decided on the page yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceApproval {
+    /// The server, at the first poll, in the name of the tenant's default user.
+    #[default]
+    Automatic,
+    /// Nobody: devices wait for someone to enter the user code on the page.
+    OnPage,
 }
 
 /// How long what the server issues is valid.
@@ -68,10 +81,12 @@ pub struct Lifetimes {
     pub refresh_token: Duration,
     /// Authorization codes.
     pub code: Duration,
+    /// Device codes.
+    pub device_code: Duration,
 }
 
 impl Default for Lifetimes {
-    /// Entra's: an hour less a second, 90 days, ten minutes.
+    /// Entra's: an hour less a second, 90 days, ten and fifteen minutes.
     fn default() -> Self {
         Self {
             expires_in: Duration::from_secs(3599),
@@ -79,6 +94,7 @@ impl Default for Lifetimes {
             refresh_in: None,
             refresh_token: Duration::from_hours(90 * 24),
             code: Duration::from_mins(10),
+            device_code: Duration::from_mins(15),
         }
     }
 }

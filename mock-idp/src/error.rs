@@ -140,6 +140,22 @@ catalogue! {
     AssertionIsAppToken = 7_000_114, BAD_REQUEST, "invalid_grant", true,
         "Application '{}' is not allowed to make application on-behalf-of calls.";
 
+    // devices and their users
+    DeviceCodePending = 70_016, BAD_REQUEST, "authorization_pending", true,
+        "OAuth 2.0 device flow error. Authorization is pending. Continue polling.";
+    DevicePollsTooOften = 70_016, BAD_REQUEST, "slow_down", true,
+        "OAuth 2.0 device flow error. Authorization is pending. Poll less often.";
+    BadDeviceCode = 70_018, BAD_REQUEST, "bad_verification_code", true,
+        "Invalid verification code. The device code was not issued here.";
+    BadUserCode = 70_018, BAD_REQUEST, "invalid_request", true,
+        "Invalid verification code due to user typing in wrong user code for device code flow.";
+    DeviceCodeExpired = 70_019, BAD_REQUEST, "expired_token", true,
+        "Verification code expired. Have the user retry the sign-in.";
+    NoUserCode = 90_119, BAD_REQUEST, "invalid_request", true,
+        "The user code is null or empty.";
+    DeviceCodeDeclined = 90_120, BAD_REQUEST, "authorization_declined", true,
+        "The request was already authorized or declined.";
+
     // the service
     Transient = 90_033, SERVICE_UNAVAILABLE, "temporarily_unavailable", true,
         "A transient error has occurred. Please try again.";

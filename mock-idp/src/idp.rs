@@ -3,7 +3,8 @@
 
 use crate::behavior::latency::{LatencyError, Pace};
 use crate::clock::Clock;
-use crate::config::{Config, Lifetimes, Limits};
+use crate::config::{Config, DeviceApproval, Lifetimes, Limits};
+use crate::device_codes::DeviceCodes;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
 use crate::random::Stream;
@@ -22,6 +23,8 @@ pub struct Idp {
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
+    pub(crate) device_codes: DeviceCodes,
+    pub(crate) device_approval: DeviceApproval,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -58,6 +61,8 @@ impl Idp {
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
+            device_codes: DeviceCodes::default(),
+            device_approval: config.device_approval,
             ledger: Ledger::default(),
             metrics: Metrics::default(),
         })

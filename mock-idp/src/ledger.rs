@@ -36,17 +36,23 @@ pub enum GrantType {
     RefreshToken,
     /// `urn:ietf:params:oauth:grant-type:jwt-bearer`
     OnBehalfOf,
+    /// `urn:ietf:params:oauth:grant-type:device_code`, or `device_code` alone
+    DeviceCode,
+    /// `password`
+    Password,
     /// Any other, and requests that did not get as far as naming one.
     Other,
 }
 
 impl GrantType {
     /// Every grant type.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ClientCredentials,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::OnBehalfOf,
+        Self::DeviceCode,
+        Self::Password,
         Self::Other,
     ];
 
@@ -57,6 +63,8 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::OnBehalfOf => "on_behalf_of",
+            Self::DeviceCode => "device_code",
+            Self::Password => "password",
             Self::Other => "other",
         }
     }

@@ -20,6 +20,7 @@ mod behavior;
 mod clock;
 mod config;
 mod connection;
+mod device_codes;
 mod directory;
 mod duration;
 mod endpoint;
@@ -42,7 +43,7 @@ mod tls;
 mod token;
 
 pub use behavior::latency::{Latencies, Latency, LatencyError};
-pub use config::{Config, Lifetimes, Limits};
+pub use config::{Config, DeviceApproval, Lifetimes, Limits};
 pub use endpoint::router;
 pub use idp::{Idp, IdpError};
 pub use ledger::{GrantType, LedgerSnapshot};

@@ -1,4 +1,4 @@
-//! Authorization codes and refresh tokens: opaque to clients, self-contained for this server.
+//! Authorization codes, device codes and refresh tokens: opaque to clients, self-contained for this server.
 //!
 //! What a code or refresh token stands for is encrypted inside it, so the server keeps nothing for
 //! the millions it may have handed out. They end with the server: its key is made at each start.
@@ -57,6 +57,17 @@ impl fmt::Debug for Challenge {
     }
 }
 
+/// What a device code stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) id: Uuid,
+    pub(crate) user_code: String,
+    pub(crate) client_id: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) scope: String,
+    pub(crate) expires: UnixTime,
+}
+
 /// What a refresh token stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refresh {
@@ -74,6 +85,10 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
 
 impl Sealed for Code {
     const KIND: &'static str = "code";
+}
+
+impl Sealed for Device {
+    const KIND: &'static str = "device code";
 }
 
 impl Sealed for Refresh {

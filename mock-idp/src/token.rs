@@ -210,7 +210,7 @@ impl IdClaims {
     }
 }
 
-/// What on-behalf-of needs to know of the token it is given.
+/// What on-behalf-of and userinfo need to know of the token they are given.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AssertionClaims {
     pub(crate) aud: String,
@@ -221,6 +221,8 @@ pub(crate) struct AssertionClaims {
     /// Absent in an app-only token.
     pub(crate) scp: Option<String>,
     pub(crate) preferred_username: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) sub: Option<String>,
 }
 
 /// Tells a client which account an answer is about.

@@ -10,6 +10,7 @@ use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
+use super::page::escape;
 use super::{body, reply, trace};
 use crate::directory::tenant::Tenant;
 use crate::directory::user::User;
@@ -78,13 +79,7 @@ fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
         None => Scopes::parse(form.require("scope")?)?,
     };
     let user = match form.get("login_hint") {
-        Some(name) if name.len() > 254 || name.chars().any(char::is_control) => {
-            return Err(Refusal::new(
-                Aadsts::Malformed,
-                &["login_hint is no user name"],
-            ));
-        }
-        Some(name) => User::named(name, tenant),
+        Some(name) => User::checked(name, tenant)?,
         None => User::default_of(tenant),
     };
     let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
@@ -173,7 +168,7 @@ impl ReturnAddress {
 
 /// An absolute URI that a browser may be sent to: a scheme that names a place, no fragment,
 /// nothing that needs escaping.
-fn is_redirect_uri(uri: &str) -> bool {
+pub(super) fn is_redirect_uri(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return false;
     };
@@ -228,21 +223,6 @@ fn form_post(redirect_uri: &str, answer: &Answer) -> Response {
     reply::html(StatusCode::OK, page)
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,9 +259,5 @@ mod tests {
             &vec![("state", "\"><script>".to_owned())],
         );
         assert_eq!(page.status(), StatusCode::OK);
-        assert_eq!(
-            escape("\"><script>&'"),
-            "&quot;&gt;&lt;script&gt;&amp;&#39;"
-        );
     }
 }

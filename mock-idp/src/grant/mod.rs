@@ -3,7 +3,9 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod on_behalf_of;
+mod password;
 mod refresh_token;
 
 use http::HeaderMap;
@@ -28,6 +30,9 @@ use crate::token::{AppClaims, Claims, IdClaims, Issue, Opaque, UserClaims, Valid
 
 /// The `grant_type` of on-behalf-of.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The `grant_type` of devices; msal-node and MSAL Go send the last part alone.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A token request, as far as it is the same for every grant.
 pub(crate) struct TokenRequest<'a> {
@@ -67,6 +72,8 @@ pub(crate) fn grant_type(form: &Form) -> GrantType {
         Some("authorization_code") => GrantType::AuthorizationCode,
         Some("refresh_token") => GrantType::RefreshToken,
         Some(JWT_BEARER) => GrantType::OnBehalfOf,
+        Some(DEVICE_CODE | "device_code") => GrantType::DeviceCode,
+        Some("password") => GrantType::Password,
         _ => GrantType::Other,
     }
 }
@@ -92,6 +99,8 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         GrantType::AuthorizationCode => authorization_code::approve(request, &application),
         GrantType::RefreshToken => refresh_token::approve(request, &application),
         GrantType::OnBehalfOf => on_behalf_of::approve(request, &application),
+        GrantType::DeviceCode => device_code::approve(request, &application),
+        GrantType::Password => password::approve(request),
         GrantType::Other => Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant])),
     }?;
     approval.excused |= bypasses_caches(request.form);

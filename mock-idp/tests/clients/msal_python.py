@@ -216,6 +216,60 @@ def a_workload_presents_a_federated_token():
     succeeded(client.acquire_token_for_client(["api://service/.default"]))
 
 
+def public_app(**options):
+    return msal.PublicClientApplication(APP, authority=AUTHORITY, instance_discovery=False, **options)
+
+
+def a_device_signs_a_user_in():
+    client = public_app()
+    flow = client.initiate_device_flow(["api://service/read"])
+    assert flow["user_code"] in flow["message"], flow
+    decision = {"user_code": flow["user_code"], "username": "alice@contoso.com"}
+    page = requests.post(flow["verification_uri"], data=decision, timeout=10)
+    assert page.status_code == 200, page.text
+    with TokenRequests() as requests_made:
+        result = succeeded(client.acquire_token_by_device_flow(flow))
+    requests_made.expect(1, "device_code")
+    claims = verify(result["access_token"], "api://service")
+    assert claims["preferred_username"] == "alice@contoso.com" and claims["azpacr"] == "0", claims
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+
+    # Nobody decides: the server does.
+    flow = client.initiate_device_flow(["api://service/read"])
+    succeeded(client.acquire_token_by_device_flow(flow))
+
+    flow = client.initiate_device_flow(["api://service/read"])
+    decision = {"user_code": flow["user_code"], "decision": "decline"}
+    requests.post(flow["verification_uri"], data=decision, timeout=10)
+    refused = client.acquire_token_by_device_flow(flow)
+    assert refused["error"] == "authorization_declined", refused
+
+
+class OnPort443(requests.Session):
+    """MSAL asks for the user's realm at the authority's host without its port."""
+
+    def request(self, method, url, **options):
+        url = url.replace("https://localhost/", f"{ORIGIN}/")
+        return super().request(method, url, **options)
+
+
+def a_user_hands_over_name_and_password():
+    client = public_app(http_client=OnPort443())
+    with TokenRequests() as requests_made:
+        result = succeeded(
+            client.acquire_token_by_username_password("alice@contoso.com", "pass", ["api://service/read"])
+        )
+    requests_made.expect(1, "password")
+    assert verify(result["access_token"], "api://service")["preferred_username"] == "alice@contoso.com"
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+
+
 def instance_discovery_works_here():
     endpoint = f"{ORIGIN}/common/discovery/instance"
     client = app(instance_discovery=endpoint)
@@ -253,6 +307,8 @@ CASES = [
     refusals_reach_the_application,
     an_application_proves_itself_by_its_certificate,
     a_workload_presents_a_federated_token,
+    a_device_signs_a_user_in,
+    a_user_hands_over_name_and_password,
     instance_discovery_works_here,
     the_authority_may_be_given_in_code,
     an_unknown_authority_is_refused,

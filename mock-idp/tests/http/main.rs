@@ -8,9 +8,11 @@ mod temp_dir;
 
 mod assertions;
 mod authorize;
+mod devices;
 mod discovery;
 mod grants;
 mod ledger;
 mod limits;
 mod refusals;
 mod time;
+mod users;

@@ -9,6 +9,8 @@ const GRANT_TYPE: Label = closed(
         "authorization_code",
         "refresh_token",
         "on_behalf_of",
+        "device_code",
+        "password",
         "other",
     ],
 );
