@@ -15,6 +15,8 @@ use tracing::level_filters::LevelFilter;
 use crate::behavior::latency::{Latencies, Latency};
 use crate::config::{Config, DeviceApproval, Lifetimes};
 use crate::idp::IdpError;
+use crate::issuer::IssuerMode;
+use crate::refresh_families::RefreshTokens;
 use crate::server::{Server, StartError};
 use crate::tls::Authority;
 use crate::{TlsError, duration};
@@ -89,6 +91,12 @@ struct Serve {
     /// `refresh_in` of answers [default: not sent]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     refresh_in: Option<Duration>,
+    /// Whose name tokens are issued in: the host the client asked, or Entra's
+    #[arg(long, value_name = "WHO", value_enum, default_value_t)]
+    issuer: IssuerMode,
+    /// How often a refresh token may be used: until it expires, or once
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    refresh_tokens: RefreshTokens,
     /// Who approves sign-ins by device code: the server at the first poll, or somebody on the page
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ApproveDevices::Auto)]
     device_code: ApproveDevices,
@@ -166,6 +174,8 @@ impl Serve {
                 refresh_in: self.refresh_in,
                 ..Lifetimes::default()
             },
+            issuer: self.issuer,
+            refresh_tokens: self.refresh_tokens,
             device_approval: match self.device_code {
                 ApproveDevices::Auto => DeviceApproval::Automatic,
                 ApproveDevices::Page => DeviceApproval::OnPage,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::behavior::latency::Latencies;
+use crate::issuer::IssuerMode;
+use crate::refresh_families::RefreshTokens;
 use crate::signing::Signing;
 
 /// Everything about a server that can be chosen.
@@ -29,6 +31,10 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// How long what the server issues is valid.
     pub lifetimes: Lifetimes,
+    /// Whose name tokens are issued in.
+    pub issuer: IssuerMode,
+    /// How often a refresh token may be used.
+    pub refresh_tokens: RefreshTokens,
     /// Who approves the sign-ins of devices.
     pub device_approval: DeviceApproval,
     /// How long endpoints take to answer.
@@ -48,6 +54,8 @@ impl Default for Config {
             http: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),
+            issuer: IssuerMode::default(),
+            refresh_tokens: RefreshTokens::default(),
             device_approval: DeviceApproval::default(),
             latency: Latencies::default(),
             signing: Signing::default(),

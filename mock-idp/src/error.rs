@@ -117,6 +117,8 @@ catalogue! {
         "The provided value for the '{}' parameter is not valid: {}.";
     GrantExpired = 70_008, BAD_REQUEST, "invalid_grant", true,
         "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.";
+    GrantRevoked = 50_173, BAD_REQUEST, "invalid_grant", true,
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
     CodeRedeemed = 54_005, BAD_REQUEST, "invalid_grant", true,
         "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
     CodeOfOtherTenant = 700_005, BAD_REQUEST, "invalid_grant", true,

@@ -5,10 +5,12 @@ use crate::behavior::latency::{LatencyError, Pace};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceApproval, Lifetimes, Limits};
 use crate::device_codes::DeviceCodes;
+use crate::issuer::IssuerMode;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
 use crate::random::Stream;
 use crate::redeemed::RedeemedCodes;
+use crate::refresh_families::{RefreshFamilies, RefreshTokens};
 use crate::sealed::Sealer;
 use crate::signing::{Signer, SigningError};
 
@@ -23,6 +25,9 @@ pub struct Idp {
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
+    pub(crate) issuer: IssuerMode,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) refresh_families: RefreshFamilies,
     pub(crate) device_codes: DeviceCodes,
     pub(crate) device_approval: DeviceApproval,
     pub(crate) ledger: Ledger,
@@ -61,6 +66,9 @@ impl Idp {
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
+            issuer: config.issuer,
+            refresh_tokens: config.refresh_tokens,
+            refresh_families: RefreshFamilies::default(),
             device_codes: DeviceCodes::default(),
             device_approval: config.device_approval,
             ledger: Ledger::default(),

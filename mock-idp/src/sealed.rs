@@ -74,7 +74,15 @@ pub(crate) struct Refresh {
     pub(crate) client_id: String,
     pub(crate) user: User,
     pub(crate) scope: String,
+    pub(crate) lineage: Lineage,
     pub(crate) expires: UnixTime,
+}
+
+/// From which sign-in a refresh token descends, and how many came between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    pub(crate) family: Uuid,
+    pub(crate) number: u64,
 }
 
 /// Something that travels sealed.
@@ -155,6 +163,10 @@ mod tests {
             client_id: "app".to_owned(),
             user: User::named("alice@contoso.com", Tenant::Common),
             scope: "openid".to_owned(),
+            lineage: Lineage {
+                family: Uuid::nil(),
+                number: 0,
+            },
             expires: Clock::system().now(),
         }
     }

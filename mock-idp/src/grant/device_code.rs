@@ -61,6 +61,7 @@ pub(super) fn approve(
         scopes,
         nonce: None,
         assertion: None,
+        lineage: None,
         excused: true,
     })
 }

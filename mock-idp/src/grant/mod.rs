@@ -8,6 +8,8 @@ mod on_behalf_of;
 mod password;
 mod refresh_token;
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,11 +24,12 @@ use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::idp::Idp;
+use crate::issuer::issuer;
 use crate::ledger::{GrantType, TokenIdentity};
 use crate::origin::Origin;
 use crate::scope::Scopes;
-use crate::sealed::Refresh;
-use crate::token::{AppClaims, Claims, IdClaims, Issue, Opaque, UserClaims, Validity, client_info};
+use crate::sealed::{Lineage, Refresh};
+use crate::token::{Claims, Issue, Opaque, Validity, client_info};
 
 /// The `grant_type` of on-behalf-of.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -53,6 +56,8 @@ struct Approval {
     nonce: Option<String>,
     /// The assertion the token is asked for with.
     assertion: Option<String>,
+    /// The sign-in whose refresh token was used, and the number of the next one.
+    lineage: Option<Lineage>,
     /// Whether the same token may be issued again without being counted as redundant.
     excused: bool,
 }
@@ -150,17 +155,19 @@ fn bypasses_caches(form: &Form) -> bool {
     }
 }
 
-/// The body of a successful answer. Numbers are numbers: `azure_identity` for Rust and MSAL Python
+/// The body of a successful answer. Numbers are numbers in v2 answers: `azure_identity` for Rust and MSAL Python
 /// insist. No `Debug`: it is made of secrets.
 #[derive(Serialize)]
 pub(crate) struct TokenResponse {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
-    expires_in: u64,
-    ext_expires_in: u64,
+    expires_in: Seconds,
+    ext_expires_in: Seconds,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_in: Option<u64>,
+    refresh_in: Option<Seconds>,
+    #[serde(flatten)]
+    v1: Option<V1Members>,
     access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -170,17 +177,40 @@ pub(crate) struct TokenResponse {
     client_info: Option<String>,
 }
 
+/// A number of seconds; text in v1 answers.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Text(String),
+}
+
+/// What only v1 answers have.
+#[derive(Serialize)]
+struct V1Members {
+    not_before: String,
+    expires_on: String,
+    resource: String,
+}
+
 async fn issue(
     request: &TokenRequest<'_>,
     application: &Application,
     approval: Approval,
 ) -> Result<TokenResponse, Refusal> {
-    let TokenRequest { idp, now, form, .. } = *request;
+    let TokenRequest {
+        idp,
+        now,
+        form,
+        version,
+        ..
+    } = *request;
     let Approval {
         subject,
         scopes,
         nonce,
         assertion,
+        lineage,
         excused,
     } = approval;
     let lifetimes = &idp.lifetimes;
@@ -188,21 +218,27 @@ async fn issue(
         Subject::Application { tenant_id } | Subject::User { tenant_id, .. } => tenant_id,
     };
     let issue = Issue {
-        issuer: format!("{}/{tenant_id}/v2.0", request.origin),
+        issuer: issuer(idp.issuer, version, request.origin, tenant_id),
         tenant_id,
         application,
         scopes: &scopes,
         validity: Validity::new(now, lifetimes.expires_in),
     };
+    let seconds = |time: Duration| match version {
+        Version::V1 => Seconds::Text(time.as_secs().to_string()),
+        Version::V2 => Seconds::Number(time.as_secs()),
+    };
     let mut response = TokenResponse {
         token_type: "Bearer",
         scope: None,
-        expires_in: lifetimes.expires_in.as_secs(),
-        ext_expires_in: lifetimes
-            .ext_expires_in
-            .unwrap_or(lifetimes.expires_in)
-            .as_secs(),
-        refresh_in: lifetimes.refresh_in.map(|time| time.as_secs()),
+        expires_in: seconds(lifetimes.expires_in),
+        ext_expires_in: seconds(lifetimes.ext_expires_in.unwrap_or(lifetimes.expires_in)),
+        refresh_in: lifetimes.refresh_in.map(seconds),
+        v1: (version == Version::V1).then(|| V1Members {
+            not_before: issue.validity.from().to_string(),
+            expires_on: issue.validity.until().to_string(),
+            resource: scopes.audience().to_owned(),
+        }),
         access_token: String::new(),
         refresh_token: None,
         id_token: None,
@@ -212,16 +248,16 @@ async fn issue(
         // Nothing but these fields: with `client_info`, MSAL would file the token under an account
         // and never find it again.
         Subject::Application { .. } => {
-            let claims = Claims::App(AppClaims::new(&issue, Opaque::draw(&idp.ids)));
+            let claims = Claims::for_application(version, &issue, Opaque::draw(&idp.ids));
             response.access_token = sign(idp, claims).await?;
             None
         }
         Subject::User { user, .. } => {
-            let claims = UserClaims::new(&issue, &user, Opaque::draw(&idp.ids));
-            let access_token = sign(idp, Claims::User(claims));
+            let claims = Claims::for_user(version, &issue, &user, Opaque::draw(&idp.ids));
+            let access_token = sign(idp, claims);
             let id_token = scopes.want_id_token().then(|| {
-                let claims = IdClaims::new(&issue, &user, nonce, Opaque::draw(&idp.ids));
-                sign(idp, Claims::Id(claims))
+                let opaque = Opaque::draw(&idp.ids);
+                sign(idp, Claims::about(version, &issue, &user, nonce, opaque))
             });
             let (access_token, id_token) = match id_token {
                 Some(id_token) => {
@@ -232,12 +268,16 @@ async fn issue(
             };
             response.access_token = access_token;
             response.id_token = id_token;
-            response.scope = Some(scopes.echoed());
+            response.scope = Some(match version {
+                Version::V1 => scopes.granted(),
+                Version::V2 => scopes.echoed(),
+            });
             response.client_info =
                 (form.get("client_info") == Some("1")).then(|| client_info(&user));
             let subject_id = user.object_id_in(tenant_id);
             if scopes.want_refresh_token() {
-                response.refresh_token = Some(refresh_token(request, application, &scopes, user)?);
+                let token = refresh_token(request, application, &scopes, user, lineage)?;
+                response.refresh_token = Some(token);
             }
             Some(subject_id)
         }
@@ -266,8 +306,13 @@ fn refresh_token(
     application: &Application,
     scopes: &Scopes,
     user: User,
+    lineage: Option<Lineage>,
 ) -> Result<String, Refusal> {
     let refresh = Refresh {
+        lineage: lineage.unwrap_or_else(|| Lineage {
+            family: request.idp.ids.uuid(),
+            number: 0,
+        }),
         client_id: application.client_id.clone(),
         user,
         scope: scopes.to_text(),

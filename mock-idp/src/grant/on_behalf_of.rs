@@ -28,6 +28,7 @@ pub(super) fn approve(
         scopes: request.required_scopes()?,
         nonce: None,
         assertion: Some(assertion.to_owned()),
+        lineage: None,
         excused: false,
     })
 }

@@ -24,6 +24,7 @@ pub(super) fn approve(request: &TokenRequest<'_>) -> Result<Approval, Refusal> {
         scopes: request.required_scopes()?,
         nonce: None,
         assertion: None,
+        lineage: None,
         excused: false,
     })
 }

@@ -13,6 +13,8 @@ mod discovery;
 mod grants;
 mod ledger;
 mod limits;
+mod refresh;
 mod refusals;
 mod time;
 mod users;
+mod versions;

@@ -1,4 +1,7 @@
-//! The claims of the tokens issued, as Entra's v2 tokens carry them.
+//! The claims of the tokens issued, as Entra's v2 tokens carry them; those of v1 tokens are in a
+//! file of their own.
+
+pub(crate) mod v1;
 
 use std::time::Duration;
 
@@ -10,6 +13,7 @@ use uuid::Uuid;
 use crate::clock::UnixTime;
 use crate::directory::application::Application;
 use crate::directory::user::User;
+use crate::endpoint::Version;
 use crate::random::Stream;
 use crate::scope::Scopes;
 
@@ -26,6 +30,57 @@ pub(crate) enum Claims {
     User(UserClaims),
     /// An ID token.
     Id(IdClaims),
+    /// The v1 form of the first.
+    AppV1(v1::AppClaims),
+    /// The v1 form of the second.
+    UserV1(v1::UserClaims),
+    /// The v1 form of the third.
+    IdV1(v1::IdClaims),
+}
+
+impl Claims {
+    /// Claims of an app-only access token of this version.
+    pub(crate) fn for_application(version: Version, issue: &Issue<'_>, opaque: Opaque) -> Self {
+        match version {
+            Version::V1 => Self::AppV1(v1::AppClaims::new(issue, opaque)),
+            Version::V2 => Self::App(AppClaims::new(issue, opaque)),
+        }
+    }
+
+    /// Claims of a user's access token of this version.
+    pub(crate) fn for_user(
+        version: Version,
+        issue: &Issue<'_>,
+        user: &User,
+        opaque: Opaque,
+    ) -> Self {
+        match version {
+            Version::V1 => Self::UserV1(v1::UserClaims::new(issue, user, opaque)),
+            Version::V2 => Self::User(UserClaims::new(issue, user, opaque)),
+        }
+    }
+
+    /// Claims of an ID token of this version.
+    pub(crate) fn about(
+        version: Version,
+        issue: &Issue<'_>,
+        user: &User,
+        nonce: Option<String>,
+        opaque: Opaque,
+    ) -> Self {
+        match version {
+            Version::V1 => Self::IdV1(v1::IdClaims::new(issue, user, nonce, opaque)),
+            Version::V2 => Self::Id(IdClaims::new(issue, user, nonce, opaque)),
+        }
+    }
+
+    /// The version of the token they are for.
+    pub(crate) fn version(&self) -> Version {
+        match self {
+            Self::App(_) | Self::User(_) | Self::Id(_) => Version::V2,
+            Self::AppV1(_) | Self::UserV1(_) | Self::IdV1(_) => Version::V1,
+        }
+    }
 }
 
 /// When a token was issued and when it ends.
@@ -44,6 +99,16 @@ impl Validity {
             nbf: from,
             exp: now.plus(lifetime).as_seconds(),
         }
+    }
+
+    /// The first second, since the epoch.
+    pub(crate) fn from(self) -> u64 {
+        self.nbf
+    }
+
+    /// The second at which it ends, since the epoch.
+    pub(crate) fn until(self) -> u64 {
+        self.exp
     }
 }
 
@@ -216,10 +281,12 @@ pub(crate) struct AssertionClaims {
     pub(crate) aud: String,
     pub(crate) exp: u64,
     pub(crate) tid: Uuid,
-    /// Absent in an ID token.
+    /// Absent in an ID token. v1 tokens have it under another name.
+    #[serde(alias = "appid")]
     pub(crate) azp: Option<String>,
     /// Absent in an app-only token.
     pub(crate) scp: Option<String>,
+    #[serde(alias = "upn")]
     pub(crate) preferred_username: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) sub: Option<String>,
