@@ -80,6 +80,14 @@ struct Serve {
     /// Serve plain HTTP here [default: 127.0.0.1:8080 unless --https is given]
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
+    /// Serve managed identities here, over plain HTTP: IMDS, App Service, Azure ML, Arc, Cloud
+    /// Shell [default: not served]
+    #[arg(long, value_name = "HOST:PORT")]
+    imds: Option<SocketAddr>,
+    /// Where Arc's key files go [default: /var/opt/azcmagent/tokens, the only place that clients
+    /// accept]
+    #[arg(long, value_name = "DIR")]
+    arc_key_dir: Option<PathBuf>,
     #[command(flatten)]
     data: DataDirectory,
     /// Lifetime of access and ID tokens; MSAL never caches one of five minutes or less
@@ -167,6 +175,8 @@ impl Serve {
         let mut config = Config {
             https: self.https,
             http: self.http,
+            imds: self.imds,
+            arc_key_dir: self.arc_key_dir,
             data_dir: self.data.data_dir,
             lifetimes: Lifetimes {
                 expires_in: self.expires_in,
@@ -338,6 +348,9 @@ fn announce(server: &Server) -> io::Result<()> {
     }
     if let Some(address) = server.http_addr() {
         writeln!(stdout, "http http://{address}")?;
+    }
+    if let Some(address) = server.imds_addr() {
+        writeln!(stdout, "imds http://{address}")?;
     }
     writeln!(stdout, "ready")?;
     stdout.flush()

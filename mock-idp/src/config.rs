@@ -27,6 +27,11 @@ pub struct Config {
     pub https: Option<SocketAddr>,
     /// Where to serve plain HTTP; port 0 takes a free one.
     pub http: Option<SocketAddr>,
+    /// Where to serve managed identities, over plain HTTP; port 0 takes a free one.
+    pub imds: Option<SocketAddr>,
+    /// Where Azure Arc's key files go; `None` for the directory of Arc's own agent, the only one
+    /// that clients accept.
+    pub arc_key_dir: Option<PathBuf>,
     /// Where the certificate authority is kept; `None` for the user's data directory.
     pub data_dir: Option<PathBuf>,
     /// How long what the server issues is valid.
@@ -52,6 +57,8 @@ impl Default for Config {
         Self {
             https: None,
             http: None,
+            imds: None,
+            arc_key_dir: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),
             issuer: IssuerMode::default(),
@@ -91,10 +98,12 @@ pub struct Lifetimes {
     pub code: Duration,
     /// Device codes.
     pub device_code: Duration,
+    /// Access tokens of managed identities.
+    pub managed_identity: Duration,
 }
 
 impl Default for Lifetimes {
-    /// Entra's: an hour less a second, 90 days, ten and fifteen minutes.
+    /// Entra's: an hour less a second, 90 days, ten and fifteen minutes, a day less a second.
     fn default() -> Self {
         Self {
             expires_in: Duration::from_secs(3599),
@@ -103,6 +112,7 @@ impl Default for Lifetimes {
             refresh_token: Duration::from_hours(90 * 24),
             code: Duration::from_mins(10),
             device_code: Duration::from_mins(15),
+            managed_identity: Duration::from_secs(86_399),
         }
     }
 }

@@ -40,19 +40,22 @@ pub enum GrantType {
     DeviceCode,
     /// `password`
     Password,
+    /// None: a machine asks for its own identity's token.
+    ManagedIdentity,
     /// Any other, and requests that did not get as far as naming one.
     Other,
 }
 
 impl GrantType {
     /// Every grant type.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ClientCredentials,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::OnBehalfOf,
         Self::DeviceCode,
         Self::Password,
+        Self::ManagedIdentity,
         Self::Other,
     ];
 
@@ -65,6 +68,7 @@ impl GrantType {
             Self::OnBehalfOf => "on_behalf_of",
             Self::DeviceCode => "device_code",
             Self::Password => "password",
+            Self::ManagedIdentity => "managed_identity",
             Self::Other => "other",
         }
     }

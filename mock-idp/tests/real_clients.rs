@@ -30,10 +30,10 @@ fn python() -> PathBuf {
 fn msal_for_python_works_unmodified() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/msal_python.py");
     let python = python();
-    let program = Program::serve(&[]);
+    let program = Program::serve(&["--imds", "127.0.0.1:0"]);
     let output = Command::new(&python)
         .arg(script)
-        .args([&program.https, &program.http])
+        .args([&program.https, &program.http, &program.imds])
         .env("REQUESTS_CA_BUNDLE", program.ca_certificate())
         .env("SSL_CERT_FILE", program.ca_certificate())
         // Nothing else of the surroundings decides where requests go or whom they trust.

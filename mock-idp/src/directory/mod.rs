@@ -15,7 +15,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6d1c_8d0f_4b51_9a4c_3f1f_8f3e_7a1
 
 /// The id of what is called `name` among things of this `kind`; names differ in case only for
 /// people.
-fn id_of(kind: &str, name: &str) -> Uuid {
+pub(crate) fn id_of(kind: &str, name: &str) -> Uuid {
     let name = format!("{kind}/{}", name.to_ascii_lowercase());
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }

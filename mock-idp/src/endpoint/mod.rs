@@ -7,6 +7,7 @@ mod discovery;
 mod instance;
 mod jwks;
 mod logout;
+pub(crate) mod managed_identity;
 mod observe;
 mod operator;
 mod page;

@@ -106,7 +106,9 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         GrantType::OnBehalfOf => on_behalf_of::approve(request, &application),
         GrantType::DeviceCode => device_code::approve(request, &application),
         GrantType::Password => password::approve(request),
-        GrantType::Other => Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant])),
+        GrantType::ManagedIdentity | GrantType::Other => {
+            Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant]))
+        }
     }?;
     approval.excused |= bypasses_caches(request.form);
     issue(request, &application, approval).await

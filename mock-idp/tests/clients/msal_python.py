@@ -1,6 +1,6 @@
 """Drives unmodified MSAL for Python against a running mock-idp.
 
-usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_CERT_FILE naming
+usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN IMDS_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_CERT_FILE naming
 the authority's certificate. Prints one line a case and `all passed`.
 """
 
@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-HTTPS, HTTP = sys.argv[1], sys.argv[2]
+HTTPS, HTTP, IMDS = sys.argv[1:]
 PORT = urlsplit(HTTPS).port
 ORIGIN = f"https://localhost:{PORT}"
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -270,6 +270,46 @@ def a_user_hands_over_name_and_password():
     requests_made.expect(0)
 
 
+HOSTS = {
+    "IMDS": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": IMDS},
+    "App Service": {"IDENTITY_ENDPOINT": f"{IMDS}/msi/token", "IDENTITY_HEADER": "secret"},
+    "Azure ML": {"MSI_ENDPOINT": f"{IMDS}/msi/token", "MSI_SECRET": "secret"},
+}
+
+
+def a_machine_uses_its_own_identity():
+    for host, variables in HOSTS.items():
+        os.environ.update(variables)
+        try:
+            client = msal.ManagedIdentityClient(
+                msal.SystemAssignedManagedIdentity(), http_client=requests.Session()
+            )
+            with TokenRequests() as requests_made:
+                first = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+                second = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+            requests_made.expect(1, "managed_identity")
+            assert second["token_source"] == "cache", (host, second)
+            assert first["refresh_in"] == 43199, (host, first)
+            claims = jwt.decode(first["access_token"], options={"verify_signature": False})
+            assert claims["appidacr"] == "2" and claims["aud"] == "https://vault.azure.net", claims
+        finally:
+            for name in variables:
+                del os.environ[name]
+
+
+def an_identity_that_the_user_assigned_is_named():
+    os.environ.update(HOSTS["IMDS"])
+    try:
+        client_id = "00000000-0000-0000-0000-00000000000a"
+        identity = msal.UserAssignedManagedIdentity(client_id=client_id)
+        client = msal.ManagedIdentityClient(identity, http_client=requests.Session())
+        result = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+        claims = jwt.decode(result["access_token"], options={"verify_signature": False})
+        assert claims["appid"] == client_id, claims
+    finally:
+        del os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+
+
 def instance_discovery_works_here():
     endpoint = f"{ORIGIN}/common/discovery/instance"
     client = app(instance_discovery=endpoint)
@@ -309,6 +349,8 @@ CASES = [
     a_workload_presents_a_federated_token,
     a_device_signs_a_user_in,
     a_user_hands_over_name_and_password,
+    a_machine_uses_its_own_identity,
+    an_identity_that_the_user_assigned_is_named,
     instance_discovery_works_here,
     the_authority_may_be_given_in_code,
     an_unknown_authority_is_refused,

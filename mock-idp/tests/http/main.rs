@@ -13,6 +13,7 @@ mod discovery;
 mod grants;
 mod ledger;
 mod limits;
+mod managed_identity;
 mod refresh;
 mod refusals;
 mod time;
