@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::behavior::latency::Latencies;
+use crate::directory::Directory;
 use crate::issuer::IssuerMode;
 use crate::refresh_families::RefreshTokens;
 use crate::signing::Signing;
@@ -36,6 +37,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// How long what the server issues is valid.
     pub lifetimes: Lifetimes,
+    /// Who exists.
+    pub directory: Directory,
     /// Whose name tokens are issued in.
     pub issuer: IssuerMode,
     /// How often a refresh token may be used.
@@ -61,6 +64,7 @@ impl Default for Config {
             arc_key_dir: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),
+            directory: Directory::default(),
             issuer: IssuerMode::default(),
             refresh_tokens: RefreshTokens::default(),
             device_approval: DeviceApproval::default(),

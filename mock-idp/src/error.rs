@@ -98,6 +98,27 @@ catalogue! {
     FederatedAudience = 700_212, UNAUTHORIZED, "invalid_client", true,
         "No matching federated identity record found for presented assertion audience '{}'.";
 
+    FederatedIssuer = 700_211, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion issuer '{}'.";
+    FederatedSubject = 700_213, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion subject '{}'.";
+    NoApplication = 700_016, BAD_REQUEST, "unauthorized_client", true,
+        "Application with identifier '{}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+    SecretOfPublic = 700_025, UNAUTHORIZED, "invalid_client", true,
+        "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
+
+    // the user and what was consented to
+    NoUser = 50_034, BAD_REQUEST, "invalid_grant", true,
+        "The user account {} does not exist in the directory. To sign into this application, the account must be added to the directory.";
+    WrongPassword = 50_126, BAD_REQUEST, "invalid_grant", true,
+        "Error validating credentials due to invalid username or password.";
+    NoConsent = 65_001, BAD_REQUEST, "invalid_grant", true,
+        "The user or administrator has not consented to use the application with ID '{}'. Send an interactive authorization request for this user and resource.";
+    NoResource = 500_011, BAD_REQUEST, "invalid_resource", true,
+        "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+    UnknownRedirect = 50_011, BAD_REQUEST, "invalid_request", true,
+        "The redirect URI '{}' specified in the request does not match the redirect URIs configured for the application '{}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal.";
+
     // the grant and its scope
     UnsupportedGrant = 70_003, BAD_REQUEST, "unsupported_grant_type", false,
         "The app requested an unsupported grant type '{}'.";

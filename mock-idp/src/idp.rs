@@ -7,6 +7,7 @@ use crate::behavior::latency::{LatencyError, Pace};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceApproval, Lifetimes, Limits};
 use crate::device_codes::DeviceCodes;
+use crate::directory::Directory;
 use crate::endpoint::managed_identity::ArcKeys;
 use crate::issuer::IssuerMode;
 use crate::ledger::{Ledger, LedgerSnapshot};
@@ -29,6 +30,7 @@ pub struct Idp {
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
+    pub(crate) directory: Directory,
     pub(crate) issuer: IssuerMode,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) refresh_families: RefreshFamilies,
@@ -73,6 +75,7 @@ impl Idp {
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
+            directory: config.directory.clone(),
             issuer: config.issuer,
             refresh_tokens: config.refresh_tokens,
             refresh_families: RefreshFamilies::default(),

@@ -46,6 +46,8 @@ mod token;
 
 pub use behavior::latency::{Latencies, Latency, LatencyError};
 pub use config::{Config, DeviceApproval, Lifetimes, Limits};
+pub use directory::Directory;
+pub use directory::closed::{ClosedDirectory, DirectoryError};
 pub use endpoint::router;
 pub use idp::{Idp, IdpError};
 pub use issuer::IssuerMode;

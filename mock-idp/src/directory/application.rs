@@ -67,10 +67,14 @@ impl Application {
             ),
         };
         let client_id = checked_id(client_id)?;
+        let app = recipient.directory.app(client_id)?;
         let authentication = match secret {
             None => Authentication::Public,
             Some("") => return Err(Refusal::new(Aadsts::WrongSecret, &[client_id])),
-            Some(_) => Authentication::Secret,
+            Some(secret) => {
+                app.map_or(Ok(()), |app| app.check_secret(secret))?;
+                Authentication::Secret
+            }
         };
         Ok(Self {
             client_id: client_id.to_owned(),
@@ -167,6 +171,7 @@ mod tests {
             origin: &crate::origin::Origin::of(&parts).unwrap(),
             tenant: crate::directory::tenant::Tenant::Common,
             now: crate::clock::Clock::system().now(),
+            directory: &crate::directory::Directory::Open,
         };
         Application::authenticate(&Form::parse(body.as_bytes()).unwrap(), &headers, &recipient)
             .map_err(|refusal| refusal.number())

@@ -12,8 +12,6 @@ use http::{HeaderValue, StatusCode};
 
 use super::page::escape;
 use super::{body, reply, trace};
-use crate::directory::tenant::Tenant;
-use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal, Trace};
 use crate::form::Form;
 use crate::idp::Idp;
@@ -46,7 +44,13 @@ pub(super) async fn post(
 
 fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -> Response {
     let trace = trace::trace(idp, parts, form.as_ref().ok());
-    let addressed = form.and_then(|form| Ok((ReturnAddress::read(&form)?, form)));
+    let addressed = form.and_then(|form| {
+        let address = ReturnAddress::read(&form)?;
+        let client_id = form.get("client_id").unwrap_or_default();
+        idp.directory
+            .check_redirect(client_id, &address.redirect_uri)?;
+        Ok((address, form))
+    });
     let response = match addressed {
         Ok((address, form)) => address.send(match sign_in(idp, tenant, &form) {
             Ok(answer) => answer,
@@ -63,8 +67,7 @@ type Answer = Vec<(&'static str, String)>;
 
 /// Signs the user in: the code and what belongs to it.
 fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
-    let tenant =
-        Tenant::parse(tenant).ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[tenant]))?;
+    let tenant = idp.directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
     let response_type = form.require("response_type")?;
     if response_type != "code" {
@@ -79,9 +82,15 @@ fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
         None => Scopes::parse(form.require("scope")?)?,
     };
     let user = match form.get("login_hint") {
-        Some(name) => User::checked(name, tenant)?,
-        None => User::default_of(tenant),
+        Some(name) => idp.directory.user(name, tenant)?,
+        None => idp.directory.default_user(tenant)?,
     };
+    idp.directory
+        .check_consent(client_id, &scopes)
+        .map_err(|refusal| match refusal.number() {
+            65_001 => refusal.under("consent_required"),
+            _ => refusal,
+        })?;
     let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
     let code = Code {
         id: idp.ids.uuid(),

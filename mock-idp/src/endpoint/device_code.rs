@@ -15,7 +15,6 @@ use super::page::{escape, page};
 use super::{Version, body, reply, trace};
 use crate::device_codes::{Decision, INTERVAL};
 use crate::directory::tenant::Tenant;
-use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::idp::Idp;
@@ -58,9 +57,9 @@ fn start(
 ) -> Result<Value, Refusal> {
     let origin = Origin::of(request)
         .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
-    let tenant =
-        Tenant::parse(tenant).ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[tenant]))?;
+    let tenant = idp.directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
+    idp.directory.app(client_id)?;
     let scopes = match version {
         Version::V1 => Scopes::of_resource(
             form.require("resource")?,
@@ -142,8 +141,8 @@ fn note(idp: &Idp, form: &Form) -> Result<Response, Refusal> {
         .client_of(code, now)
         .ok_or(Aadsts::BadUserCode)?;
     let user = match form.get("username") {
-        Some(name) => User::checked(name, Tenant::Common)?,
-        None => User::default_of(Tenant::Common),
+        Some(name) => idp.directory.user(name, Tenant::Common)?,
+        None => idp.directory.default_user(Tenant::Common)?,
     };
     let (decision, words) = match form.get("decision") {
         Some("decline") => (Decision::Declined, "You declined the sign-in to"),

@@ -51,13 +51,13 @@ pub(super) fn locate(
     request: &Parts,
     tenant: &str,
 ) -> Result<(Origin, Tenant), Box<Response>> {
-    let located = match (Origin::of(request), Tenant::parse(tenant)) {
-        (Some(origin), Some(tenant)) => Ok((origin, tenant)),
+    let located = match (Origin::of(request), idp.directory.tenant(tenant)) {
+        (Some(origin), Ok(tenant)) => Ok((origin, tenant)),
         (None, _) => Err(Refusal::new(
             Aadsts::Malformed,
             &["the request names no valid host"],
         )),
-        (_, None) => Err(Refusal::new(Aadsts::TenantNotFound, &[tenant]).under("invalid_tenant")),
+        (_, Err(refusal)) => Err(refusal.under("invalid_tenant")),
     };
     located.map_err(|refusal| {
         let trace = trace::trace(idp, request, None);

@@ -13,6 +13,7 @@ use http::{HeaderValue, Method, StatusCode};
 use super::authorize::is_redirect_uri;
 use super::page::page;
 use super::{body, reply, trace};
+use crate::directory::Directory;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::idp::Idp;
@@ -25,7 +26,7 @@ pub(super) async fn answer(State(idp): State<Arc<Idp>>, request: Request) -> Res
         Form::parse(parts.uri.query().unwrap_or_default().as_bytes())
     };
     let trace = trace::trace(&idp, &parts, form.as_ref().ok());
-    let response = match form.and_then(|form| sign_out(&form)) {
+    let response = match form.and_then(|form| sign_out(&idp, &form)) {
         Ok(response) => response,
         Err(refusal) => page(
             refusal.status(),
@@ -39,7 +40,7 @@ pub(super) async fn answer(State(idp): State<Arc<Idp>>, request: Request) -> Res
     reply::private(response, &parts.headers, &trace)
 }
 
-fn sign_out(form: &Form) -> Result<Response, Refusal> {
+fn sign_out(idp: &Idp, form: &Form) -> Result<Response, Refusal> {
     let Some(next) = form.get("post_logout_redirect_uri") else {
         let words = "<p>It\u{2019}s a good idea to close all browser windows.</p>";
         return Ok(page(
@@ -51,6 +52,11 @@ fn sign_out(form: &Form) -> Result<Response, Refusal> {
     let invalid = || Refusal::new(Aadsts::InvalidRedirect, &[next]);
     if !is_redirect_uri(next) {
         return Err(invalid());
+    }
+    if let Directory::Closed(_) = idp.directory {
+        // Who does not say which application it is has none to be sent back to.
+        let client_id = form.get("client_id").unwrap_or_default();
+        idp.directory.check_redirect(client_id, next)?;
     }
     let mut location = next.to_owned();
     if let Some(state) = form.get_even_empty("state") {

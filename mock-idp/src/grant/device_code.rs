@@ -4,7 +4,6 @@ use super::{Approval, Subject, TokenRequest};
 use crate::config::DeviceApproval;
 use crate::device_codes::{Decision, Poll};
 use crate::directory::application::Application;
-use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal};
 use crate::scope::Scopes;
 use crate::sealed::Device;
@@ -44,7 +43,9 @@ pub(super) fn approve(
     let user = match idp.device_codes.poll(&device.user_code, now) {
         Poll::Decided(Decision::Approved(user)) => user,
         Poll::Decided(Decision::Declined) => return Err(Aadsts::DeviceCodeDeclined.into()),
-        Poll::Pending | Poll::TooSoon if approves_itself => User::default_of(device.tenant),
+        Poll::Pending | Poll::TooSoon if approves_itself => {
+            idp.directory.default_user(device.tenant)?
+        }
         Poll::Pending => return Err(Aadsts::DeviceCodePending.into()),
         Poll::TooSoon => return Err(Aadsts::DevicePollsTooOften.into()),
         Poll::Unknown => return Err(Aadsts::CodeRedeemed.into()),

@@ -7,14 +7,13 @@ mod device_code;
 mod on_behalf_of;
 mod password;
 mod refresh_token;
-
-use std::time::Duration;
+mod response;
 
 use http::HeaderMap;
-use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::response::TokenResponse;
 use crate::clock::UnixTime;
 use crate::directory::application::{Application, Authentication};
 use crate::directory::assertion::Recipient;
@@ -97,8 +96,13 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         origin: request.origin,
         tenant: request.tenant,
         now: request.now,
+        directory: &request.idp.directory,
     };
     let application = Application::authenticate(request.form, request.headers, &recipient)?;
+    let proves_nothing = application.authentication == Authentication::Public;
+    if proves_nothing && grant_type != GrantType::ClientCredentials {
+        request.idp.directory.check_proven(&application.client_id)?;
+    }
     let mut approval = match grant_type {
         GrantType::ClientCredentials => client_credentials::approve(request, &application),
         GrantType::AuthorizationCode => authorization_code::approve(request, &application),
@@ -111,6 +115,13 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         }
     }?;
     approval.excused |= bypasses_caches(request.form);
+    let directory = &request.idp.directory;
+    match approval.subject {
+        Subject::Application { .. } => directory.check_resource(&approval.scopes)?,
+        Subject::User { .. } => {
+            directory.check_consent(&application.client_id, &approval.scopes)?;
+        }
+    }
     issue(request, &application, approval).await
 }
 
@@ -157,44 +168,6 @@ fn bypasses_caches(form: &Form) -> bool {
     }
 }
 
-/// The body of a successful answer. Numbers are numbers in v2 answers: `azure_identity` for Rust and MSAL Python
-/// insist. No `Debug`: it is made of secrets.
-#[derive(Serialize)]
-pub(crate) struct TokenResponse {
-    token_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    expires_in: Seconds,
-    ext_expires_in: Seconds,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_in: Option<Seconds>,
-    #[serde(flatten)]
-    v1: Option<V1Members>,
-    access_token: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_info: Option<String>,
-}
-
-/// A number of seconds; text in v1 answers.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(u64),
-    Text(String),
-}
-
-/// What only v1 answers have.
-#[derive(Serialize)]
-struct V1Members {
-    not_before: String,
-    expires_on: String,
-    resource: String,
-}
-
 async fn issue(
     request: &TokenRequest<'_>,
     application: &Application,
@@ -225,27 +198,18 @@ async fn issue(
         application,
         scopes: &scopes,
         validity: Validity::new(now, lifetimes.expires_in),
+        roles: match subject {
+            Subject::Application { .. } => idp
+                .directory
+                .roles(&application.client_id, scopes.audience()),
+            Subject::User { .. } => Vec::new(),
+        },
+        groups: match &subject {
+            Subject::Application { .. } => &[],
+            Subject::User { user, .. } => idp.directory.groups(user),
+        },
     };
-    let seconds = |time: Duration| match version {
-        Version::V1 => Seconds::Text(time.as_secs().to_string()),
-        Version::V2 => Seconds::Number(time.as_secs()),
-    };
-    let mut response = TokenResponse {
-        token_type: "Bearer",
-        scope: None,
-        expires_in: seconds(lifetimes.expires_in),
-        ext_expires_in: seconds(lifetimes.ext_expires_in.unwrap_or(lifetimes.expires_in)),
-        refresh_in: lifetimes.refresh_in.map(seconds),
-        v1: (version == Version::V1).then(|| V1Members {
-            not_before: issue.validity.from().to_string(),
-            expires_on: issue.validity.until().to_string(),
-            resource: scopes.audience().to_owned(),
-        }),
-        access_token: String::new(),
-        refresh_token: None,
-        id_token: None,
-        client_info: None,
-    };
+    let mut response = TokenResponse::new(version, lifetimes, issue.validity, &scopes);
     let subject_id = match subject {
         // Nothing but these fields: with `client_info`, MSAL would file the token under an account
         // and never find it again.

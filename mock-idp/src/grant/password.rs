@@ -3,19 +3,21 @@
 
 use super::{Approval, Subject, TokenRequest};
 use crate::directory::tenant::{PERSONAL_ACCOUNTS, Tenant};
-use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal};
 
 pub(super) fn approve(request: &TokenRequest<'_>) -> Result<Approval, Refusal> {
-    let TokenRequest { form, tenant, .. } = *request;
+    let TokenRequest {
+        idp, form, tenant, ..
+    } = *request;
     match tenant {
         Tenant::Directory(PERSONAL_ACCOUNTS) | Tenant::Common | Tenant::Consumers => {
             return Err(Refusal::new(Aadsts::GrantNotForTenant, &["password"]));
         }
         Tenant::Directory(_) | Tenant::Organizations => {}
     }
-    let user = User::checked(form.require("username")?, tenant)?;
-    form.require("password")?;
+    let user = idp.directory.user(form.require("username")?, tenant)?;
+    idp.directory
+        .check_password(&user, form.require("password")?)?;
     Ok(Approval {
         subject: Subject::User {
             tenant_id: tenant.or_home(user.home_tenant_id),

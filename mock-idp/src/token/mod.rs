@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::UnixTime;
@@ -141,6 +142,45 @@ pub(crate) struct Issue<'a> {
     pub(crate) application: &'a Application,
     pub(crate) scopes: &'a Scopes,
     pub(crate) validity: Validity,
+    /// The application's own roles.
+    pub(crate) roles: Vec<String>,
+    /// The groups the user is in.
+    pub(crate) groups: &'a [Uuid],
+}
+
+/// Most groups that a token lists.
+const MOST_GROUPS: usize = 200;
+
+/// The groups a user is in; when they are too many, where to ask for them instead.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Groups {
+    #[serde(rename = "groups", skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Uuid>,
+    #[serde(rename = "_claim_names", skip_serializing_if = "Option::is_none")]
+    names: Option<Value>,
+    #[serde(rename = "_claim_sources", skip_serializing_if = "Option::is_none")]
+    sources: Option<Value>,
+}
+
+impl Groups {
+    fn of(issue: &Issue<'_>, user: &User) -> Self {
+        if issue.groups.len() <= MOST_GROUPS {
+            return Self {
+                ids: issue.groups.to_vec(),
+                ..Self::default()
+            };
+        }
+        let id = user.object_id_in(issue.tenant_id);
+        let endpoint = format!(
+            "https://graph.windows.net/{}/users/{id}/getMemberObjects",
+            issue.tenant_id
+        );
+        Self {
+            ids: Vec::new(),
+            names: Some(json!({ "groups": "src1" })),
+            sources: Some(json!({ "src1": { "endpoint": endpoint } })),
+        }
+    }
 }
 
 /// Claims of an app-only access token.
@@ -155,6 +195,8 @@ pub(crate) struct AppClaims {
     azpacr: &'static str,
     oid: Uuid,
     rh: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
     sub: Uuid,
     tid: Uuid,
     uti: String,
@@ -174,6 +216,7 @@ impl AppClaims {
             azpacr: issue.application.authentication.as_claim(),
             oid: principal,
             rh: opaque.rh,
+            roles: issue.roles.clone(),
             sub: principal,
             tid: issue.tenant_id,
             uti: opaque.uti,
@@ -193,6 +236,8 @@ pub(crate) struct UserClaims {
     aio: String,
     azp: String,
     azpacr: &'static str,
+    #[serde(flatten)]
+    groups: Groups,
     name: String,
     oid: Uuid,
     preferred_username: String,
@@ -214,6 +259,7 @@ impl UserClaims {
             aio: opaque.aio,
             azp: issue.application.client_id.clone(),
             azpacr: issue.application.authentication.as_claim(),
+            groups: Groups::of(issue, user),
             name: user.display_name().to_owned(),
             oid: user.object_id_in(issue.tenant_id),
             preferred_username: user.name.clone(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Issue, Opaque, Validity};
+use super::{Groups, Issue, Opaque, Validity};
 use crate::directory::user::User;
 
 /// Claims that every v1 access token has.
@@ -52,6 +52,8 @@ pub(crate) struct AppClaims {
     #[serde(flatten)]
     common: Common,
     idtyp: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
     sub: Uuid,
 }
 
@@ -61,6 +63,7 @@ impl AppClaims {
         Self {
             common: Common::new(issue, principal, issue.issuer.clone(), opaque),
             idtyp: "app",
+            roles: issue.roles.clone(),
             sub: principal,
         }
     }
@@ -73,6 +76,8 @@ pub(crate) struct UserClaims {
     common: Common,
     acr: &'static str,
     amr: [&'static str; 1],
+    #[serde(flatten)]
+    groups: Groups,
     ipaddr: &'static str,
     name: String,
     scp: String,
@@ -91,6 +96,7 @@ impl UserClaims {
             common: Common::new(issue, user.object_id_in(issue.tenant_id), idp, opaque),
             acr: "1",
             amr: ["pwd"],
+            groups: Groups::of(issue, user),
             ipaddr: "127.0.0.1",
             name: user.display_name().to_owned(),
             scp: issue.scopes.granted(),

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use crate::support::{APP, Answer, Door as _, SERVICE, TENANT, TestServer, claims};
 
-const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A client's certificate and key.
-struct Identity {
+pub(crate) struct Identity {
     key: RsaKeyPair,
-    der: Vec<u8>,
-    pem: String,
+    pub(crate) der: Vec<u8>,
+    pub(crate) pem: String,
 }
 
 impl Identity {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let certificate = CertificateParams::default().self_signed(&pair).unwrap();
         Self {
@@ -30,18 +30,31 @@ impl Identity {
         }
     }
 
-    fn sha1(&self) -> Vec<u8> {
+    pub(crate) fn plain(bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub(crate) fn standard(bytes: &[u8]) -> String {
+        STANDARD.encode(bytes)
+    }
+
+    pub(crate) fn sha1(&self) -> Vec<u8> {
         digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der)
             .as_ref()
             .to_vec()
     }
 
-    fn sha256(&self) -> Vec<u8> {
+    pub(crate) fn sha256(&self) -> Vec<u8> {
         digest(&SHA256, &self.der).as_ref().to_vec()
     }
 
     /// A JWT with this header and these claims, its segments written by `encode`.
-    fn sign(&self, header: &Value, claims: &Value, encode: impl Fn(&[u8]) -> String) -> String {
+    pub(crate) fn sign(
+        &self,
+        header: &Value,
+        claims: &Value,
+        encode: impl Fn(&[u8]) -> String,
+    ) -> String {
         let padding: &'static dyn RsaEncoding = match header["alg"].as_str() {
             Some("PS256") => &RSA_PSS_SHA256,
             _ => &RSA_PKCS1_SHA256,
@@ -61,12 +74,12 @@ impl Identity {
     }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
 /// The claims that every library agrees on.
-fn usual(idp: &TestServer) -> Value {
+pub(crate) fn usual(idp: &TestServer) -> Value {
     json!({
         "aud": format!("{}/{TENANT}/oauth2/v2.0/token", idp.origin()),
         "iss": APP,
@@ -75,7 +88,7 @@ fn usual(idp: &TestServer) -> Value {
     })
 }
 
-fn with(mut object: Value, changes: &Value) -> Value {
+pub(crate) fn with(mut object: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         object[name] = value.clone();
     }

@@ -8,6 +8,7 @@ mod temp_dir;
 
 mod assertions;
 mod authorize;
+mod closed;
 mod devices;
 mod discovery;
 mod grants;

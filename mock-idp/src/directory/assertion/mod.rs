@@ -3,12 +3,13 @@
 
 mod jwt;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256};
 use aws_lc_rs::signature::{UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use self::jwt::Jwt;
+use super::Directory;
+use super::closed::{App, Certificate};
 use super::tenant::Tenant;
 use crate::clock::UnixTime;
 use crate::error::{Aadsts, Refusal};
@@ -19,7 +20,7 @@ use crate::origin::{Origin, host_of};
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What tokens of other identity providers are issued for.
-const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+pub(super) const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 
 /// How far a client's clock may be off.
 const SKEW_SECONDS: u64 = 300;
@@ -30,6 +31,7 @@ pub(crate) struct Recipient<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) tenant: Tenant,
     pub(crate) now: UnixTime,
+    pub(crate) directory: &'a Directory,
 }
 
 /// An assertion that was read, but not judged.
@@ -66,24 +68,26 @@ impl Assertion {
         issuer.starts_with("https://") || issuer.starts_with("http://")
     }
 
-    /// Judges the assertion of `client_id`, in a directory that knows no certificates: it is right
-    /// when the certificate it carries bears it out. An assertion that only names its certificate,
-    /// and one that another identity provider issued, cannot be verified here and is taken at its
-    /// word.
+    /// Judges the assertion of `client_id`. Where certificates are registered it must be signed
+    /// with one of them. In the open directory it is right when the certificate it carries bears
+    /// it out; one that only names its certificate is taken at its word there. What another
+    /// identity provider issued is never verified, because its keys are elsewhere: only its claims
+    /// are compared with the federated credentials registered.
     ///
     /// # Errors
     ///
     /// What Entra says to a wrong audience, time, name or signature.
     pub(crate) fn judge(&self, client_id: &str, recipient: &Recipient<'_>) -> Result<(), Refusal> {
         self.check_time(recipient.now)?;
+        let app = recipient.directory.app(client_id)?;
         if self.is_federated() {
-            return self.check_exchange();
+            return self.check_exchange(app);
         }
         self.check_names(client_id)?;
         if !self.0.audiences().iter().any(|aud| recipient.is(aud)) {
             return Err(Aadsts::ClientAssertionAudience.into());
         }
-        self.check_signature()
+        self.check_signature(app)
     }
 
     fn check_time(&self, now: UnixTime) -> Result<(), Refusal> {
@@ -99,14 +103,18 @@ impl Assertion {
         Ok(())
     }
 
-    fn check_exchange(&self) -> Result<(), Refusal> {
-        let for_exchange = |aud: &String| aud.eq_ignore_ascii_case(TOKEN_EXCHANGE);
-        if self.0.claims.sub.is_none() {
+    fn check_exchange(&self, app: Option<&App>) -> Result<(), Refusal> {
+        let claims = &self.0.claims;
+        let (Some(issuer), Some(subject)) = (&claims.iss, &claims.sub) else {
             return Err(Aadsts::TokenMalformed.into());
+        };
+        let audiences = self.0.audiences();
+        if let Some(app) = app {
+            return app.check_federated(issuer, subject, audiences);
         }
-        if !self.0.audiences().iter().any(for_exchange) {
-            let audience = self.0.audiences().first();
-            let audience = audience.map_or("", String::as_str);
+        let for_exchange = |aud: &String| aud.eq_ignore_ascii_case(TOKEN_EXCHANGE);
+        if !audiences.iter().any(for_exchange) {
+            let audience = audiences.first().map_or("", String::as_str);
             return Err(Refusal::new(Aadsts::FederatedAudience, &[audience]));
         }
         Ok(())
@@ -124,7 +132,7 @@ impl Assertion {
         }
     }
 
-    fn check_signature(&self) -> Result<(), Refusal> {
+    fn check_signature(&self, app: Option<&App>) -> Result<(), Refusal> {
         let invalid = |why| Refusal::new(Aadsts::ClientAssertionSignature, &[why]);
         let header = &self.0.header;
         let algorithm: &dyn VerificationAlgorithm = match header.alg.as_str() {
@@ -136,22 +144,25 @@ impl Assertion {
         if sha1.is_none() && sha256.is_none() {
             return Err(invalid("The key was not found: no thumbprint names it"));
         }
-        let Some(certificate) = header.certificate() else {
-            return Ok(());
+        let is_named = |known: &Certificate| {
+            sha1.as_ref().is_none_or(|named| *named == known.sha1)
+                && sha256.as_ref().is_none_or(|named| *named == known.sha256)
         };
-        let certificate = certificate.map_err(|()| invalid("x5c holds no certificate"))?;
-        let prints = [
-            (&digest::SHA1_FOR_LEGACY_USE_ONLY, sha1),
-            (&digest::SHA256, sha256),
-        ];
-        for (hash, named) in prints {
-            if named.is_some_and(|named| named != digest::digest(hash, &certificate).as_ref()) {
-                return Err(invalid(
-                    "The thumbprint is not that of the certificate in x5c",
-                ));
-            }
-        }
-        let (_, certificate) = X509Certificate::from_der(&certificate)
+        let carried = match (app, header.certificate()) {
+            // What it carries does not matter where certificates are registered.
+            (Some(_), _) => None,
+            (None, None) => return Ok(()),
+            (None, Some(der)) => Some(Certificate::new(
+                der.map_err(|()| invalid("x5c holds no certificate"))?,
+            )),
+        };
+        let candidates = app.map_or(carried.as_slice(), App::certificates);
+        let certificate = candidates
+            .iter()
+            .find(|known| is_named(known))
+            .ok_or_else(|| invalid("The key was not found by its thumbprint"))?;
+        let certificate = &certificate.der;
+        let (_, certificate) = X509Certificate::from_der(certificate)
             .map_err(|_| invalid("x5c holds no certificate"))?;
         let key = &certificate.public_key().subject_public_key.data;
         UnparsedPublicKey::new(algorithm, key)
@@ -177,7 +188,7 @@ impl Recipient<'_> {
         let path = path.trim_end_matches('/').to_ascii_lowercase();
         let (tenant, endpoint) = path.split_once('/').unwrap_or((&path, ""));
         let endpoints = ["oauth2/v2.0/token", "oauth2/token", "v2.0", ""];
-        is_here && Tenant::parse(tenant) == Some(self.tenant) && endpoints.contains(&endpoint)
+        is_here && self.directory.tenant(tenant) == Ok(self.tenant) && endpoints.contains(&endpoint)
     }
 }
 
@@ -196,6 +207,7 @@ mod tests {
             origin: &Origin::of(&parts).unwrap(),
             tenant: Tenant::parse("contoso.com").unwrap(),
             now: Clock::system().now(),
+            directory: &Directory::Open,
         };
         for audience in [
             "https://localhost:8443/contoso.com/oauth2/v2.0/token",

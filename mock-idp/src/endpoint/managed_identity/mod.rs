@@ -173,6 +173,8 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         application: &application,
         scopes: &scopes,
         validity,
+        roles: Vec::new(),
+        groups: &[],
     };
     let claims = Claims::for_application(Version::V1, &issue, Opaque::draw(&idp.ids));
     let access_token = idp.signer.sign(claims).await.map_err(|error| {
