@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,7 +85,7 @@ struct RunArgs {
     #[arg(long, default_value = "text", value_enum)]
     format: Format,
     /// Serve Prometheus metrics at /metrics while the scenario runs.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     metrics_addr: Option<SocketAddr>,
     /// How to show progress on stderr.
     #[arg(long, default_value = "auto", value_enum)]
@@ -100,6 +100,14 @@ struct OverrideArgs {
     /// Change one value of the scenario, such as duration=2s; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+}
+
+/// An address to listen at; of a name's several, the first.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    found
+        .next()
+        .ok_or_else(|| "the name has no address".to_owned())
 }
 
 impl From<OverrideArgs> for Overrides {

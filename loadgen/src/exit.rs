@@ -68,6 +68,15 @@ impl Failure {
         }
     }
 
+    /// Stopped by a signal before there was anything to report.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            message: "stopped before the first arrival: there is nothing to report".to_owned(),
+            hint: None,
+        }
+    }
+
     /// A mistake of this program.
     pub fn internal(message: impl Into<String>) -> Self {
         Self {

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use parking_lot::Mutex;
 use serde::Deserialize;
+use token_cache::freshness::EXPIRY_BUFFER;
 use token_cache::{Scopes, Secret, Timestamp};
+use token_client::TokenSource;
 
 use crate::report::model;
 
@@ -22,6 +26,8 @@ pub struct Oracle {
     /// Claims of tokens already verified; `None` for those that are not the
     /// provider's. Each distinct token is verified once.
     seen: Mutex<HashMap<Secret, Option<Arc<Claims>>>>,
+    /// The slowest answer of the token endpoint so far, in milliseconds.
+    slowest_answer_ms: AtomicU64,
 }
 
 /// Whom and what a token must be for.
@@ -47,7 +53,8 @@ pub enum Finding {
     Right,
     /// Another tenant's, application's, user's or resource's.
     WrongToken,
-    /// Past its expiry when it was returned.
+    /// Past its expiry when it was returned; from a cache, already inside the
+    /// five-minute buffer.
     Expired,
     /// Without a scope that was asked for.
     UnderScoped,
@@ -97,22 +104,50 @@ impl Oracle {
         Ok(Self {
             keys,
             seen: Mutex::default(),
+            slowest_answer_ms: AtomicU64::new(0),
         })
     }
 
-    /// Whether `token`, returned at `now`, is what was asked for.
-    pub fn check(&self, token: &Secret, expected: &Expectation<'_>, now: Timestamp) -> Finding {
+    /// Whether `token`, returned at `now` from `source`, is what was asked for.
+    pub fn check(
+        &self,
+        token: &Secret,
+        expected: &Expectation<'_>,
+        source: TokenSource,
+        now: Timestamp,
+    ) -> Finding {
         let Some(claims) = self.claims(token) else {
             return Finding::NotIssued;
         };
         if !claims.are_for(expected) {
             Finding::WrongToken
-        } else if claims.exp <= now.unix_seconds() {
+        } else if claims.exp <= self.must_outlive(source, now).unix_seconds() {
             Finding::Expired
         } else if !Scopes::parse(&claims.scp).cover(&Scopes::parse(expected.scopes)) {
             Finding::UnderScoped
         } else {
             Finding::Right
+        }
+    }
+
+    /// The token endpoint took this long to answer.
+    pub fn note_answer(&self, took: Duration) {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.slowest_answer_ms.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// The moment a token must outlive to be rightly served at `now`. From a
+    /// cache it must be out of the five-minute buffer; but a client counts a
+    /// lifetime from the answer, and the token says its end in whole seconds
+    /// from when it was signed, so it gets that much grace.
+    fn must_outlive(&self, source: TokenSource, now: Timestamp) -> Timestamp {
+        match source {
+            TokenSource::IdentityProvider => now,
+            TokenSource::Cache => {
+                let waited = self.slowest_answer_ms.load(Ordering::Relaxed);
+                let grace = Duration::from_millis(waited.saturating_add(2_000));
+                now.plus(EXPIRY_BUFFER.saturating_sub(grace))
+            }
         }
     }
 
@@ -174,3 +209,6 @@ impl std::fmt::Debug for Oracle {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

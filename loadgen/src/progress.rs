@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::real::Run;
+use crate::record::Tally;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -72,25 +73,23 @@ impl Drop for Shown {
 }
 
 fn line(run: &Run, elapsed: Duration) -> String {
-    let recorded = run.recorder.recorded();
-    let (mut ok, mut hits, mut errors) = (0, 0, 0);
-    for flow in &recorded.flows {
-        ok += flow.ok();
-        hits += flow.count(|how| how.0 == "cache");
-        errors += flow.failures() + flow.timeouts;
-    }
-    let ratio = if ok == 0 {
+    let Tally {
+        offered,
+        dropped,
+        tokens,
+        hits,
+        errors,
+    } = run.recorder.tally();
+    let ratio = if tokens == 0 {
         "-".to_owned()
     } else {
-        format!("{:.3}", hits as f64 / ok as f64)
+        format!("{:.3}", hits as f64 / tokens as f64)
     };
     format!(
-        "{:>4.0}s of {:.0}s  offered {}  acquired {ok}  hit ratio {ratio}  errors {errors}  \
-         dropped {}  in flight {}",
+        "{:>4.0}s of {:.0}s  offered {offered}  tokens {tokens}  hit ratio {ratio}  \
+         errors {errors}  dropped {dropped}  in flight {}",
         elapsed.as_secs_f64(),
         run.plan.duration.as_secs_f64(),
-        recorded.offered,
-        recorded.dropped,
         run.in_flight(),
     )
 }

@@ -20,8 +20,10 @@ pub struct Scrape<'a> {
     pub cache: Cache,
     /// Operations under way.
     pub in_flight: usize,
-    /// Unix seconds.
+    /// When the caches started, Unix seconds.
     pub started_at: f64,
+    /// When the first arrival fell due, Unix seconds; zero before.
+    pub began_at: f64,
 }
 
 /// Every successful way an acquisition can go, so that each series is there,
@@ -140,7 +142,7 @@ impl Scrape<'_> {
                 .count(&["expired_served"], oracle.expired_served)
                 .count(&["under_scoped"], oracle.under_scoped)
                 .count(&["not_issued"], oracle.not_issued),
-            Family::of(&metric::LOADGEN_RUN_START).value(&[], self.started_at),
+            Family::of(&metric::LOADGEN_RUN_START).value(&[], self.began_at),
             Family::of(&metric::LOADGEN_RUN_INFO)
                 .count(&[&self.plan.name, &self.plan.hash, &seed], 1),
         ]
@@ -157,3 +159,6 @@ fn fold(metric: &Metric, times: &Times) -> HistogramSample {
         Kind::Counter | Kind::Gauge => times.fold(&[]),
     }
 }
+
+#[cfg(test)]
+mod tests;

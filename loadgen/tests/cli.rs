@@ -25,7 +25,7 @@ fn refuses(files: &[(&str, &str)], arguments: &[&str], code: i32, expected: &str
     for (name, content) in files {
         lab.write(name, content);
     }
-    let ended = lab.run(arguments);
+    let ended = lab.start(arguments).end();
     assert_eq!(ended.stderr, expected, "{arguments:?}");
     assert_eq!(ended.code, Some(code), "{arguments:?}");
     assert_eq!(ended.stdout, "", "{arguments:?}");
@@ -38,7 +38,7 @@ fn refuses_with(files: &[(&str, &str)], arguments: &[&str], code: i32, parts: &[
     for (name, content) in files {
         lab.write(name, content);
     }
-    let ended = lab.run(arguments);
+    let ended = lab.start(arguments).end();
     let mut rest = ended.stderr.as_str();
     for part in parts {
         let Some((_, after)) = rest.split_once(part) else {
@@ -147,7 +147,7 @@ fn a_scenario_that_cannot_be_read_is_named() {
         );
         let lab = Lab::new();
         lab.write("x.yaml", [0xff, 0xfe, 0x00]);
-        let ended = lab.run(&[verb, "x.yaml"]);
+        let ended = lab.start(&[verb, "x.yaml"]).end();
         assert_eq!(ended.code, Some(2));
         assert!(ended.stderr.contains("--> x.yaml:1:1"), "{ended:?}");
     }
@@ -272,7 +272,7 @@ fn a_ca_that_cannot_be_used_is_an_environment_error() {
 
 #[test]
 fn the_schema_is_json_and_describes_the_shipped_scenario() {
-    let ended = Lab::new().run(&["schema"]);
+    let ended = Lab::new().start(&["schema"]).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let schema: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     for section in [
@@ -293,7 +293,7 @@ fn validate_sums_up_the_good_and_reports_the_bad() {
     let lab = Lab::new();
     lab.write("good.yaml", SMALLEST);
     lab.write("bad.yaml", SMALLEST.replace("50/s", "50"));
-    let good = lab.run(&["validate", "good.yaml"]);
+    let good = lab.start(&["validate", "good.yaml"]).end();
     let summary = "\
 ok: good.yaml
     good: about 10 arrivals in 200ms, seed 42, 0 thresholds
@@ -302,19 +302,21 @@ ok: good.yaml
     assert_eq!((good.code, good.stderr.as_str()), (Some(0), ""));
     assert_eq!(good.stdout, summary);
 
-    let both = lab.run(&["validate", "bad.yaml", "good.yaml"]);
+    let both = lab.start(&["validate", "bad.yaml", "good.yaml"]).end();
     assert_eq!(both.code, Some(2));
     assert_eq!(both.stdout, summary, "a bad scenario hides no good one");
     assert!(both.stderr.contains("--> bad.yaml:4:39"), "{both:?}");
 
-    let overridden = lab.run(&[
-        "validate",
-        "good.yaml",
-        "--seed",
-        "7",
-        "--set",
-        "duration=1s",
-    ]);
+    let overridden = lab
+        .start(&[
+            "validate",
+            "good.yaml",
+            "--seed",
+            "7",
+            "--set",
+            "duration=1s",
+        ])
+        .end();
     assert!(
         overridden
             .stdout
@@ -326,7 +328,7 @@ ok: good.yaml
 fn help_has_examples_that_the_program_takes_and_the_exit_codes() {
     let lab = Lab::new();
     for verb in ["run", "validate", "schema"] {
-        let help = lab.run(&[verb, "--help"]);
+        let help = lab.start(&[verb, "--help"]).end();
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{verb}");
         let examples = help.stdout.lines().filter_map(|line| {
             let line = line.strip_prefix("  loadgen ")?;
@@ -346,7 +348,7 @@ fn help_has_examples_that_the_program_takes_and_the_exit_codes() {
             help.stdout
         );
     }
-    let help = lab.run(&["--help"]).stdout;
+    let help = lab.start(&["--help"]).end().stdout;
     for line in [
         "Exit codes:",
         "  0    pass",
@@ -362,7 +364,7 @@ fn help_has_examples_that_the_program_takes_and_the_exit_codes() {
     ] {
         assert!(help.contains(line), "no `{line}`: {help}");
     }
-    let version = lab.run(&["--version"]);
+    let version = lab.start(&["--version"]).end();
     assert_eq!(
         version.stdout,
         concat!("loadgen ", env!("CARGO_PKG_VERSION"), "\n")
@@ -373,21 +375,25 @@ fn help_has_examples_that_the_program_takes_and_the_exit_codes() {
 fn stdout_is_the_report_and_nothing_else() {
     let lab = Lab::new();
     lab.write("x.yaml", SMALLEST);
-    let text = lab.run(&[
-        "run",
-        "x.yaml",
-        "--log",
-        "debug",
-        "--progress",
-        "line",
-        "--out",
-        "out",
-    ]);
+    let text = lab
+        .start(&[
+            "run",
+            "x.yaml",
+            "--log",
+            "debug",
+            "--progress",
+            "line",
+            "--out",
+            "out",
+        ])
+        .end();
     let written = std::fs::read_to_string(lab.path("out/report.txt")).unwrap();
     assert_eq!(text.stdout, written);
     assert!(!text.stderr.contains("WHERE TOKENS CAME FROM"), "{text:?}");
 
-    let json = lab.run(&["run", "x.yaml", "--format", "json", "--out", "again"]);
+    let json = lab
+        .start(&["run", "x.yaml", "--format", "json", "--out", "again"])
+        .end();
     let written = std::fs::read_to_string(lab.path("again/report.json")).unwrap();
     assert_eq!(json.stdout, written + "\n");
     let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
@@ -406,9 +412,11 @@ fn logs_go_to_stderr_at_the_level_and_in_the_form_asked_for() {
         "--progress",
         "none",
     ];
-    let quiet = lab.run(&serve);
+    let quiet = lab.start(&serve).end();
     assert!(!quiet.stderr.contains("serving metrics"), "{quiet:?}");
-    let json = lab.run(&[&serve[..], &["--log", "info", "--log-format", "json"]].concat());
+    let json = lab
+        .start(&[&serve[..], &["--log", "info", "--log-format", "json"]].concat())
+        .end();
     let events: Vec<serde_json::Value> = json
         .stderr
         .lines()
@@ -468,6 +476,6 @@ fn a_full_disk_behind_stdout_is_an_environment_error() {
 #[test]
 fn the_shipped_scenario_validates() {
     let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/quickstart.yaml");
-    let ended = Lab::new().run(&["validate", quickstart]);
+    let ended = Lab::new().start(&["validate", quickstart]).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }

@@ -18,6 +18,11 @@ impl UnixTime {
         self.0.as_secs()
     }
 
+    /// Rounded down to the second, as tokens say it.
+    pub(crate) fn whole_seconds(self) -> Self {
+        Self(Duration::from_secs(self.as_seconds()))
+    }
+
     pub(crate) fn plus(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time))
     }

@@ -22,9 +22,9 @@ use crate::policy::{L2Touch, Policy, StaleL1};
 use crate::schema;
 use crate::store::{Expiration, Store, StoreFuture};
 
-/// Writers of one partition take turns; those of different ones seldom share a
-/// lane.
-const WRITE_LANES: usize = 64;
+/// Writers of one partition take turns in its lane; with this many, those of
+/// different partitions seldom share one.
+const LANES: usize = 1_024;
 
 /// A cache of partitions: L1, L2, both, or neither.
 pub struct TokenCache {
@@ -34,7 +34,49 @@ pub struct TokenCache {
     policy: Policy,
     clock: Clock,
     events: Arc<dyn CacheEvents>,
-    write_lanes: Box<[Mutex<()>]>,
+    lanes: Box<[Lane]>,
+}
+
+/// Keeps what happens to a partition in order.
+#[derive(Default)]
+struct Lane {
+    /// Held from reading a partition to having written it.
+    turn: Mutex<()>,
+    /// Rises when a write begins and when it ends, so it is odd meanwhile. A
+    /// blob that was read from L2 while it changed is too old to put into L1.
+    version: parking_lot::Mutex<u64>,
+}
+
+/// A write under way; the lane's version rises again when it ends, even if its
+/// future is dropped.
+struct Writing<'a>(&'a Lane);
+
+impl Lane {
+    fn begin_write(&self, change_l1: impl FnOnce()) -> Writing<'_> {
+        let mut version = self.version.lock();
+        *version += 1;
+        change_l1();
+        Writing(self)
+    }
+
+    /// The version, if no write is under way.
+    fn settled(&self) -> Option<u64> {
+        Some(*self.version.lock()).filter(|version| version.is_multiple_of(2))
+    }
+
+    /// Changes L1 if no write has begun since `version` was read.
+    fn if_still(&self, version: u64, change_l1: impl FnOnce()) {
+        let current = self.version.lock();
+        if *current == version {
+            change_l1();
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        *self.0.version.lock() += 1;
+    }
 }
 
 /// How a cache is set up.
@@ -115,7 +157,7 @@ impl TokenCache {
             policy: options.policy,
             clock: options.clock,
             events: options.events,
-            write_lanes: (0..WRITE_LANES).map(|_| Mutex::new(())).collect(),
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
         }
     }
 
@@ -159,15 +201,19 @@ impl TokenCache {
         Some(partition)
     }
 
-    /// Reads `key` from L2 alone and back-propagates what it finds to L1.
+    /// Reads `key` from L2 alone and back-propagates what it finds to L1, unless
+    /// a write came between: that one knows better.
     pub async fn read_l2(&self, key: &PartitionKey) -> Read {
+        let lane = self.lane(key);
+        let version = lane.settled();
         let Some(partition) = self.fetch_l2(key).await else {
             return Read::NOTHING;
         };
-        if let Some(l1) = &self.l1 {
+        if let (Some(l1), Some(version)) = (&self.l1, version) {
             // MSAL's adapter gives a back-propagated entry no expiry: the
             // tokens in it carry theirs.
-            l1.put(key.clone(), Arc::clone(&partition), None);
+            let put = || l1.put(key.clone(), Arc::clone(&partition), None);
+            lane.if_still(version, put);
         }
         Read {
             partition: Some(partition),
@@ -194,9 +240,7 @@ impl TokenCache {
         key: &PartitionKey,
         change: impl FnOnce(&Partition) -> Partition + Send,
     ) -> Arc<Partition> {
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        let lane = usize::try_from(hasher.hash_one(key) % WRITE_LANES as u64).unwrap_or(0);
-        let _turn = self.write_lanes[lane].lock().await;
+        let _turn = self.lane(key).turn.lock().await;
         let current = self.read_to_change(key).await.unwrap_or_default();
         let next = Arc::new(change(&current));
         self.write(key, &next).await;
@@ -235,12 +279,14 @@ impl TokenCache {
     async fn write(&self, key: &PartitionKey, partition: &Arc<Partition>) {
         let now = self.clock.now();
         if !partition.has_tokens(now) {
-            return self.remove(key).await;
+            return self.clear(key).await;
         }
         let expires_at = partition.suggested_expiry(now);
-        if let Some(l1) = &self.l1 {
-            l1.put(key.clone(), Arc::clone(partition), expires_at);
-        }
+        let _writing = self.lane(key).begin_write(|| {
+            if let Some(l1) = &self.l1 {
+                l1.put(key.clone(), Arc::clone(partition), expires_at);
+            }
+        });
         if let Some(l2) = &self.l2 {
             let blob = Bytes::from(schema::write(partition));
             let expiration = Expiration {
@@ -254,13 +300,26 @@ impl TokenCache {
 
     /// Removes the partition under `key` from both layers.
     pub async fn remove(&self, key: &PartitionKey) {
-        if let Some(l1) = &self.l1 {
-            l1.remove(key);
-        }
+        let _turn = self.lane(key).turn.lock().await;
+        self.clear(key).await;
+    }
+
+    async fn clear(&self, key: &PartitionKey) {
+        let _writing = self.lane(key).begin_write(|| {
+            if let Some(l1) = &self.l1 {
+                l1.remove(key);
+            }
+        });
         if let Some(l2) = &self.l2 {
             self.attempt(L2Operation::Remove, l2.remove(&key.to_string()))
                 .await;
         }
+    }
+
+    fn lane(&self, key: &PartitionKey) -> &Lane {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let hash = hasher.hash_one(key) % LANES as u64;
+        &self.lanes[usize::try_from(hash).unwrap_or(0)]
     }
 
     /// Waits for an L2 operation; a failure is told and swallowed.

@@ -30,6 +30,12 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
+    /// Rounded down to the second, as it is written.
+    #[must_use]
+    pub const fn whole_seconds(self) -> Self {
+        Self::from_unix_seconds(self.unix_seconds())
+    }
+
     /// This much later, saturating.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::error::CacheError;
 use crate::freshness::{EXPIRY_BUFFER, is_fresh};
 use crate::item::{
-    AccessToken, Account, AppMetadata, IdToken, RefreshToken, TokenType, UnknownMembers,
+    AccessToken, Account, AppMetadata, CredentialType, IdToken, RefreshToken, TokenType,
+    UnknownMembers,
 };
 use crate::key::{AssertionHash, Environment, HomeAccountId, ItemKey};
 use crate::scope::Scopes;
@@ -105,13 +106,18 @@ impl Partition {
         now: Timestamp,
     ) -> Result<Lookup, CacheError> {
         let preferred = query.environment.preferred_cache();
-        let mut fitting = Fitting::None;
-        let mut in_preferred = Fitting::None;
+        let (mut in_preferred, mut in_alias) = (Fitting::None, Fitting::None);
+        let mut any_in_preferred = false;
         let mut consider = |token: &Arc<AccessToken>| {
             if answers(token, query) {
-                if token.environment.eq_ignore_ascii_case(preferred) {
-                    in_preferred.add(token);
-                } else {
+                let here = token.environment.eq_ignore_ascii_case(preferred);
+                any_in_preferred |= here;
+                if token.client_id.eq_ignore_ascii_case(query.client_id) {
+                    let fitting = if here {
+                        &mut in_preferred
+                    } else {
+                        &mut in_alias
+                    };
                     fitting.add(token);
                 }
             }
@@ -123,14 +129,18 @@ impl Partition {
             }
             _ => self.access_tokens.values().for_each(&mut consider),
         }
-        // Entries under the preferred host hide those under its aliases.
-        let chosen = match in_preferred {
-            Fitting::None => fitting,
-            preferred => preferred,
+        // Entries under the preferred host hide those under its aliases, even
+        // those of another application: MSAL looks at the client id later.
+        let chosen = if any_in_preferred {
+            in_preferred
+        } else {
+            in_alias
         };
         match chosen {
             Fitting::None => Ok(Lookup::Missing),
-            Fitting::One(token) if is_fresh(token.expires_on, now) => Ok(Lookup::Found(token)),
+            Fitting::One(token) if token.kid.is_none() && is_fresh(token.expires_on, now) => {
+                Ok(Lookup::Found(token))
+            }
             Fitting::One(_) => Ok(Lookup::Expired),
             Fitting::Several(count) => Err(CacheError::MultipleMatchingTokens { count }),
         }
@@ -287,8 +297,8 @@ impl Fitting {
     }
 }
 
-/// MSAL's filters 1 to 5; expiry is judged afterwards, since it tells `Expired`
-/// from `Missing`.
+/// MSAL's filters 1 to 4 and 6. The client id comes after the choice of host;
+/// key id and expiry are judged last, since they tell `Expired` from `Missing`.
 fn answers(token: &AccessToken, query: &Query<'_>) -> bool {
     let is_theirs = match query.subject {
         Subject::Application => true,
@@ -307,8 +317,8 @@ fn answers(token: &AccessToken, query: &Query<'_>) -> bool {
             .is_none_or(|tenant| token.realm.eq_ignore_ascii_case(tenant))
         && token.token_type == *query.token_type
         && token.target.cover(query.scopes)
+        && token.credential_type == CredentialType::AccessToken
         && query.environment.contains(&token.environment)
-        && token.client_id.eq_ignore_ascii_case(query.client_id)
 }
 
 /// Whether saving `new` deletes `old`.
@@ -320,6 +330,7 @@ fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Environment) ->
         (None, Some(_)) => false,
     };
     same_owner
+        && old.credential_type == new.credential_type
         && old.client_id.eq_ignore_ascii_case(&new.client_id)
         && environment.contains(&old.environment)
         && old.token_type == new.token_type

@@ -17,6 +17,7 @@ use token_cache::{
 #[derive(Debug)]
 struct Watched {
     store: MemoryStore,
+    round_trip: Mutex<Duration>,
     asked: Mutex<Vec<&'static str>>,
     down: Mutex<bool>,
 }
@@ -25,6 +26,7 @@ impl Watched {
     fn new(clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             store: MemoryStore::new(1_000_000, clock),
+            round_trip: Mutex::default(),
             asked: Mutex::default(),
             down: Mutex::new(false),
         })
@@ -34,31 +36,44 @@ impl Watched {
         std::mem::take(&mut *self.asked.lock()).join(" ")
     }
 
+    /// Notes the operation, reads the store's answer at once, and hands it
+    /// over, or does the work, after the round trip.
     fn pass<'a, T: Send + 'a>(
         &'a self,
         what: &'static str,
-        work: StoreFuture<'a, T>,
+        work: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
         self.asked.lock().push(what);
         if *self.down.lock() {
             return Box::pin(async { Err(StoreError::new("down")) });
         }
-        work
+        let round_trip = *self.round_trip.lock();
+        if what == "get" {
+            let answer = work();
+            return Box::pin(async move {
+                tokio::time::sleep(round_trip).await;
+                answer.await
+            });
+        }
+        Box::pin(async move {
+            tokio::time::sleep(round_trip).await;
+            work().await
+        })
     }
 }
 
 impl Store for Watched {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
-        self.pass("get", self.store.get(key))
+        self.pass("get", move || self.store.get(key))
     }
     fn set<'a>(&'a self, key: &'a str, blob: Bytes, expiration: Expiration) -> StoreFuture<'a, ()> {
-        self.pass("set", self.store.set(key, blob, expiration))
+        self.pass("set", move || self.store.set(key, blob, expiration))
     }
     fn refresh<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.pass("refresh", self.store.refresh(key))
+        self.pass("refresh", move || self.store.refresh(key))
     }
     fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.pass("remove", self.store.remove(key))
+        self.pass("remove", move || self.store.remove(key))
     }
 }
 
@@ -123,6 +138,7 @@ impl Lab {
             cached_at: now,
             expires_on: now.plus(lifetime),
             extended_expires_on: None,
+            kid: None,
             token_type: TokenType::Bearer,
             refresh_on: None,
             ext_expires_on: None,
@@ -292,4 +308,73 @@ async fn c2_changes_made_at_once_in_one_instance_are_all_kept() {
         .collect();
     futures_util::future::join_all(scopes.iter().map(|scope| lab.put(&cache, scope, HOUR))).await;
     assert_eq!(tokens(&cache).await, (CacheLevel::L1, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_l2_had_before_a_write_never_replaces_what_the_write_put_into_l1() {
+    for policy in [Policy::RECOMMENDED, Policy::MSAL_NET] {
+        let lab = Lab::new();
+        let (one, two) = (lab.instance(policy), lab.instance(policy));
+        lab.put(&one, "A", HOUR).await;
+        *lab.store.round_trip.lock() = Duration::from_millis(10);
+        // The second instance writes `B` and, while that is on its way to L2,
+        // another of its requests reads what L2 has.
+        let key = key();
+        let (later, (), read) = tokio::join!(
+            async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                two.peek_l1(key.borrowed(), lab.clock.now())
+            },
+            lab.put(&two, "B", HOUR),
+            async {
+                tokio::time::sleep(Duration::from_millis(15)).await;
+                // Back before the write is.
+                *lab.store.round_trip.lock() = Duration::from_millis(2);
+                two.read_l2(&key).await
+            },
+        );
+        let before = read.partition.expect("L2 has `A`").access_token_count();
+        assert_eq!(before, 1, "the read came before the write: {policy:?}");
+        let held = later.expect("a partition").access_token_count();
+        assert_eq!(held, 2, "{policy:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_partition_is_not_put_back_by_a_read_that_began_before() {
+    let lab = Lab::new();
+    let (one, two) = (
+        lab.instance(Policy::RECOMMENDED),
+        lab.instance(Policy::RECOMMENDED),
+    );
+    lab.put(&one, "A", HOUR).await;
+    *lab.store.round_trip.lock() = Duration::from_millis(10);
+    let key = key();
+    tokio::join!(two.read_l2(&key), async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        two.remove(&key).await;
+    });
+    assert!(two.peek_l1(key.borrowed(), lab.clock.now()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_different_partitions_do_not_wait_for_each_other() {
+    let lab = Lab::new();
+    let cache = lab.instance(Policy::RECOMMENDED);
+    *lab.store.round_trip.lock() = Duration::from_millis(10);
+    let keys: Vec<_> = (0..20)
+        .map(|number| PartitionKey::Application {
+            client_id: "client".into(),
+            tenant_id: format!("tenant{number}").into(),
+        })
+        .collect();
+    let began = tokio::time::Instant::now();
+    futures_util::future::join_all(keys.iter().map(|key| cache.update(key, Partition::clone)))
+        .await;
+    // One read and one removal each; twenty in turn would take 400 ms.
+    assert!(
+        began.elapsed() <= Duration::from_millis(60),
+        "{:?}",
+        began.elapsed()
+    );
 }

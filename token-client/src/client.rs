@@ -143,9 +143,15 @@ impl Client {
             }
         }
         let in_l1 = started.elapsed();
-        let key = key.map(PartitionKeyRef::to_owned);
-        let (fetch, role) = self.fetch(request, key, seen).await;
-        fetch.into_result(started, in_l1, role)
+        let owned = key.map(PartitionKeyRef::to_owned);
+        let (fetch, role) = self.fetch(request, owned, seen).await;
+        match role {
+            Role::Leader => fetch.into_leaders_result(started, in_l1),
+            Role::Waiter => {
+                let cached = key.and_then(|key| shared.look_after_waiting(request, key));
+                fetch.into_waiters_result(started, in_l1, cached)
+            }
+        }
     }
 
     /// Runs a fetch, or waits for one under way, as the policy says.

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use crate::client::{AcquireRequest, Shared};
 use crate::error::{AcquireError, ErrorKind};
-use crate::flight::Role;
 use crate::flow::Flow;
 use crate::idp::{RequestError, TokenRequest, TokenResponse};
 use crate::response::receive;
@@ -107,6 +106,19 @@ impl Shared {
         }
         seen.partition = Some(partition);
         Ok(found)
+    }
+
+    /// What L1 holds for a caller that has waited for another's fetch. One that
+    /// asked for a new token takes the fetch's own result.
+    pub(crate) fn look_after_waiting(
+        &self,
+        request: &AcquireRequest,
+        key: PartitionKeyRef<'_>,
+    ) -> Option<Answer> {
+        let now = self.cache.clock().now();
+        let partition = self.cache.peek_l1(key, now)?;
+        self.look(request, partition, now, &mut Seen::nothing(request))
+            .ok()?
     }
 
     /// Gets the token from L2, else from the provider.
@@ -302,39 +314,62 @@ impl Fetch {
         }
     }
 
-    /// What the fetch means for one caller. A waiter is served from memory and
-    /// accounts for no request: that is the leader's.
-    pub(crate) fn into_result(
+    /// What the fetch means for the caller that began it.
+    pub(crate) fn into_leaders_result(
         self,
         started: Instant,
         in_l1: Duration,
-        role: Role,
     ) -> Result<AuthenticationResult, AcquireError> {
-        let metadata = match role {
-            Role::Leader => ResultMetadata {
-                token_source: match self.level {
-                    CacheLevel::None => TokenSource::IdentityProvider,
-                    CacheLevel::L1 | CacheLevel::L2 => TokenSource::Cache,
-                },
-                cache_level: self.level,
-                cache_refresh_reason: self.reason,
-                duration_total: started.elapsed(),
-                duration_in_cache: in_l1 + self.in_cache,
-                duration_in_http: self.in_http,
-                coalesced: false,
-                token_requests: self.token_requests,
-            },
-            Role::Waiter => ResultMetadata {
-                token_source: TokenSource::Cache,
-                cache_level: CacheLevel::L1,
-                cache_refresh_reason: CacheRefreshReason::NotApplicable,
-                duration_total: started.elapsed(),
-                duration_in_cache: in_l1,
-                duration_in_http: None,
-                coalesced: true,
-                token_requests: TokenRequests::default(),
-            },
+        let metadata = ResultMetadata {
+            token_source: self.source(),
+            cache_level: self.level,
+            cache_refresh_reason: self.reason,
+            duration_total: started.elapsed(),
+            duration_in_cache: in_l1 + self.in_cache,
+            duration_in_http: self.in_http,
+            coalesced: false,
+            token_requests: self.token_requests,
         };
+        self.with(metadata)
+    }
+
+    /// What the fetch means for a caller that waited for it. The request is on
+    /// the leader's account. Where the cache now holds the token, the caller is
+    /// served from it, as MSAL serves those who queue for a managed identity;
+    /// where it does not, from wherever the leader was.
+    pub(crate) fn into_waiters_result(
+        self,
+        started: Instant,
+        in_l1: Duration,
+        cached: Option<Answer>,
+    ) -> Result<AuthenticationResult, AcquireError> {
+        let mut metadata = ResultMetadata {
+            token_source: self.source(),
+            cache_level: self.level,
+            cache_refresh_reason: self.reason,
+            duration_total: started.elapsed(),
+            duration_in_cache: in_l1,
+            duration_in_http: None,
+            coalesced: true,
+            token_requests: TokenRequests::default(),
+        };
+        if let Some(answer) = cached {
+            metadata.token_source = TokenSource::Cache;
+            metadata.cache_level = CacheLevel::L1;
+            metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
+            return Ok(answer.with(metadata));
+        }
+        self.with(metadata)
+    }
+
+    fn source(&self) -> TokenSource {
+        match self.level {
+            CacheLevel::None => TokenSource::IdentityProvider,
+            CacheLevel::L1 | CacheLevel::L2 => TokenSource::Cache,
+        }
+    }
+
+    fn with(self, metadata: ResultMetadata) -> Result<AuthenticationResult, AcquireError> {
         match self.answer {
             Ok(answer) => Ok(answer.with(metadata)),
             Err(kind) => Err(AcquireError::new(kind, metadata)),

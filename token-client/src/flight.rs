@@ -5,6 +5,7 @@
 //! callers that each try again.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 /// The fetches under way, by key.
 pub(crate) struct Flights<K, T> {
@@ -47,28 +49,36 @@ where
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let (flight, role) = {
-            let mut running = self.running.lock();
-            if let Some(flight) = running.get(&key) {
-                (flight.clone(), Role::Waiter)
-            } else {
-                let landing = Landing {
-                    running: Arc::clone(&self.running),
-                    key: key.clone(),
-                };
-                let fetch = fetch();
-                // The lock is held until the flight is listed, so its landing,
-                // however soon, comes after.
-                let task = tokio::spawn(async move {
-                    let _landing = landing;
-                    fetch.await
-                });
-                let flight = async move { task.await.ok() }.boxed().shared();
-                running.insert(key, flight.clone());
-                (flight, Role::Leader)
+        let (sender, receiver) = oneshot::channel();
+        let (flight, role) = match self.running.lock().entry(key.clone()) {
+            Entry::Occupied(under_way) => (under_way.get().clone(), Role::Waiter),
+            Entry::Vacant(free) => {
+                let flight = async move { receiver.await.ok() }.boxed().shared();
+                (free.insert(flight).clone(), Role::Leader)
             }
         };
+        if role == Role::Leader {
+            self.take_off(key, fetch(), sender);
+        }
         (flight.await, role)
+    }
+
+    fn take_off<F>(&self, key: K, fetch: F, sender: oneshot::Sender<T>)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        // The list is not locked here: a runtime that is stopping drops the task,
+        // and with it the landing, before `spawn` returns.
+        let landing = Landing {
+            running: Arc::clone(&self.running),
+            key,
+        };
+        tokio::spawn(async move {
+            let result = fetch.await;
+            // Off the list before anyone hears: who comes now begins anew.
+            drop(landing);
+            let _ = sender.send(result);
+        });
     }
 }
 
@@ -167,6 +177,31 @@ mod tests {
         let (outcome, role) = source.get("a", false).await;
         assert_eq!((outcome, role), (Some(Ok(1)), Role::Waiter));
         assert_eq!(source.fetches.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_flight_that_begins_while_the_runtime_stops_lands_and_blocks_nobody() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let (done, ended) = std::sync::mpsc::channel();
+        let (begun, beginning) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let flights: Flights<&str, u32> = Flights::new();
+            begun.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(200));
+            flights.join("a", || async { 1 }).await;
+        });
+        beginning.recv().unwrap();
+        std::thread::spawn(move || {
+            drop(runtime);
+            done.send(()).unwrap();
+        });
+        assert!(
+            ended.recv_timeout(Duration::from_secs(5)).is_ok(),
+            "the runtime stops"
+        );
     }
 
     #[tokio::test(start_paused = true)]

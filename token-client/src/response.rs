@@ -63,7 +63,10 @@ pub(crate) fn receive(
             .and_then(|claims| claims.tid.clone())
             .unwrap_or_else(|| Arc::clone(&request.tenant_id))
     };
-    let extended_expires_on = response.ext_expires_in.map(|lifetime| now.plus(lifetime));
+    // Whole seconds, as blobs have them: who reads the token from L2 must judge
+    // it as who got it does.
+    let after = |lifetime| now.plus(lifetime).whole_seconds();
+    let extended_expires_on = response.ext_expires_in.map(after);
     let access_token = Arc::new(AccessToken {
         unknown: UnknownMembers::new(),
         home_account_id: home_account_id.as_ref().map(|id| id.as_str().into()),
@@ -74,11 +77,12 @@ pub(crate) fn receive(
         realm: Arc::clone(&realm),
         target: response.scope.unwrap_or_else(|| request.scopes.clone()),
         user_assertion_hash: assertion_hash(&request.flow),
-        cached_at: now,
-        expires_on: now.plus(response.expires_in),
+        cached_at: now.whole_seconds(),
+        expires_on: after(response.expires_in),
         extended_expires_on,
+        kid: None,
         token_type: response.token_type,
-        refresh_on: response.refresh_in.map(|delay| now.plus(delay)),
+        refresh_on: response.refresh_in.map(after),
         ext_expires_on: extended_expires_on,
     });
     let mut tokens = TokenSet {

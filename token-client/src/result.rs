@@ -36,8 +36,9 @@ pub struct ResultMetadata {
     /// Waiting for the token endpoint; `None` when it was not asked by this
     /// acquisition itself.
     pub duration_in_http: Option<Duration>,
-    /// Whether it waited for a fetch that another acquisition had begun. Such
-    /// an answer counts as served from the cache: no request was made for it.
+    /// Whether it waited for a fetch that another acquisition had begun, which
+    /// has the request on its account. If the cache then held the token, it was
+    /// served from there; if not, its source is that fetch's.
     pub coalesced: bool,
     /// Requests this acquisition sent to the token endpoint.
     pub token_requests: TokenRequests,

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use token_cache::item::TokenType;
 use token_cache::store::{MemoryStore, Store};
 use token_cache::{
-    CacheLevel, Clock, Environment, HomeAccountId, Policy, Scopes, Secret, TokenCache,
-    TokenCacheOptions,
+    CacheLevel, Clock, Environment, HomeAccountId, PartitionKey, Policy, Scopes, Secret,
+    TokenCache, TokenCacheOptions,
 };
 use token_client::idp::TokenFuture;
 use token_client::result::TokenRequests;
@@ -119,8 +119,15 @@ impl Lab {
 
     /// One instance of the service; all of a lab share L2 and the provider.
     fn instance(&self) -> Client {
+        let l1 = TokenCacheOptions::default().l1_size_limit_bytes;
+        self.instance_with(l1)
+    }
+
+    /// One with an L1 of this size; without, it has no L2 either.
+    fn instance_with(&self, l1_size_limit_bytes: Option<u64>) -> Client {
         let cache = TokenCache::new(TokenCacheOptions {
-            l2: Some(Arc::clone(&self.store) as Arc<dyn Store>),
+            l1_size_limit_bytes,
+            l2: l1_size_limit_bytes.map(|_| Arc::clone(&self.store) as Arc<dyn Store>),
             policy: self.policy,
             clock: self.clock,
             ..TokenCacheOptions::default()
@@ -230,12 +237,12 @@ async fn a_token_inside_the_expiry_buffer_is_replaced_and_the_reason_is_expired(
     let lab = Lab::new(Policy::RECOMMENDED);
     let client = lab.instance();
     client.acquire(&for_client("t")).await.unwrap();
-    tokio::time::advance(Duration::from_millis(3_298_900)).await;
+    tokio::time::advance(Duration::from_millis(3_297_900)).await;
     assert_eq!(
         how(&client.acquire(&for_client("t")).await.unwrap()),
         FROM_L1
     );
-    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::advance(Duration::from_secs(3)).await;
     let (source, _, reason) = how(&client.acquire(&for_client("t")).await.unwrap());
     assert_eq!(
         (source, reason),
@@ -293,6 +300,52 @@ async fn p6_cold_callers_share_one_fetch_where_the_policy_says_so() {
         assert_eq!(from_provider, requests);
         assert_eq!(coalesced, 50 - requests);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_is_served_from_the_cache_only_if_the_cache_holds_the_token() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance_with(None);
+    let request = for_client("t");
+    let results = join_all((0..10).map(|_| client.acquire(&request))).await;
+    assert_eq!(lab.provider.count(), 1);
+    let mut accounted = 0;
+    for result in results {
+        let result = result.unwrap();
+        assert_eq!(how(&result), COLD, "no cache, no hit");
+        accounted += result.metadata.token_requests.answered;
+    }
+    assert_eq!(accounted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_at_the_same_moment_in_l1_and_in_l2() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    // So that the token is stored in the middle of a second.
+    let fraction = 1_500
+        - u64::try_from(
+            lab.clock
+                .now()
+                .since(lab.clock.now().whole_seconds())
+                .as_millis(),
+        )
+        .unwrap();
+    tokio::time::advance(Duration::from_millis(fraction)).await;
+    let one = lab.instance();
+    one.acquire(&for_client("t")).await.unwrap();
+    let key = PartitionKey::Application {
+        client_id: "client".into(),
+        tenant_id: "t".into(),
+    };
+    let in_l1 = one
+        .cache()
+        .peek_l1(key.borrowed(), lab.clock.now())
+        .unwrap();
+    let two = lab.instance();
+    let in_l2 = two.cache().read_l2(&key).await.partition.unwrap();
+    let ends =
+        |partition: &token_cache::Partition| partition.suggested_expiry(lab.clock.now()).unwrap();
+    assert_eq!(ends(&in_l1), ends(&in_l2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mock_idp::LedgerSnapshot;
 use telemetry::serve::MetricsServer;
 use token_cache::Clock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,10 +21,12 @@ use crate::oracle::Oracle;
 use crate::progress::{self, Progress};
 use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
+use crate::report::judge::Circumstances;
 use crate::report::model::{Report, Verdict};
 use crate::report::{judge, text};
 use crate::scenario::plan::{IdpPlan, Plan, PresetPlan};
 use crate::scrape::Scrape;
+use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
 
 /// What `loadgen run` was asked.
@@ -71,7 +72,7 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
     if let Some(out) = &options.out {
         fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
     }
-    let report = measure(&options).await?;
+    let (report, exit) = measure(&options).await?;
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Failure::internal(format!("the report has no JSON form: {error}")))?;
     let text = text::render(&report);
@@ -82,7 +83,7 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
         }
     }
     Ok(Finished {
-        exit: report.verdict.into(),
+        exit,
         printed: match options.format {
             Format::Text => text,
             Format::Json => json + "\n",
@@ -90,84 +91,120 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
     })
 }
 
-async fn measure(options: &Options) -> Result<Report, Failure> {
-    let stop = stop_on_signals()?;
-    let plan = Arc::new(options.plan.clone());
-    let clock = Clock::system();
-    let started_at = jiff::Timestamp::now();
-    let provider = Provider::start(&plan.idp, plan.seed).await?;
-    let oracle = Oracle::new(&provider.keys().await?).map_err(|reason| {
-        Failure::environment(
-            format!("the provider's keys cannot be used: {reason}"),
-            "the provider must publish a JWKS document",
-        )
-    })?;
-    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
-    let directory = Directory::new(&plan.population);
-    let fleet = Fleet::new(&plan, &directory, &provider, clock);
-    let callers = Arc::new(Callers {
-        directory,
-        fleet,
-        provider,
-        sessions: Sessions::default(),
-        oracle,
-        recorder: Arc::clone(&recorder),
-        clock,
-    });
-    let run = Arc::new(Run::new(
-        Arc::clone(&plan),
-        Arc::clone(&callers),
-        Arc::clone(&recorder),
-    ));
-    let _metrics = serve_metrics(options.metrics_addr, &run, started_at).await?;
-
-    let preparing = Instant::now();
-    let signed_in = run.prepare().await?;
-    if signed_in > 0 {
-        tracing::info!(users = signed_in, took = ?preparing.elapsed(), "on-behalf-of callers signed in");
-    }
+async fn measure(options: &Options) -> Result<(Report, Exit), Failure> {
+    let mut stop = stop_on_signals()?;
+    let ready = tokio::select! {
+        biased;
+        Ok(_) = stop.wait_for(|stop| *stop > Stop::Run) => return Err(Failure::interrupted()),
+        ready = Ready::get(options) => ready?,
+    };
+    let Ready {
+        run,
+        started_at,
+        _metrics,
+    } = ready;
+    let (plan, callers, recorder) = (
+        Arc::clone(&run.plan),
+        Arc::clone(&run.callers),
+        Arc::clone(&run.recorder),
+    );
     let ledger_before = callers.provider.ledger().await?;
-    let own_before = callers.provider.own_token_requests();
+    let own_before = callers.provider.own_requests();
     let shown = progress::show(options.progress, &run);
     let ended = run.go(stop).await?;
     drop(shown);
     let seen = recorder.recorded();
-    let driver_requests = callers.provider.own_token_requests() - own_before;
-    let ledger_after = settled_ledger(
-        &callers.provider,
-        ledger_before.token_requests + seen.token_requests.answered + driver_requests,
-    )
-    .await?;
+    let own = callers.provider.own_requests();
+    let driver_requests = OwnRequests {
+        answered: own.answered - own_before.answered,
+        unanswered: own.unanswered.saturating_sub(own_before.unanswered),
+    };
+    // Whatever became of the provider, what was measured is reported.
+    let ledger_after = tokio::time::timeout(LEDGER_WAIT, callers.provider.ledger())
+        .await
+        .map_err(|_| format!("no answer in {LEDGER_WAIT:?}"))
+        .and_then(|read| read.map_err(|failure| failure.message));
     let mut report = build(Evidence {
         plan: &plan,
         recorded: &seen,
         cache: callers.fleet.report(),
         ledger_before: &ledger_before,
-        ledger_after: &ledger_after,
+        ledger_after: ledger_after.as_ref().ok(),
         driver_requests,
-        started_at: started_at.to_string(),
+        started_at: run.began_at().unwrap_or(started_at).to_string(),
         duration: ended.duration,
         environment: environment(&plan),
     });
-    judge::judge(&mut report, &plan.thresholds, ended.interrupted)?;
+    let circumstances = Circumstances {
+        interrupted: ended.interrupted,
+        under_way: ended.under_way as u64,
+        ledger_unread: ledger_after.err(),
+    };
+    let exit = match judge::judge(&mut report, &plan.thresholds, &circumstances) {
+        Ok(()) => report.verdict.into(),
+        Err(failure) => {
+            // A report that contradicts itself is shown, and says so.
+            report.verdict = Verdict::Invalid;
+            report.exit_code = failure.exit.code();
+            report.reasons.insert(0, failure.message);
+            failure.exit
+        }
+    };
     if report.verdict == Verdict::Invalid {
         tracing::warn!("the run is invalid: its numbers cannot be trusted");
     }
     stop_provider(run, callers).await;
-    Ok(report)
+    Ok((report, exit))
 }
 
-/// The provider counts a request when it has answered it, which can be a
-/// moment after the client has read the answer. So a ledger that is still short
-/// is read again, for a second at most.
-async fn settled_ledger(provider: &Provider, expected: u64) -> Result<LedgerSnapshot, Failure> {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        let ledger = provider.ledger().await?;
-        if ledger.token_requests >= expected || Instant::now() >= deadline {
-            return Ok(ledger);
+/// The ledger is read at the end for no longer than this.
+const LEDGER_WAIT: Duration = Duration::from_secs(2);
+
+/// Everything that must be there before the first arrival.
+struct Ready {
+    run: Arc<Run>,
+    started_at: jiff::Timestamp,
+    /// Serves until dropped.
+    _metrics: Option<MetricsServer>,
+}
+
+impl Ready {
+    async fn get(options: &Options) -> Result<Self, Failure> {
+        let plan = Arc::new(options.plan.clone());
+        let clock = Clock::system();
+        let started_at = jiff::Timestamp::now();
+        let provider = Provider::start(&plan.idp, plan.seed).await?;
+        let oracle = Oracle::new(&provider.keys().await?).map_err(|reason| {
+            Failure::environment(
+                format!("the provider's keys cannot be used: {reason}"),
+                "the provider must publish a JWKS document",
+            )
+        })?;
+        let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+        let directory = Directory::new(&plan.population);
+        let fleet = Fleet::new(&plan, &directory, &provider, clock);
+        let callers = Arc::new(Callers {
+            directory,
+            fleet,
+            provider,
+            sessions: Sessions::default(),
+            oracle,
+            recorder: Arc::clone(&recorder),
+            clock,
+        });
+        let run = Arc::new(Run::new(plan, callers, recorder));
+        let metrics = serve_metrics(options.metrics_addr, &run, started_at).await?;
+
+        let preparing = Instant::now();
+        let signed_in = run.prepare().await?;
+        if signed_in > 0 {
+            tracing::info!(users = signed_in, took = ?preparing.elapsed(), "on-behalf-of callers signed in");
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(Self {
+            run,
+            started_at,
+            _metrics: metrics,
+        })
     }
 }
 
@@ -188,7 +225,7 @@ async fn serve_metrics(
         return Ok(None);
     };
     let weak = Arc::downgrade(run);
-    let started_at = started_at.as_millisecond() as f64 / 1_000.0;
+    let unix = |at: jiff::Timestamp| at.as_millisecond() as f64 / 1_000.0;
     let scrape = move || {
         weak.upgrade().map_or_else(String::new, |run| {
             Scrape {
@@ -196,7 +233,9 @@ async fn serve_metrics(
                 recorded: &run.recorder.recorded(),
                 cache: run.callers.fleet.report(),
                 in_flight: run.in_flight(),
-                started_at,
+                started_at: unix(started_at),
+                // Zero until the first arrival.
+                began_at: run.began_at().map_or(0.0, unix),
             }
             .render()
         })

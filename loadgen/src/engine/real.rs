@@ -1,7 +1,7 @@
 //! Real time: sockets, TLS and the wall clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use token_client::result::TokenRequests;
@@ -13,7 +13,7 @@ use super::pacer;
 use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
 use crate::flow::{Callers, Trouble};
-use crate::population::Population;
+use crate::population::{FlowStreams, Population, Subject};
 use crate::record::{Outcome, Recorder, Sample};
 use crate::scenario::plan::Plan;
 
@@ -26,8 +26,12 @@ pub struct Run {
     pub callers: Arc<Callers>,
     /// Who takes note.
     pub recorder: Arc<Recorder>,
-    population: Arc<Population>,
+    population: Population,
+    /// By entry of `traffic`.
+    streams: Vec<FlowStreams>,
     in_flight: Arc<InFlight>,
+    began_at: OnceLock<jiff::Timestamp>,
+    sign_in_failed: AtomicBool,
 }
 
 /// How often a run has been asked to stop.
@@ -48,13 +52,24 @@ pub struct Ended {
     pub duration: Duration,
     /// Whether it was stopped before its time.
     pub interrupted: bool,
+    /// Operations under way when the drain ended.
+    pub under_way: usize,
 }
 
 impl Run {
     /// A run of `plan`.
     pub fn new(plan: Arc<Plan>, callers: Arc<Callers>, recorder: Arc<Recorder>) -> Self {
+        let population = Population::new(&plan);
+        let streams = plan
+            .traffic
+            .iter()
+            .map(|traffic| population.streams(&traffic.name, traffic.flow))
+            .collect();
         Self {
-            population: Arc::new(Population::new(&plan)),
+            population,
+            streams,
+            began_at: OnceLock::new(),
+            sign_in_failed: AtomicBool::new(false),
             in_flight: InFlight::new(plan.max_in_flight),
             plan,
             callers,
@@ -65,6 +80,18 @@ impl Run {
     /// Acquisitions under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.count()
+    }
+
+    /// When the first arrival fell due, if it has.
+    pub fn began_at(&self) -> Option<jiff::Timestamp> {
+        self.began_at.get().copied()
+    }
+
+    /// Whom an arrival is about.
+    fn subject(&self, arrival: &Arrival) -> Subject {
+        self.population
+            .drawing_from(self.streams[arrival.flow_index])
+            .subject(arrival.number_in_flow)
     }
 
     /// Gets ready: on-behalf-of callers sign in before the clock starts, as
@@ -83,8 +110,7 @@ impl Run {
         for arrival in Schedule::new(&self.plan) {
             let traffic = &self.plan.traffic[arrival.flow_index];
             if traffic.flow == Flow::OnBehalfOf {
-                let draws = self.population.of_flow(&traffic.name, traffic.flow);
-                let subject = draws.subject(arrival.number_in_flow);
+                let subject = self.subject(&arrival);
                 callers.insert((subject.application, subject.user), subject);
             }
         }
@@ -120,6 +146,7 @@ impl Run {
     /// When the pacer's thread cannot be started.
     pub async fn go(self: &Arc<Self>, mut stop: watch::Receiver<Stop>) -> Result<Ended, Failure> {
         let begin = Instant::now();
+        self.began_at.get_or_init(jiff::Timestamp::now);
         let stop_pacing = Arc::new(AtomicBool::new(false));
         let mut due = pacer::start(
             Schedule::new(&self.plan),
@@ -151,6 +178,7 @@ impl Run {
         Ok(Ended {
             duration: begin.elapsed(),
             interrupted: interrupted || *stop.borrow() > Stop::Run,
+            under_way: self.in_flight.count(),
         })
     }
 
@@ -175,12 +203,9 @@ impl Run {
 
     /// One arrival, from start to sample.
     async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, _place: Place) {
-        let started = Instant::now();
         let traffic = &self.plan.traffic[arrival.flow_index];
-        let subject = self
-            .population
-            .of_flow(&traffic.name, traffic.flow)
-            .subject(arrival.number_in_flow);
+        let subject = self.subject(&arrival);
+        let started = Instant::now();
         let call = self.callers.call(traffic, &subject);
         tokio::pin!(call);
         let in_time = tokio::time::timeout(self.plan.acquire_timeout, &mut call).await;
@@ -193,7 +218,15 @@ impl Run {
             },
             Ok(Err(Trouble::Acquire(error))) => Outcome::Error(error),
             Ok(Err(Trouble::SignIn(reason))) => {
-                tracing::warn!(reason, "a user could not sign in");
+                // The first says it; a thousand more would only bury the report.
+                if self.sign_in_failed.swap(true, Ordering::Relaxed) {
+                    tracing::debug!(reason, "a user could not sign in");
+                } else {
+                    tracing::warn!(
+                        reason,
+                        "a user could not sign in; more are counted, not logged"
+                    );
+                }
                 Outcome::NoSignIn
             }
             Err(_) => Outcome::Timeout,

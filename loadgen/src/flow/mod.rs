@@ -97,8 +97,13 @@ impl Callers {
                 Flow::AuthorizationCode | Flow::OnBehalfOf => USER_SCOPE,
             },
         };
+        let metadata = &result.metadata;
+        if let Some(took) = metadata.duration_in_http {
+            self.oracle.note_answer(took);
+        }
+        let source = metadata.token_source;
         self.oracle
-            .check(&result.token.secret, &expected, self.clock.now())
+            .check(&result.token.secret, &expected, source, self.clock.now())
     }
 
     /// Gets the assertion that an on-behalf-of caller of `subject` will bring.
@@ -132,24 +137,19 @@ impl Callers {
         Ok(assertion)
     }
 
-    /// A user's visit: silent if they are signed in, else a sign-in.
+    /// A user's visit: silent if they are signed in, else a sign-in. Visits do
+    /// not wait for each other, so a user who comes twice at first signs in
+    /// twice; the load stays as offered however slow the provider is.
     async fn visit(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
-        let slot = self.sessions.account(subject);
-        let signed_in = slot.lock().await.clone();
-        if let Some(answer) = self.silent(subject, signed_in).await {
-            return answer.map_err(Trouble::Acquire);
-        }
-        // Whoever comes while the user signs in waits, and is silent after.
-        let mut slot = slot.lock().await;
-        let signed_in_meanwhile = slot.clone();
-        if let Some(answer) = self.silent(subject, signed_in_meanwhile).await {
+        let account = self.sessions.account(subject);
+        if let Some(answer) = self.silent(subject, account).await {
             return answer.map_err(Trouble::Acquire);
         }
         let result = self.sign_in(subject).await?;
-        *slot = result
-            .account
-            .as_ref()
-            .map(|account| account.home_account_id.clone());
+        if let Some(account) = &result.account {
+            self.sessions
+                .sign_in(subject, account.home_account_id.clone());
+        }
         Ok(result)
     }
 

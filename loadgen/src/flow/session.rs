@@ -15,7 +15,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// What the users' browsers and front ends hold, by application and user.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    accounts: Slots<HomeAccountId>,
+    accounts: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
     assertions: Slots<HeldAssertion>,
 }
 
@@ -54,9 +54,14 @@ impl HeldAssertion {
 }
 
 impl Sessions {
-    /// The account that the subject's user is signed in with.
-    pub fn account(&self, subject: &Subject) -> Slot<HomeAccountId> {
-        self.accounts.of(subject)
+    /// The account that the subject's user is signed in with, if they are.
+    pub fn account(&self, subject: &Subject) -> Option<HomeAccountId> {
+        self.accounts.lock().get(&key(subject)).cloned()
+    }
+
+    /// The subject's user has signed in.
+    pub fn sign_in(&self, subject: &Subject, account: HomeAccountId) {
+        self.accounts.lock().insert(key(subject), account);
     }
 
     /// The assertion that the subject's front end holds.
@@ -67,7 +72,10 @@ impl Sessions {
 
 impl<T> Slots<T> {
     fn of(&self, subject: &Subject) -> Slot<T> {
-        let key = (subject.application, subject.user.unwrap_or_default());
-        Arc::clone(self.0.lock().entry(key).or_default())
+        Arc::clone(self.0.lock().entry(key(subject)).or_default())
     }
+}
+
+fn key(subject: &Subject) -> (u32, u32) {
+    (subject.application, subject.user.unwrap_or_default())
 }

@@ -201,7 +201,7 @@ mod tests {
                 ..Idp::default()
             },
             ledger: Ledger {
-                server_side: 51,
+                server_side: Some(51),
                 ..Ledger::default()
             },
             oracle: Oracle {
@@ -227,6 +227,8 @@ mod tests {
                         remove: 86,
                     },
                     errors: 87,
+                    refused: 88,
+                    evictions: 89,
                 },
             },
             ..empty()

@@ -272,7 +272,7 @@ pub const METRICS: &[Metric] = &[
     run(
         "token_requests",
         Unit::Count,
-        |report| if_ran(report, report.ledger.server_side),
+        |report| if_ran(report, report.ledger.server_side?),
         "requests of acquisitions to the token endpoint, as the provider counted them",
     ),
     run(
@@ -285,7 +285,7 @@ pub const METRICS: &[Metric] = &[
         "idp_calls_per_1k",
         Unit::Count,
         |report| {
-            ratio(report.ledger.server_side, report.totals.acquisitions)
+            ratio(report.ledger.server_side?, report.totals.acquisitions)
                 .map(|ratio| ratio * 1_000.0)
         },
         "token requests per 1000 acquisitions",

@@ -33,9 +33,15 @@ pub struct Subject {
 }
 
 /// The draws of one entry of `traffic`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct FlowPopulation<'a> {
     population: &'a Population,
+    streams: FlowStreams,
+}
+
+/// Where the draws of one entry of `traffic` come from.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowStreams {
     has_user: bool,
     tenant: Stream,
     application: Stream,
@@ -60,9 +66,21 @@ impl Population {
 
     /// The draws for the entry of `traffic` with this name.
     pub fn of_flow(&self, name: &str, flow: Flow) -> FlowPopulation<'_> {
-        let stream = |what: &str| Stream::named(self.seed, &format!("population/{name}/{what}"));
+        self.drawing_from(self.streams(name, flow))
+    }
+
+    /// The draws from these streams.
+    pub fn drawing_from(&self, streams: FlowStreams) -> FlowPopulation<'_> {
         FlowPopulation {
             population: self,
+            streams,
+        }
+    }
+
+    /// The streams of the entry of `traffic` with this name.
+    pub fn streams(&self, name: &str, flow: Flow) -> FlowStreams {
+        let stream = |what: &str| Stream::named(self.seed, &format!("population/{name}/{what}"));
+        FlowStreams {
             has_user: match flow {
                 Flow::ClientCredentials => false,
                 Flow::AuthorizationCode | Flow::OnBehalfOf => true,
@@ -92,16 +110,19 @@ impl FlowPopulation<'_> {
             resources,
             ..
         } = self.population;
-        let user = self.has_user.then(|| users.draw(&mut self.user.at(number)));
+        let streams = &self.streams;
+        let user = streams
+            .has_user
+            .then(|| users.draw(&mut streams.user.at(number)));
         Subject {
             tenant: match user {
                 Some(user) => self.population.home_tenant(user),
-                None => tenants.draw(&mut self.tenant.at(number)),
+                None => tenants.draw(&mut streams.tenant.at(number)),
             },
-            application: applications.draw(&mut self.application.at(number)),
+            application: applications.draw(&mut streams.application.at(number)),
             user,
-            resource: resources.draw(&mut self.resource.at(number)),
-            instance_draw: self.instance.at(number).next_u64(),
+            resource: resources.draw(&mut streams.resource.at(number)),
+            instance_draw: streams.instance.at(number).next_u64(),
         }
     }
 }

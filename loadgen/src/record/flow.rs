@@ -1,6 +1,7 @@
 //! What is kept of one flow.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use token_cache::CacheLevel;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
@@ -92,7 +93,9 @@ impl FlowRecord {
         sum
     }
 
-    pub(super) fn record(&mut self, outcome: &Outcome<'_>) {
+    /// What never came to an answer of the client is as long as its operation:
+    /// leaving it out would make the slowest acquisitions look as if none were.
+    pub(super) fn record(&mut self, outcome: &Outcome<'_>, service: Duration) {
         match outcome {
             Outcome::Token { metadata, .. } => {
                 *self.tokens.entry(how(metadata)).or_default() += 1;
@@ -107,8 +110,14 @@ impl FlowRecord {
                 self.coalesced += u64::from(error.metadata().coalesced);
                 self.failed.record(error.metadata());
             }
-            Outcome::NoSignIn => self.count_error("sign_in_failed"),
-            Outcome::Timeout => self.timeouts += 1,
+            Outcome::NoSignIn => {
+                self.count_error("sign_in_failed");
+                self.failed.total.record(service);
+            }
+            Outcome::Timeout => {
+                self.timeouts += 1;
+                self.failed.total.record(service);
+            }
         }
     }
 

@@ -17,60 +17,69 @@ const LONGEST_NS: u64 = 600_000_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A distribution of times. HDR is the one truth: reports and scrapes are both
-/// made from it.
-#[derive(Debug, Clone)]
-pub struct Times(Histogram<u64>);
+/// made from it. Takes its quarter of a megabyte with the first sample.
+#[derive(Debug, Clone, Default)]
+pub struct Times(Option<Box<Histogram<u64>>>);
 
-impl Default for Times {
-    fn default() -> Self {
-        let histogram = Histogram::new_with_bounds(1, LONGEST_NS, SIGNIFICANT_DIGITS)
-            .unwrap_or_else(|_| unreachable!("1 < LONGEST_NS and 0 < digits <= 5"));
-        Self(histogram)
-    }
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST_NS, SIGNIFICANT_DIGITS)
+        .unwrap_or_else(|_| unreachable!("1 < LONGEST_NS and 0 < digits <= 5"))
 }
 
 impl Times {
     /// Records one time.
     pub fn record(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.0.saturating_record(nanoseconds);
+        self.0
+            .get_or_insert_with(|| Box::new(empty()))
+            .saturating_record(nanoseconds);
     }
 
     /// Adds another distribution's times.
     pub fn add(&mut self, other: &Self) {
-        // Equal bounds and digits, so that nothing can be out of range.
-        let _ = self.0.add(&other.0);
+        if let Some(theirs) = &other.0 {
+            // Equal bounds and digits, so that nothing can be out of range.
+            let _ = self
+                .0
+                .get_or_insert_with(|| Box::new(empty()))
+                .add(theirs.as_ref());
+        }
     }
 
     /// How many times were recorded.
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.0.as_ref().map_or(0, |times| times.len())
     }
 
     /// The time that this share of all do not exceed; zero without samples.
     pub fn quantile(&self, quantile: f64) -> Duration {
-        Duration::from_nanos(self.0.value_at_quantile(quantile))
+        let times = self.0.as_ref();
+        Duration::from_nanos(times.map_or(0, |times| times.value_at_quantile(quantile)))
     }
 
     /// What a report says of it.
     pub fn distribution(&self) -> Distribution {
+        let times = match &self.0 {
+            Some(times) => times,
+            None => &empty(),
+        };
         let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1_000.0;
-        let at = |quantile: f64| microseconds(self.0.value_at_quantile(quantile));
+        let at = |quantile: f64| microseconds(times.value_at_quantile(quantile));
         let mut hdr = Vec::new();
         // Serializing into memory fails only beyond 2^64 counts.
-        let _ = V2Serializer::new().serialize(&self.0, &mut hdr);
+        let _ = V2Serializer::new().serialize(times, &mut hdr);
         Distribution {
-            count: self.0.len(),
-            mean_us: if self.0.is_empty() {
+            count: times.len(),
+            mean_us: if times.is_empty() {
                 0.0
             } else {
-                self.0.mean() / 1_000.0
+                times.mean() / 1_000.0
             },
             p50_us: at(0.50),
             p90_us: at(0.90),
             p99_us: at(0.99),
             p999_us: at(0.999),
-            max_us: microseconds(self.0.max()),
+            max_us: microseconds(times.max()),
             hdr: BASE64_STANDARD.encode(hdr),
         }
     }
@@ -79,15 +88,17 @@ impl Times {
     pub fn fold(&self, edges: &[f64]) -> HistogramSample {
         let mut cumulative = vec![0; edges.len()];
         let mut sum = 0.0;
-        for bucket in self.0.iter_recorded() {
-            let seconds = bucket.value_iterated_to() as f64 / 1e9;
-            let count = bucket.count_at_value();
-            sum += self.0.median_equivalent(bucket.value_iterated_to()) as f64 / 1e9 * count as f64;
-            // A bucket that straddles an edge counts as beyond it: slow is never
-            // shown as fast.
-            let first = edges.partition_point(|edge| *edge < seconds);
-            if let Some(slot) = cumulative.get_mut(first) {
-                *slot += count;
+        if let Some(times) = &self.0 {
+            for bucket in times.iter_recorded() {
+                let highest = bucket.value_iterated_to();
+                let count = bucket.count_at_value();
+                sum += times.median_equivalent(highest) as f64 / 1e9 * count as f64;
+                // A bucket that straddles an edge counts as beyond it: slow is
+                // never shown as fast.
+                let first = edges.partition_point(|edge| *edge < highest as f64 / 1e9);
+                if let Some(slot) = cumulative.get_mut(first) {
+                    *slot += count;
+                }
             }
         }
         let mut running = 0;
@@ -97,7 +108,7 @@ impl Times {
         }
         HistogramSample {
             cumulative,
-            count: self.0.len(),
+            count: self.count(),
             sum,
         }
     }
@@ -151,7 +162,7 @@ mod tests {
         let read: Histogram<u64> = Deserializer::new()
             .deserialize(&mut bytes.as_slice())
             .unwrap();
-        assert_eq!(read, times.0);
+        assert_eq!(Some(Box::new(read)), times.0);
     }
 
     #[test]

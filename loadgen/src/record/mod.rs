@@ -54,8 +54,6 @@ pub struct Recorder {
     offered: AtomicU64,
     dropped: AtomicU64,
     started: AtomicU64,
-    /// Timed out and not yet ended.
-    overdue: AtomicU64,
 }
 
 /// Everything recorded up to some moment.
@@ -77,10 +75,26 @@ pub struct Recorded {
     pub service: Times,
     /// Requests to the token endpoint, by the clients' account.
     pub token_requests: RequestCounts,
-    /// Acquisitions that timed out and had not ended.
-    pub overdue: u64,
+    /// Acquisitions that timed out and had not ended. Counted up in one shard
+    /// and down in another, so that one of them alone can be below zero.
+    pub overdue: i64,
     /// What the oracle found.
     pub oracle: Oracle,
+}
+
+/// The counts that show how a run goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Arrivals that fell due.
+    pub offered: u64,
+    /// Arrivals that found no room.
+    pub dropped: u64,
+    /// Acquisitions with a token.
+    pub tokens: u64,
+    /// Those served from a cache.
+    pub hits: u64,
+    /// Acquisitions without a token, timeouts included.
+    pub errors: u64,
 }
 
 /// Sums of [`TokenRequests`].
@@ -129,6 +143,7 @@ impl Recorded {
         self.service.add(&other.service);
         self.token_requests.answered += other.token_requests.answered;
         self.token_requests.unanswered += other.token_requests.unanswered;
+        self.overdue += other.overdue;
         self.oracle.checked += other.oracle.checked;
         self.oracle.wrong_token += other.oracle.wrong_token;
         self.oracle.expired_served += other.oracle.expired_served;
@@ -156,7 +171,6 @@ impl Recorder {
             offered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             started: AtomicU64::new(0),
-            overdue: AtomicU64::new(0),
         }
     }
 
@@ -188,25 +202,45 @@ impl Recorder {
                 }
                 Outcome::Error(error) => shard.token_requests.add(error.metadata().token_requests),
                 Outcome::NoSignIn => {}
-                Outcome::Timeout => {
-                    self.overdue.fetch_add(1, Ordering::Relaxed);
-                }
+                Outcome::Timeout => shard.overdue += 1,
             }
             if let Some(flow) = shard.flows.get_mut(sample.flow_index) {
-                flow.record(&sample.outcome);
+                flow.record(&sample.outcome, sample.service);
             }
         });
     }
 
     /// An acquisition that had timed out ended after all; its requests count.
     pub fn late(&self, requests: TokenRequests) {
-        self.with_shard(|shard| shard.token_requests.add(requests));
-        self.overdue.fetch_sub(1, Ordering::Relaxed);
+        // Both at once: a snapshot in between would miss the requests and not
+        // know that they are missing.
+        self.with_shard(|shard| {
+            shard.token_requests.add(requests);
+            shard.overdue -= 1;
+        });
     }
 
     /// Requests of an attempt that was followed by another, which is recorded.
     pub fn account(&self, requests: TokenRequests) {
         self.with_shard(|shard| shard.token_requests.add(requests));
+    }
+
+    /// How it goes so far, without the distributions: cheap enough to ask for
+    /// twice a second.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            offered: self.offered.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            ..Tally::default()
+        };
+        for shard in &self.shards {
+            for flow in &shard.lock().flows {
+                tally.tokens += flow.ok();
+                tally.hits += flow.count(|how| how.0 == "cache");
+                tally.errors += flow.failures() + flow.timeouts;
+            }
+        }
+        tally
     }
 
     /// Everything recorded so far.
@@ -218,12 +252,40 @@ impl Recorder {
         sum.dropped = self.dropped.load(Ordering::Relaxed);
         sum.started = self.started.load(Ordering::Relaxed);
         sum.offered = self.offered.load(Ordering::Relaxed);
-        sum.overdue = self.overdue.load(Ordering::Relaxed);
         sum
     }
 
     fn with_shard(&self, change: impl FnOnce(&mut Recorded)) {
         let thread = THREAD.with(|thread| *thread);
         change(&mut self.shards[thread % SHARDS].lock());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_late_on_another_thread_is_overdue_no_more_and_its_requests_count() {
+        let recorder = Recorder::new(1);
+        recorder.record(&Sample {
+            flow_index: 0,
+            outcome: Outcome::Timeout,
+            lag: Duration::ZERO,
+            service: Duration::from_secs(1),
+        });
+        assert_eq!(recorder.recorded().overdue, 1);
+        let late = TokenRequests {
+            answered: 1,
+            unanswered: 2,
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| recorder.late(late));
+        });
+        let seen = recorder.recorded();
+        assert_eq!(seen.overdue, 0);
+        let requests = seen.token_requests;
+        assert_eq!((requests.answered, requests.unanswered), (1, 2));
+        assert_eq!((seen.ended(), seen.flows[0].timeouts), (1, 1));
     }
 }

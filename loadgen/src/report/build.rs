@@ -12,6 +12,7 @@ use super::model::{
 use crate::record::Recorded;
 use crate::record::flow::FlowRecord;
 use crate::scenario::plan::Plan;
+use crate::target::provider::OwnRequests;
 
 /// Everything a report is made of.
 #[derive(Debug)]
@@ -24,10 +25,10 @@ pub struct Evidence<'a> {
     pub cache: Cache,
     /// The provider's ledger before the first arrival.
     pub ledger_before: &'a LedgerSnapshot,
-    /// The provider's ledger after the drain.
-    pub ledger_after: &'a LedgerSnapshot,
+    /// The provider's ledger after the drain; `None` when it could not be read.
+    pub ledger_after: Option<&'a LedgerSnapshot>,
     /// Token requests the driver itself sent in between, as users' front ends.
-    pub driver_requests: u64,
+    pub driver_requests: OwnRequests,
     /// RFC 3339, UTC.
     pub started_at: String,
     /// From the first arrival to the end of the drain.
@@ -54,7 +55,9 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         })
         .collect();
     let load = load(recorded, &all);
-    let idp = idp(evidence.ledger_before, evidence.ledger_after);
+    let idp = evidence
+        .ledger_after
+        .map(|after| idp(evidence.ledger_before, after));
     Report {
         schema_version: SCHEMA_VERSION,
         scenario: ScenarioId {
@@ -73,9 +76,9 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         environment: evidence.environment,
         totals: acquisitions(&all),
         flows,
-        ledger: ledger(recorded, &load, &idp, evidence.driver_requests),
+        ledger: ledger(recorded, &load, idp.as_ref(), evidence.driver_requests),
         load,
-        idp,
+        idp: idp.unwrap_or_default(),
         oracle: recorded.oracle,
         cache: evidence.cache,
         theory: Vec::new(),
@@ -163,17 +166,173 @@ fn idp(before: &LedgerSnapshot, after: &LedgerSnapshot) -> Idp {
     }
 }
 
-fn ledger(recorded: &Recorded, load: &Load, idp: &Idp, driver_requests: u64) -> Ledger {
+fn ledger(recorded: &Recorded, load: &Load, idp: Option<&Idp>, driver: OwnRequests) -> Ledger {
     let client_side = recorded.token_requests.answered;
-    let server_side = idp.token_requests.saturating_sub(driver_requests);
+    let server_side = idp.map(|idp| idp.token_requests.saturating_sub(driver.answered));
     // A request without an answer may have arrived or not; an acquisition that
     // has not ended may have sent one or not.
-    let unsettled = recorded.token_requests.unanswered + recorded.overdue + load.censored;
+    let unsettled = (recorded.token_requests.unanswered + driver.unanswered + load.censored)
+        .saturating_add_signed(recorded.overdue);
     Ledger {
         client_side,
         server_side,
-        driver_requests,
+        driver_requests: driver.answered,
         unsettled,
-        balanced: client_side <= server_side && server_side <= client_side + unsettled,
+        balanced: server_side.is_some_and(|server_side| {
+            client_side <= server_side && server_side <= client_side + unsettled
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::{Oracle, TokenSourceCounts};
+    use crate::report::sample;
+
+    #[test]
+    fn totals_are_the_sum_of_the_flows() {
+        let report = sample::report();
+        let totals = &report.totals;
+        assert_eq!((totals.acquisitions, totals.errors), (12, 2));
+        assert_eq!(totals.hit_ratio, Some(0.7));
+        let expected = TokenSourceCounts {
+            cache: 7,
+            identity_provider: 3,
+        };
+        assert_eq!(totals.token_source, expected);
+        let level = totals.cache_level;
+        assert_eq!((level.none, level.l1, level.l2), (3, 6, 1));
+        let reason = totals.cache_refresh_reason;
+        assert_eq!(reason.not_applicable, 8, "7 hits and a redeemed code");
+        assert_eq!((reason.no_cached_access_token, reason.expired), (1, 1));
+        assert_eq!(totals.coalesced, 1);
+        let times = &totals.durations;
+        assert_eq!(times.total.count, 12, "failures are as long as they took");
+        assert_eq!((times.cache.count, times.http.count), (10, 3));
+        let kinds = [("sign_in_failed", 1), ("timeout", 1)];
+        let kinds = kinds.map(|(kind, count)| (kind.to_owned(), count));
+        assert_eq!(totals.errors_by_kind, BTreeMap::from(kinds));
+    }
+
+    #[test]
+    fn each_flow_keeps_its_own_numbers_under_its_own_name() {
+        let report = sample::report();
+        let flows: Vec<_> = report
+            .flows
+            .iter()
+            .map(|flow| {
+                let of = &flow.acquisitions;
+                (
+                    flow.name.as_str(),
+                    flow.flow.as_str(),
+                    of.acquisitions,
+                    of.hit_ratio,
+                )
+            })
+            .collect();
+        let expected = [
+            ("api", "client_credentials", 5, Some(0.8)),
+            ("visits", "authorization_code", 6, Some(0.5)),
+            ("batch", "client_credentials", 1, Some(1.0)),
+        ];
+        assert_eq!(flows, expected);
+    }
+
+    #[test]
+    fn load_accounts_for_every_arrival() {
+        let load = sample::report().load;
+        assert_eq!((load.offered, load.started, load.dropped), (14, 13, 1));
+        assert_eq!((load.ok, load.error, load.timeout), (10, 1, 1));
+        assert_eq!(load.censored, 1);
+        assert_eq!(load.response.count, 12);
+        assert!(
+            (load.response.p50_us - 3_200.0).abs() < 4.0,
+            "lag and service"
+        );
+    }
+
+    #[test]
+    fn the_provider_s_counts_are_those_of_the_run_alone() {
+        let idp = sample::report().idp;
+        assert_eq!((idp.token_requests, idp.redundant_token_requests), (4, 2));
+        let of = |counts: &BTreeMap<String, u64>| {
+            counts
+                .iter()
+                .map(|(key, count)| format!("{key} {count}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&idp.by_grant),
+            ["authorization_code 1", "client_credentials 3"]
+        );
+        assert_eq!(of(&idp.by_status), ["200 3", "400 1"]);
+    }
+
+    #[test]
+    fn ledgers_agree_up_to_what_is_unsettled() {
+        // Client side, unanswered, overdue, censored; server side with the
+        // driver's own request in it.
+        let cases = [
+            (3, 0, 0, 0, 4, true),
+            (3, 0, 0, 0, 3, false),
+            (3, 0, 0, 0, 5, false),
+            (3, 1, 0, 0, 5, true),
+            (3, 0, 1, 0, 5, true),
+            (3, 0, 0, 1, 5, true),
+            (3, 1, 1, 1, 7, true),
+            (3, 1, 1, 1, 8, false),
+            // Unsettled requests explain a surplus of the provider's, never a
+            // request that it does not know of.
+            (3, 9, 9, 9, 3, false),
+        ];
+        for (client, unanswered, overdue, censored, server, balanced) in cases {
+            let mut recorded = sample::recorded();
+            recorded.token_requests.answered = client;
+            recorded.token_requests.unanswered = unanswered;
+            recorded.overdue = overdue;
+            let load = Load {
+                censored,
+                ..Load::default()
+            };
+            let idp = Idp {
+                token_requests: server,
+                ..Idp::default()
+            };
+            let driver = OwnRequests {
+                answered: 1,
+                unanswered: 0,
+            };
+            let ledger = super::ledger(&recorded, &load, Some(&idp), driver);
+            assert_eq!(ledger.balanced, balanced, "{ledger:?}");
+            assert_eq!(
+                ledger.unsettled,
+                unanswered + censored + overdue.unsigned_abs()
+            );
+            assert_eq!(
+                (ledger.client_side, ledger.server_side),
+                (client, Some(server - 1))
+            );
+            assert_eq!(ledger.driver_requests, 1);
+        }
+    }
+
+    #[test]
+    fn the_run_and_its_caches_are_named() {
+        let report = sample::report();
+        assert_eq!((report.scenario.name.as_str(), report.seed), ("sample", 7));
+        assert!((report.duration_s - 10.25).abs() < 1e-9);
+        assert_eq!(report.cache, sample::CACHE);
+        let expected = Oracle {
+            checked: 10,
+            ..Oracle::default()
+        };
+        assert_eq!(report.oracle, expected);
+    }
+
+    #[test]
+    fn nothing_acquired_has_no_hit_ratio() {
+        let nothing = acquisitions(&FlowRecord::default());
+        assert_eq!((nothing.acquisitions, nothing.hit_ratio), (0, None));
     }
 }

@@ -16,6 +16,22 @@ const LAG_ALLOWED_US: f64 = 25_000.0;
 /// Beyond it, lag may be this share of the response time it is a part of.
 const LAG_SHARE: f64 = 0.10;
 
+/// More unsettled requests than this share, and ledgers that balance mean
+/// nothing.
+const MOST_UNSETTLED: f64 = 0.01;
+
+/// What a judgement needs to know beside the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Whether the run was stopped before its time.
+    pub interrupted: bool,
+    /// Operations under way when the drain ended: as many arrivals may lack a
+    /// sample, and no more.
+    pub under_way: u64,
+    /// Why the provider's ledger could not be read at the end.
+    pub ledger_unread: Option<String>,
+}
+
 /// Judges `report` by `thresholds` and fills in what the judgement says.
 ///
 /// # Errors
@@ -24,20 +40,21 @@ const LAG_SHARE: f64 = 0.10;
 pub fn judge(
     report: &mut Report,
     thresholds: &[Threshold],
-    interrupted: bool,
+    circumstances: &Circumstances,
 ) -> Result<(), Failure> {
-    conserve(report)?;
+    conserve(report, circumstances)?;
     report.thresholds = thresholds
         .iter()
         .map(|threshold| gate::judge(threshold, report))
         .collect();
-    let failed = failures(report);
-    let invalid = invalidities(report);
-    report.verdict = if interrupted {
-        Verdict::Interrupted
-    } else if !wrong_tokens(report).is_empty() {
-        // A wrong token is wrong, however late the generator was.
+    let failed = failures(report, circumstances);
+    let invalid = invalidities(report, circumstances);
+    report.verdict = if !wrong_tokens(report).is_empty() {
+        // A wrong token is wrong, however late the generator was or whoever
+        // stopped the run.
         Verdict::Fail
+    } else if circumstances.interrupted {
+        Verdict::Interrupted
     } else if !invalid.is_empty() {
         Verdict::Invalid
     } else if failed.is_empty() {
@@ -47,7 +64,7 @@ pub fn judge(
     };
     report.reasons = failed;
     report.reasons.extend(invalid);
-    if interrupted {
+    if circumstances.interrupted {
         report
             .reasons
             .push("stopped before its time: the numbers cover what ran".to_owned());
@@ -58,8 +75,14 @@ pub fn judge(
 
 /// `offered = started + dropped`, `started = ok + error + timeout + censored`,
 /// and the counts by source, level and reason each add up to `ok`.
-fn conserve(report: &Report) -> Result<(), Failure> {
+fn conserve(report: &Report, circumstances: &Circumstances) -> Result<(), Failure> {
     let load = &report.load;
+    if load.censored > circumstances.under_way {
+        return Err(Failure::internal(format!(
+            "{} arrivals ended without a sample",
+            load.censored - circumstances.under_way
+        )));
+    }
     let totals = &report.totals;
     let source = totals.token_source;
     let level = totals.cache_level;
@@ -107,13 +130,14 @@ fn conserve(report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failures(report: &Report) -> Vec<String> {
+fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     let mut reasons = wrong_tokens(report);
     let ledger = report.ledger;
-    if !ledger.balanced {
+    if !ledger.balanced && circumstances.ledger_unread.is_none() {
         reasons.push(format!(
             "the ledgers disagree: clients account for {} token requests, the provider counted {}",
-            ledger.client_side, ledger.server_side
+            ledger.client_side,
+            ledger.server_side.unwrap_or_default()
         ));
     }
     for threshold in &report.thresholds {
@@ -130,6 +154,13 @@ fn failures(report: &Report) -> Vec<String> {
         }
     }
     reasons
+}
+
+fn counted_acquisitions(count: u64) -> String {
+    match count {
+        1 => "1 acquisition".to_owned(),
+        _ => format!("{count} acquisitions"),
+    }
 }
 
 fn wrong_tokens(report: &Report) -> Vec<String> {
@@ -149,9 +180,20 @@ fn wrong_tokens(report: &Report) -> Vec<String> {
     .collect()
 }
 
-fn invalidities(report: &Report) -> Vec<String> {
+fn invalidities(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     let load = &report.load;
+    let ledger = &report.ledger;
+    let counted = ledger.server_side.unwrap_or_default();
     let mut reasons = Vec::new();
+    if let Some(reason) = &circumstances.ledger_unread {
+        reasons.push(format!("the provider's ledger could not be read: {reason}"));
+    } else if ledger.unsettled > 1 && ledger.unsettled as f64 > counted as f64 * MOST_UNSETTLED {
+        reasons.push(format!(
+            "{} token requests are unsettled beside {} that the provider counted: \
+             the ledgers prove nothing",
+            ledger.unsettled, counted
+        ));
+    }
     if load.ok + load.error == 0 {
         reasons.push("no acquisition ended".to_owned());
     }
@@ -169,9 +211,12 @@ fn invalidities(report: &Report) -> Vec<String> {
     }
     if load.censored > 0 {
         reasons.push(format!(
-            "{} acquisitions had not ended when the drain did",
-            load.censored
+            "{} had not ended when the drain did",
+            counted_acquisitions(load.censored)
         ));
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,6 @@ pub mod build;
 pub mod judge;
 pub mod model;
 pub mod text;
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -31,6 +31,7 @@ pub struct Report {
     /// RFC 3339, UTC.
     pub started_at: String,
     /// Seconds from the first intended arrival to the end of the drain.
+    #[serde(rename = "duration")]
     pub duration_s: f64,
     /// What the numbers depend on: signing algorithm, instances, machine.
     pub environment: BTreeMap<String, String>,
@@ -244,13 +245,14 @@ pub struct Idp {
 pub struct Ledger {
     /// Requests the acquisitions' results account for.
     pub client_side: u64,
-    /// Requests the provider counted, `driver_requests` taken off.
-    pub server_side: u64,
+    /// Requests the provider counted, `driver_requests` taken off; `null` when
+    /// its ledger could not be read, and then all of `idp` is zero as well.
+    pub server_side: Option<u64>,
     /// Requests the driver itself sent while the run went on, as users' front
     /// ends: no acquisition's, and in `idp.token_requests`.
     pub driver_requests: u64,
     /// Requests that may or may not have reached the provider: no answer, or
-    /// their acquisition was still running at the end.
+    /// their acquisition, or the driver, was still waiting at the end.
     pub unsettled: u64,
     /// Whether the two sides agree, `unsettled` allowed for.
     pub balanced: bool,
@@ -263,7 +265,8 @@ pub struct Oracle {
     pub checked: u64,
     /// Tokens of another tenant, application, user or audience.
     pub wrong_token: u64,
-    /// Tokens past their expiry.
+    /// Tokens past their expiry, or served from a cache inside the five-minute
+    /// buffer.
     pub expired_served: u64,
     /// Tokens without all the scopes asked for.
     pub under_scoped: u64,
@@ -302,6 +305,10 @@ pub struct L2 {
     pub operations: L2Operations,
     /// Operations that failed.
     pub errors: u64,
+    /// Blobs not stored for want of room.
+    pub refused: u64,
+    /// Blobs that went to make room.
+    pub evictions: u64,
 }
 
 /// Operations asked of L2.

@@ -57,14 +57,14 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "\nWHERE TOKENS CAME FROM")?;
     writeln!(
         out,
-        "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
-        "flow", "acquired", "hit ratio", "cache", "idp", "coalesced", "errors"
+        "  {:<20}{:>13}{:>10}{:>9}{:>8}{:>10}{:>8}",
+        "flow", "acquisitions", "hit ratio", "cache", "idp", "coalesced", "errors"
     )?;
     for (name, numbers) in rows(report) {
         writeln!(
             out,
-            "  {:<22}{:>9}{:>10}{:>9}{:>9}{:>11}{:>8}",
-            clip(name, 22),
+            "  {:<20}{:>13}{:>10}{:>9}{:>8}{:>10}{:>8}",
+            clip(name, 20),
             count(numbers.acquisitions),
             numbers
                 .hit_ratio
@@ -157,7 +157,9 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         "  {:<22}client side {}, server side {}: {}{}",
         "ledgers",
         count(ledger.client_side),
-        count(ledger.server_side),
+        ledger
+            .server_side
+            .map_or_else(|| "not read".to_owned(), count),
         if ledger.balanced {
             "balanced"
         } else {
@@ -201,6 +203,8 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         ("refresh", l2.operations.refresh),
         ("remove", l2.operations.remove),
         ("failed", l2.errors),
+        ("refused", l2.refused),
+        ("evicted", l2.evictions),
     ];
     let operations = operations.map(|(word, times)| format!("{word} {}", count(times)));
     list(out, "l2 operations", operations.into_iter())
@@ -345,28 +349,4 @@ fn clip(name: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_three_digits_and_a_unit() {
-        for (time, expected) in [
-            (0.85, "850 ns"),
-            (1.0, "1.00 us"),
-            (12.34, "12.3 us"),
-            (456.7, "457 us"),
-            (4_560.0, "4.56 ms"),
-            (1_200_000.0, "1.20 s"),
-        ] {
-            assert_eq!(microseconds(time), expected);
-        }
-    }
-
-    #[test]
-    fn counts_are_grouped_and_names_are_clipped() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(1_234_567), "1 234 567");
-        assert_eq!(clip("client_credentials", 22), "client_credentials");
-        assert_eq!(clip("a_very_long_name_of_a_flow", 22).chars().count(), 21);
-    }
-}
+mod tests;

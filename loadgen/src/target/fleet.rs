@@ -2,6 +2,7 @@
 //! their own, and share L2 and the identity provider.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use token_cache::{
     CacheEvents, Clock, Environment, NoEvents, Policy, Secret, TokenCache, TokenCacheOptions,
@@ -14,6 +15,11 @@ use super::store::SharedStore;
 use crate::population::Subject;
 use crate::report::model;
 use crate::scenario::plan::{Plan, PresetPlan};
+
+/// A client waits this much longer for an answer than its caller does. With both
+/// patient for the same time, chance would decide whether an acquisition that
+/// takes too long counts as `timeout` or as `error`.
+const HTTP_MARGIN: Duration = Duration::from_secs(1);
 
 /// All instances of the service.
 #[derive(Debug)]
@@ -103,7 +109,7 @@ impl Instance {
         let endpoint: Arc<dyn IdentityProvider> = Arc::new(HttpIdentityProvider::new(
             provider.base(),
             provider.tls(),
-            plan.acquire_timeout,
+            plan.acquire_timeout + HTTP_MARGIN,
         ));
         let clients = directory
             .applications()

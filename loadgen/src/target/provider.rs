@@ -29,18 +29,11 @@ pub struct Provider {
     base: String,
     tls: rustls::ClientConfig,
     http: Http,
-    /// Token requests of the driver's own, which are no acquisition's.
-    own_token_requests: AtomicU64,
+    /// Token requests of the driver's own, which are no acquisition's: begun,
+    /// and answered.
+    own_requests: [AtomicU64; 2],
     /// Keeps an embedded provider up.
-    server: Option<Embedded>,
-}
-
-/// A provider in this process, with a certificate authority of its own that
-/// goes when it goes.
-#[derive(Debug)]
-struct Embedded {
-    server: Server,
-    _data: ScratchDir,
+    server: Option<Server>,
 }
 
 /// A directory that is removed when dropped.
@@ -68,6 +61,15 @@ pub struct SignedIn {
     pub code: Secret,
     /// What proves that the code is ours.
     pub code_verifier: Secret,
+}
+
+/// Token requests of the driver's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnRequests {
+    /// With an answer.
+    pub answered: u64,
+    /// Without one, or not yet: they may or may not have reached the provider.
+    pub unanswered: u64,
 }
 
 /// Who signs in to what.
@@ -126,15 +128,15 @@ impl Provider {
             ));
         };
         let tls = trust_file(ca)?;
+        // Both sides have read the certificate authority. It goes now: when the
+        // run ends there may be no time left, and a signal may end it.
+        drop(data);
         Ok(Self {
             base: format!("https://localhost:{}", address.port()),
             http: Http::new(&tls),
             tls,
-            own_token_requests: AtomicU64::new(0),
-            server: Some(Embedded {
-                server,
-                _data: data,
-            }),
+            own_requests: Default::default(),
+            server: Some(server),
         })
     }
 
@@ -144,7 +146,7 @@ impl Provider {
             base: url.trim_end_matches('/').to_owned(),
             http: Http::new(&tls),
             tls,
-            own_token_requests: AtomicU64::new(0),
+            own_requests: Default::default(),
             server: None,
         };
         provider.get("/healthz").await?;
@@ -183,8 +185,13 @@ impl Provider {
     }
 
     /// Token requests that the driver itself sent, as a user's front end.
-    pub fn own_token_requests(&self) -> u64 {
-        self.own_token_requests.load(Ordering::SeqCst)
+    pub fn own_requests(&self) -> OwnRequests {
+        let [begun, answered] = &self.own_requests;
+        let answered = answered.load(Ordering::SeqCst);
+        OwnRequests {
+            answered,
+            unanswered: begun.load(Ordering::SeqCst).saturating_sub(answered),
+        }
     }
 
     /// The key set that tokens are signed with, a JWKS document.
@@ -264,8 +271,10 @@ impl Provider {
             ("redirect_uri", REDIRECT_URI),
             ("scope", who.scope),
         ];
-        self.own_token_requests.fetch_add(1, Ordering::SeqCst);
+        let [begun, answered] = &self.own_requests;
+        begun.fetch_add(1, Ordering::SeqCst);
         let answer = self.http.post_form(&url, &form).await?;
+        answered.fetch_add(1, Ordering::SeqCst);
         let token: Token = serde_json::from_slice(&answer.body).map_err(|_| {
             format!(
                 "the token endpoint answered a front end with {}",
@@ -280,8 +289,8 @@ impl Provider {
 
     /// Stops an embedded provider.
     pub async fn stop(self) {
-        if let Some(embedded) = self.server {
-            embedded.server.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
         }
     }
 

@@ -45,7 +45,12 @@ impl SharedStore {
 
     /// What it holds and was asked.
     pub fn report(&self) -> L2 {
-        let MemoryStoreStats { entries, bytes } = self.store.stats();
+        let MemoryStoreStats {
+            entries,
+            bytes,
+            refused,
+            evicted,
+        } = self.store.stats();
         let asked = |operation| self.asked[slot(operation)].load(Ordering::Relaxed);
         L2 {
             entries: entries as u64,
@@ -57,6 +62,8 @@ impl SharedStore {
                 remove: asked(L2Operation::Remove),
             },
             errors: self.failed.load(Ordering::Relaxed),
+            refused,
+            evictions: evicted,
         }
     }
 

@@ -52,11 +52,6 @@ impl Lab {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    /// Runs the program to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        self.start(arguments).end()
-    }
-
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running<'_> {
         let mut child = self

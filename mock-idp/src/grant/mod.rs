@@ -255,8 +255,9 @@ async fn issue(
         assertion: assertion.as_deref(),
         scopes: &scopes.identity(),
     };
-    idp.ledger
-        .issued(&identity, now, now.plus(lifetimes.expires_in), excused);
+    // The end that the token itself says: a cache that goes by it is not redundant.
+    let ends = now.plus(lifetimes.expires_in).whole_seconds();
+    idp.ledger.issued(&identity, now, ends, excused);
     Ok(response)
 }
 

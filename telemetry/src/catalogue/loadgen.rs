@@ -75,7 +75,7 @@ pub static LOADGEN_INVARIANT_VIOLATIONS: Metric = Metric {
 pub static LOADGEN_RUN_START: Metric = Metric {
     name: "loadgen_run_start_timestamp_seconds",
     kind: Kind::Gauge,
-    help: "Unix time of the run's start.",
+    help: "Unix time at which the first arrival fell due; 0 before.",
     labels: &[],
 };
 

@@ -29,7 +29,7 @@ pub struct AccessToken {
     pub client_id: Arc<str>,
     /// The token itself.
     pub secret: Secret,
-    /// Always [`CredentialType::AccessToken`] here.
+    /// Plain, or bound to extra key components.
     #[serde(default = "CredentialType::access_token")]
     pub credential_type: CredentialType,
     /// The tenant that issued it.
@@ -46,6 +46,13 @@ pub struct AccessToken {
     /// Until when it may serve while the provider is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extended_expires_on: Option<Timestamp>,
+    /// The key it is bound to; bearer tokens have none.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub kid: Option<Arc<str>>,
     /// How it is presented; left out for bearer tokens.
     #[serde(default, skip_serializing_if = "TokenType::is_bearer")]
     pub token_type: TokenType,

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::item::CredentialType;
 use crate::secret::Secret;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_000_000);
@@ -27,6 +26,7 @@ fn token(target: &str) -> AccessToken {
         cached_at: NOW,
         expires_on: NOW.plus(Duration::from_secs(3_600)),
         extended_expires_on: None,
+        kid: None,
         token_type: TokenType::Bearer,
         refresh_on: None,
         ext_expires_on: None,
@@ -181,6 +181,20 @@ fn l6_a_pop_token_never_answers_a_bearer_request() {
         ..query("A")
     };
     assert_eq!(found(&partition, &request), "found");
+}
+
+#[test]
+fn a_token_bound_to_a_key_or_to_components_never_answers_a_plain_request() {
+    let bound = AccessToken {
+        kid: Some("k".into()),
+        ..token("A")
+    };
+    assert_eq!(found(&holding([bound]), &query("A")), "expired");
+    let extended = AccessToken {
+        credential_type: CredentialType::ExtendedAccessToken,
+        ..token("A")
+    };
+    assert_eq!(found(&holding([extended]), &query("A")), "missing");
 }
 
 #[test]

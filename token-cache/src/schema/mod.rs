@@ -10,7 +10,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CacheError;
-use crate::item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken, UnknownMembers};
+use crate::item::{
+    AccessToken, Account, AppMetadata, CredentialType, IdToken, RefreshToken, UnknownMembers,
+};
 use crate::key::ItemKey;
 use crate::partition::Partition;
 
@@ -59,11 +61,24 @@ pub fn read(blob: &[u8]) -> Result<Partition, CacheError> {
         reason: describe(&error),
     })?;
     let mut partition = Partition::default();
-    partition.access_tokens = keyed(blob.access_token, AccessToken::key, AccessToken::normalise);
-    partition.refresh_tokens = keyed(blob.refresh_token, RefreshToken::key, |_| {});
-    partition.id_tokens = keyed(blob.id_token, IdToken::key, |_| {});
-    partition.accounts = keyed(blob.account, Account::key, |_| {});
-    partition.app_metadata = keyed(blob.app_metadata, AppMetadata::key, |_| {});
+    partition.access_tokens = keyed(
+        blob.access_token,
+        // The key of one with extra components has their hash in it: kept.
+        |token| (token.credential_type == CredentialType::AccessToken).then(|| token.key()),
+        AccessToken::normalise,
+    );
+    partition.refresh_tokens = keyed(
+        blob.refresh_token,
+        |item| Some(RefreshToken::key(item)),
+        |_| {},
+    );
+    partition.id_tokens = keyed(blob.id_token, |item| Some(IdToken::key(item)), |_| {});
+    partition.accounts = keyed(blob.account, |item| Some(Account::key(item)), |_| {});
+    partition.app_metadata = keyed(
+        blob.app_metadata,
+        |item| Some(AppMetadata::key(item)),
+        |_| {},
+    );
     partition.unknown = blob.unknown;
     partition.index();
     Ok(partition)
@@ -96,7 +111,7 @@ fn describe(error: &serde_json::Error) -> String {
 
 fn keyed<T>(
     section: Section<T>,
-    key: impl Fn(&T) -> ItemKey,
+    key: impl Fn(&T) -> Option<ItemKey>,
     settle: impl Fn(&mut T),
 ) -> BTreeMap<ItemKey, Arc<T>>
 where
@@ -104,11 +119,11 @@ where
 {
     section
         .unwrap_or_default()
-        .into_values()
-        .flatten()
-        .map(|mut item| {
+        .into_iter()
+        .filter_map(|(written, item)| item.map(|item| (written, item)))
+        .map(|(written, mut item)| {
             settle(Arc::make_mut(&mut item));
-            (key(&item), item)
+            (key(&item).unwrap_or(written), item)
         })
         .collect()
 }
@@ -155,6 +170,17 @@ mod tests {
             !text.contains("token_type"),
             "left out for bearer tokens: {text}"
         );
+    }
+
+    #[test]
+    fn a_token_with_extra_key_components_is_kept_under_its_key() {
+        let blob = br#"{"AccessToken":{"-e-atext-c-t-a-7cx57q63":{"environment":"e","client_id":"c","secret":"s","credential_type":"ATExt","realm":"t","target":"A","cached_at":"1","expires_on":"2","ext":{"fmi_path":"x"}}}}"#;
+        let text = String::from_utf8(write(&read(blob).unwrap())).unwrap();
+        assert!(
+            text.contains(r#""-e-atext-c-t-a-7cx57q63":{"ext":{"fmi_path":"x"},"#),
+            "{text}"
+        );
+        assert!(text.contains(r#""credential_type":"ATExt""#), "{text}");
     }
 
     #[test]

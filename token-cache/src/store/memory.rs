@@ -2,7 +2,8 @@
 //! services and for load tests that model the round trip themselves.
 //!
 //! Named after .NET's `MemoryDistributedCache`, whose limit rule it follows:
-//! what does not fit is not stored, and what was under its key goes as well.
+//! what does not fit is not stored, what was under its key goes as well, and
+//! the least recently used entries make room for those to come.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,12 +29,18 @@ pub struct MemoryStoreStats {
     pub entries: usize,
     /// Their bytes, keys not counted.
     pub bytes: usize,
+    /// Blobs that were not stored for want of room.
+    pub refused: u64,
+    /// Blobs that went to make room.
+    pub evicted: u64,
 }
 
 #[derive(Default)]
 struct Held {
     entries: HashMap<String, Entry>,
     bytes: usize,
+    refused: u64,
+    evicted: u64,
 }
 
 struct Entry {
@@ -80,6 +87,27 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Lets the least recently used entries go until 95 % of the limit are left,
+    /// as .NET's compaction does.
+    fn compact(&mut self, size_limit_bytes: usize) {
+        let target = size_limit_bytes - size_limit_bytes / 20;
+        let mut by_use: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.used_at, key.clone()))
+            .collect();
+        by_use.sort_unstable();
+        for (_, key) in by_use {
+            if self.bytes <= target {
+                break;
+            }
+            self.remove(&key);
+            self.evicted += 1;
+        }
+    }
+}
+
 impl MemoryStore {
     /// A store of at most `size_limit_bytes` bytes of blobs, on this clock.
     pub fn new(size_limit_bytes: usize, clock: Clock) -> Self {
@@ -97,6 +125,8 @@ impl MemoryStore {
         MemoryStoreStats {
             entries: held.entries.len(),
             bytes: held.bytes,
+            refused: held.refused,
+            evicted: held.evicted,
         }
     }
 }
@@ -134,7 +164,10 @@ impl Store for MemoryStore {
             expiration,
             used_at: now,
         };
-        if !entry.has_expired(now) && held.bytes + entry.blob.len() <= self.size_limit_bytes {
+        if held.bytes + entry.blob.len() > self.size_limit_bytes {
+            held.refused += 1;
+            held.compact(self.size_limit_bytes);
+        } else if !entry.has_expired(now) {
             held.bytes += entry.blob.len();
             held.entries.insert(key.to_owned(), entry);
         }
@@ -196,18 +229,26 @@ mod tests {
         assert_eq!(store.stats(), MemoryStoreStats::default());
     }
 
-    #[tokio::test]
-    async fn what_does_not_fit_is_refused_and_takes_the_old_entry_with_it() {
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_fit_is_refused_takes_the_old_entry_and_makes_room_for_the_next() {
         let store = MemoryStore::new(100, Clock::system());
-        put(&store, "a", 60, Expiration::default()).await;
-        put(&store, "b", 60, Expiration::default()).await;
-        assert!(has(&store, "a").await);
-        assert!(!has(&store, "b").await);
+        for key in ["a", "b"] {
+            put(&store, key, 50, Expiration::default()).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(has(&store, "a").await, "used after `b`");
+        put(&store, "c", 50, Expiration::default()).await;
+        let stats = store.stats();
+        assert_eq!((stats.refused, stats.evicted, stats.bytes), (1, 1, 50));
+        assert!(has(&store, "a").await && !has(&store, "b").await && !has(&store, "c").await);
+        put(&store, "c", 50, Expiration::default()).await;
+        assert!(has(&store, "c").await, "there is room now");
         put(&store, "a", 101, Expiration::default()).await;
-        assert!(!has(&store, "a").await);
-        assert_eq!(store.stats(), MemoryStoreStats::default());
-        put(&store, "a", 100, Expiration::default()).await;
-        store.remove("a").await.unwrap();
-        assert!(!has(&store, "a").await);
+        assert!(
+            !has(&store, "a").await,
+            "the old entry went with the refused one"
+        );
+        store.remove("c").await.unwrap();
+        assert_eq!(store.stats().bytes, 0);
     }
 }

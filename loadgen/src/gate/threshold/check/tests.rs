@@ -1,0 +1,218 @@
+//! Each threshold that is taken, and each that is refused with its reason.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::gate::threshold::Statistic;
+
+fn context() -> Context {
+    Context {
+        flows: Some(vec!["client_credentials".to_owned(), "web_api".to_owned()]),
+        has_l1: Some(true),
+        has_l2: Some(false),
+    }
+}
+
+fn read(text: &str) -> Result<Threshold, ThresholdError> {
+    parse(text, 3, 5, &context())
+}
+
+/// `metric flow label statistic operator limit`, `-` for what is not there.
+fn summary(text: &str) -> String {
+    let threshold = read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    format!(
+        "{} {} {} {} {} {}",
+        threshold.metric.name,
+        threshold.flow.as_deref().unwrap_or("-"),
+        threshold.label.unwrap_or("-"),
+        threshold.statistic.map_or("-", Statistic::as_str),
+        threshold.operator,
+        threshold.limit
+    )
+}
+
+/// Each text is refused with `offset+length message | hint`, or the beginning of that.
+fn refused(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
+        let error = read(text).expect_err(text);
+        let said = format!(
+            "{}+{} {} | {}",
+            error.offset, error.length, error.message, error.hint
+        );
+        assert!(
+            said.starts_with(expected),
+            "{text}\n  said {said}\n  not  {expected}"
+        );
+    }
+}
+
+#[test]
+fn thresholds_read_as_written() {
+    let cases = [
+        ("hit_ratio >= 0.95", "hit_ratio - - - >= 0.95"),
+        (
+            "hit_ratio{flow=web_api}>=95%",
+            "hit_ratio web_api - - >= 0.95",
+        ),
+        ("  errors{ } == 0  ", "errors - - - == 0"),
+        (
+            "p99(acquire{flow=web_api}) < 50ms",
+            "acquire web_api - p99 < 50000",
+        ),
+        ("max ( lag ) <= 1.5s", "lag - - max <= 1500000"),
+        ("mean(acquire_http) != 0s", "acquire_http - - mean != 0"),
+        (
+            "cache_refresh_reason{reason=expired} > 0",
+            "cache_refresh_reason - expired - > 0",
+        ),
+        (
+            "token_source{source=cache, flow = web_api} > 10",
+            "token_source web_api cache - > 10",
+        ),
+        ("cache_level{level=l1} > 10", "cache_level - l1 - > 10"),
+        ("l1_bytes <= 500MB", "l1_bytes - - - <= 500000000"),
+        ("idp_calls_per_1k < 12.5", "idp_calls_per_1k - - - < 12.5"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(summary(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_metric_can_be_written_as_its_hint_says() {
+    for metric in METRICS.iter().filter(|metric| metric.needs != Needs::L2) {
+        let limit = match metric.unit {
+            Unit::Count => "1",
+            Unit::Share => "50%",
+            Unit::Bytes => "1MB",
+            Unit::Microseconds => "1s",
+        };
+        let text = format!("{} < {limit}", metric.example());
+        assert!(read(&text).is_ok(), "{text}: {:?}", read(&text));
+    }
+}
+
+#[test]
+fn a_wrong_threshold_says_where_and_what_instead() {
+    let cases = [
+        ("", "0+1 expected a metric, found the end"),
+        ("hit_ratio", "9+1 expected a comparison, found the end"),
+        (
+            "hit_ratio = 1",
+            "10+1 expected a comparison, found `=` | write `==`",
+        ),
+        ("hit_ratio >=", "12+1 a limit is missing here"),
+        (
+            "hit_ratoi >= 0.9",
+            "0+9 unknown metric `hit_ratoi` | did you mean `hit_ratio`?",
+        ),
+        (
+            "hit_ratio{flw=web_api} > 0.9",
+            "10+3 `hit_ratio` has no label `flw` | did you mean `flow`?",
+        ),
+        (
+            "hit_ratio{flow=web_ap} > 0.9",
+            "15+6 no entry of `traffic` is named `web_ap` | did you mean `web_api`? expected `client_credentials` or `web_api`",
+        ),
+        (
+            "hit_ratio{flow=web_api > 0.9",
+            "23+1 expected `,` or `}`, found `>`",
+        ),
+        ("hit_ratio{flow} > 0.9", "14+1 expected `=`, found `}`"),
+        (
+            "hit_ratio{flow=web_api,flow=web_api} > 0.9",
+            "23+4 the label `flow` is written twice | keep one of the two",
+        ),
+        (
+            "lag{flow=web_api} < 1s",
+            "0+3 `lag` is a distribution, not one number",
+        ),
+        (
+            "p99(lag{flow=web_api}) < 1s",
+            "8+4 `lag` has no label `flow` | `lag` has no labels",
+        ),
+        ("p95(lag) < 1s", "0+3 `p95` is not a statistic"),
+        (
+            "p99(errors) < 1",
+            "0+3 `errors` is one number, so it has no `p99` | write `errors`",
+        ),
+        (
+            "token_source > 1",
+            "0+12 `token_source` is counted by `source`, which is missing | write `token_source{source=cache}`; `source` is `cache` or `identity_provider`",
+        ),
+        (
+            "cache_level{level=l3} > 1",
+            "18+2 `l3` is not a value of `level` | did you mean `l1`? expected `l1`, `l2` or `none`",
+        ),
+        (
+            "l2_errors == 0",
+            "0+9 `l2_errors` says nothing here: `cache.l2` is `none`",
+        ),
+        (
+            "cache_level{level=l2} > 1",
+            "0+11 `cache_level` says nothing here: `cache.l2` is `none`",
+        ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn a_wrong_limit_says_where_and_what_instead() {
+    let cases = [
+        (
+            "hit_ratio >= 95",
+            "13+2 `95` is more than the whole | write `95%`",
+        ),
+        ("hit_ratio >= 1s", "13+2 `1s` is not a share"),
+        (
+            "p99(acquire) < 50",
+            "15+2 `50` needs a unit | write `50s` or `50ms`",
+        ),
+        (
+            "l1_bytes < 50",
+            "11+2 `50` needs a unit | write `50MB` or `50MiB`",
+        ),
+        (
+            "errors < 5%",
+            "9+2 `5%` is not a count | write a plain number: a count has no whole to be a share of",
+        ),
+        (
+            "errors < 5s",
+            "9+2 `5s` is not a count | write a plain number: a count has no unit",
+        ),
+        (
+            "errors < -1",
+            "9+2 `-1` is not a count | write a plain number, zero or more",
+        ),
+        (
+            "errors < NaN",
+            "9+3 `NaN` is not a count | write a plain number, zero or more",
+        ),
+        ("errors < 1 and more", "9+10 `1 and more` is not a count"),
+        ("errors >= 0", "7+2 this always holds"),
+        ("errors < 0", "7+1 this can never hold"),
+        ("hit_ratio <= 100%", "10+2 this always holds"),
+        ("hit_ratio > 1", "10+1 this can never hold"),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn unknown_circumstances_let_a_threshold_pass() {
+    let context = Context::default();
+    for text in ["hit_ratio{flow=anything} > 0.9", "l2_errors == 0"] {
+        assert!(parse(text, 1, 1, &context).is_ok(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in ".*", near in "(p99|max|hit_ratio|lag|[({}),=<>! 0-9.%s]|flow){0,12}") {
+        for text in [text, near] {
+            if let Err(error) = read(&text) {
+                prop_assert!(error.offset <= text.chars().count());
+                prop_assert!(error.length >= 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The scrape and the report, made from one record, say the same.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::report::model::{Acquisitions, Distribution, Durations, Report};
+use crate::report::sample;
+
+fn render() -> String {
+    Scrape {
+        plan: &sample::plan(),
+        recorded: &sample::recorded(),
+        cache: sample::CACHE,
+        in_flight: 1,
+        began_at: 1_767_323_046.0,
+        started_at: 1_767_323_045.0,
+    }
+    .render()
+}
+
+/// Sum of the samples of `name` that have all of `labels`.
+fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
+    let of_name = text.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, of_series) = series.split_once('{').unwrap_or((series, ""));
+        let fits = found == name && labels.iter().all(|label| of_series.contains(label));
+        fits.then(|| value.parse::<f64>().unwrap())
+    });
+    let values: Vec<f64> = of_name.collect();
+    assert!(!values.is_empty(), "no `{name}` with {labels:?}: {text}");
+    values.iter().sum()
+}
+
+#[track_caller]
+fn same(scraped: f64, reported: u64) {
+    assert!(
+        (scraped - reported as f64).abs() < 1e-9,
+        "{scraped} is not {reported}"
+    );
+}
+
+/// The report's acquisitions by flow: several of its entries can be one flow's.
+fn by_flow(report: &Report) -> BTreeMap<&str, Vec<&Acquisitions>> {
+    let mut flows: BTreeMap<&str, Vec<&Acquisitions>> = BTreeMap::new();
+    for flow in &report.flows {
+        flows
+            .entry(&flow.flow)
+            .or_default()
+            .push(&flow.acquisitions);
+    }
+    flows
+}
+
+#[test]
+fn acquisitions_are_the_report_s_by_source_level_and_reason() {
+    let (text, report) = (render(), sample::report());
+    let name = "tokencache_acquisitions_total";
+    let flows = by_flow(&report);
+    assert_eq!(flows.len(), 2);
+    for (flow, entries) in flows {
+        let scraped = |labels: &[&str]| {
+            let flow = format!("flow=\"{flow}\"");
+            sum(&text, name, &[&[flow.as_str()], labels].concat())
+        };
+        let reported = |read: fn(&Acquisitions) -> u64| entries.iter().map(|of| read(of)).sum();
+        let ok = "outcome=\"success\"";
+        same(scraped(&["outcome=\"error\""]), reported(|of| of.errors));
+        for (label, read) in [
+            (
+                "token_source=\"cache\"",
+                (|of| of.token_source.cache) as fn(&Acquisitions) -> u64,
+            ),
+            ("token_source=\"identity_provider\"", |of| {
+                of.token_source.identity_provider
+            }),
+            ("cache_level=\"l1\"", |of| of.cache_level.l1),
+            ("cache_level=\"l2\"", |of| of.cache_level.l2),
+            ("cache_level=\"none\"", |of| of.cache_level.none),
+            ("cache_refresh_reason=\"not_applicable\"", |of| {
+                of.cache_refresh_reason.not_applicable
+            }),
+            ("cache_refresh_reason=\"no_cached_access_token\"", |of| {
+                of.cache_refresh_reason.no_cached_access_token
+            }),
+            ("cache_refresh_reason=\"expired\"", |of| {
+                of.cache_refresh_reason.expired
+            }),
+        ] {
+            same(scraped(&[ok, label]), reported(read));
+        }
+    }
+    same(
+        sum(&text, "tokencache_coalesced_acquisitions_total", &[]),
+        report.totals.coalesced,
+    );
+}
+
+#[test]
+fn histograms_count_and_add_up_to_the_report_s() {
+    let (text, report) = (render(), sample::report());
+    let Durations { total, cache, http } = report.totals.durations;
+    let load = report.load;
+    for (name, reported) in [
+        ("tokencache_acquire_duration_seconds", &total),
+        ("tokencache_acquire_cache_duration_seconds", &cache),
+        ("tokencache_acquire_http_duration_seconds", &http),
+        ("loadgen_response_duration_seconds", &load.response),
+        ("loadgen_service_duration_seconds", &load.service),
+        ("loadgen_schedule_lag_seconds", &load.lag),
+    ] {
+        let scraped =
+            |suffix: &str, labels: &[&str]| sum(&text, &format!("{name}{suffix}"), labels);
+        assert!(reported.count > 0, "{name}");
+        same(scraped("_count", &[]), reported.count);
+        same(scraped("_bucket", &["le=\"+Inf\""]), reported.count);
+        let seconds = reported.mean_us * reported.count as f64 / 1e6;
+        let off = scraped("_sum", &[]) / seconds - 1.0;
+        assert!(
+            off.abs() < 0.002,
+            "{name}: {} is not {seconds}",
+            scraped("_sum", &[])
+        );
+        for edge in telemetry::catalogue::DURATION_BUCKETS {
+            let below = scraped("_bucket", &[&format!("le=\"{edge}\"")]);
+            let slowest = |quantile: f64| at_quantile(reported, quantile);
+            let share = below / reported.count as f64;
+            // Everything up to this share of all is within the edge.
+            if share > 0.0 {
+                assert!(slowest(share) <= edge * 1.002, "{name} {edge}: {share}");
+            }
+        }
+    }
+    let slow = |source: &str| {
+        let label = format!("token_source=\"{source}\"");
+        sum(
+            &text,
+            "tokencache_acquire_duration_seconds_count",
+            &[&label],
+        )
+    };
+    same(slow("cache"), report.totals.token_source.cache);
+    same(
+        slow("identity_provider"),
+        report.totals.token_source.identity_provider,
+    );
+}
+
+/// Seconds that this share of all do not exceed, from the histogram in a report.
+fn at_quantile(times: &Distribution, quantile: f64) -> f64 {
+    use base64::Engine as _;
+    let bytes = base64::prelude::BASE64_STANDARD.decode(&times.hdr).unwrap();
+    let histogram: hdrhistogram::Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .unwrap();
+    histogram.value_at_quantile(quantile) as f64 / 1e9
+}
+
+#[test]
+fn everything_else_is_the_report_s_too() {
+    let (text, report) = (render(), sample::report());
+    let (load, cache) = (&report.load, &report.cache);
+    let operations = cache.l2.operations;
+    for (name, labels, reported) in [
+        ("loadgen_arrivals_total", "fate=\"started\"", load.started),
+        ("loadgen_arrivals_total", "fate=\"dropped\"", load.dropped),
+        ("loadgen_operations_total", "outcome=\"ok\"", load.ok),
+        ("loadgen_operations_total", "outcome=\"error\"", load.error),
+        (
+            "loadgen_operations_total",
+            "outcome=\"timeout\"",
+            load.timeout,
+        ),
+        (
+            "tokencache_operations_total",
+            "operation=\"get\"",
+            operations.get,
+        ),
+        (
+            "tokencache_operations_total",
+            "operation=\"set\"",
+            operations.set,
+        ),
+        (
+            "tokencache_operations_total",
+            "operation=\"refresh\"",
+            operations.refresh,
+        ),
+        (
+            "tokencache_operations_total",
+            "operation=\"remove\"",
+            operations.remove,
+        ),
+        (
+            "tokencache_operation_errors_total",
+            "level=\"l2\"",
+            cache.l2.errors,
+        ),
+        ("tokencache_entries", "level=\"l1\"", cache.l1.entries),
+        ("tokencache_entries", "level=\"l2\"", cache.l2.entries),
+        ("tokencache_size_bytes", "level=\"l1\"", cache.l1.bytes),
+        ("tokencache_size_bytes", "level=\"l2\"", cache.l2.bytes),
+        (
+            "tokencache_evictions_total",
+            "level=\"l1\"",
+            cache.l1.evictions,
+        ),
+        ("loadgen_in_flight_operations", "", 1),
+        ("tokencache_start_timestamp_seconds", "", 1_767_323_045),
+        ("loadgen_run_start_timestamp_seconds", "", 1_767_323_046),
+    ] {
+        same(sum(&text, name, &[labels]), reported);
+    }
+    for flow in &report.flows {
+        let of = &flow.acquisitions;
+        let name = format!("operation=\"{}\"", flow.name);
+        same(
+            sum(&text, "loadgen_operations_total", &[&name]),
+            of.acquisitions,
+        );
+    }
+    let info = "loadgen_run_info";
+    same(
+        sum(
+            &text,
+            info,
+            &["scenario=\"sample\"", "seed=\"7\"", &report.scenario.hash],
+        ),
+        1,
+    );
+}
+
+#[test]
+fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
+    let mut recorded = sample::recorded();
+    recorded.oracle = crate::report::model::Oracle {
+        checked: 99,
+        wrong_token: 1,
+        expired_served: 2,
+        under_scoped: 3,
+        not_issued: 4,
+    };
+    let text = Scrape {
+        plan: &sample::plan(),
+        recorded: &recorded,
+        cache: sample::CACHE,
+        in_flight: 0,
+        began_at: 0.0,
+        started_at: 0.0,
+    }
+    .render();
+    for (invariant, count) in [
+        ("wrong_token", 1),
+        ("expired_served", 2),
+        ("under_scoped", 3),
+        ("not_issued", 4),
+    ] {
+        let label = format!("invariant=\"{invariant}\"");
+        same(
+            sum(&text, "loadgen_invariant_violations_total", &[&label]),
+            count,
+        );
+    }
+}
