@@ -194,8 +194,12 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
     };
     let bypasses_caches =
         form.get("bypass_cache").is_some() || form.get("token_sha256_to_refresh").is_some();
-    idp.ledger
-        .issued(&identity, now, now.plus(lifetime), bypasses_caches);
+    idp.ledger.issued(
+        &identity,
+        now,
+        now.plus(lifetime).whole_seconds(),
+        bypasses_caches,
+    );
     Ok(Granted {
         access_token,
         client_id: application.client_id.clone(),
