@@ -1,16 +1,24 @@
 //! One identity provider: its keys, clock, directory and ledger. It has no sockets; a server or a
 //! test brings requests to its router.
 
+use std::sync::OnceLock;
+
 use crate::behavior::latency::{LatencyError, Pace};
 use crate::behavior::rule::{Rule, RuleError, RuleStatus, Rules};
 use crate::behavior::throttle::{ThrottlePolicy, Throttles};
 use crate::clock::Clock;
-use crate::config::{AdminToken, Config, Lifetimes, Limits};
+use crate::config::{AdminToken, Config, DeviceApproval, Lifetimes, Limits};
+use crate::device_codes::DeviceCodes;
+use crate::directory::Directory;
+use crate::endpoint::managed_identity::ArcKeys;
+use crate::issuer::IssuerMode;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::random::Stream;
 use crate::recent::{RecordedRequests, RequestFilter};
 use crate::redeemed::RedeemedCodes;
+use crate::refresh_families::{RefreshFamilies, RefreshTokens};
 use crate::revoked::RevokedSessions;
 use crate::sealed::Sealer;
 use crate::signing::{Signer, SigningError};
@@ -32,6 +40,15 @@ pub struct Idp {
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
     pub(crate) revoked: RevokedSessions,
+    pub(crate) directory: Directory,
+    pub(crate) issuer: IssuerMode,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) refresh_families: RefreshFamilies,
+    /// Where the server itself is, for tokens asked for elsewhere: those of managed identities.
+    pub(crate) own_origin: OnceLock<Origin>,
+    pub(crate) arc_keys: ArcKeys,
+    pub(crate) device_codes: DeviceCodes,
+    pub(crate) device_approval: DeviceApproval,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -73,6 +90,14 @@ impl Idp {
             sealer,
             redeemed: RedeemedCodes::default(),
             revoked: RevokedSessions::default(),
+            directory: config.directory.clone(),
+            issuer: config.issuer,
+            refresh_tokens: config.refresh_tokens,
+            refresh_families: RefreshFamilies::default(),
+            own_origin: OnceLock::new(),
+            arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
+            device_codes: DeviceCodes::default(),
+            device_approval: config.device_approval,
             ledger: Ledger::keeping(config.limits.recorded_requests),
             metrics: Metrics::default(),
         })

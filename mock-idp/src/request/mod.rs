@@ -91,10 +91,32 @@ impl RequestContext {
             .collect();
         context.scopes.sort_unstable();
         context.scopes.dedup();
-        let subject = ["assertion", "refresh_token", "code", "username"]
-            .into_iter()
-            .find_map(parameter);
+        let subject = [
+            "assertion",
+            "refresh_token",
+            "device_code",
+            "code",
+            "username",
+        ]
+        .into_iter()
+        .find_map(parameter);
         context.identity = context.digest(subject.unwrap_or_default());
+        context
+    }
+
+    /// What a machine says that asks for the token of its own identity, `client_id`; it names no
+    /// grant, and proves itself by other things than clients do.
+    pub(crate) fn of_machine_request(
+        tenant: &str,
+        client_id: &str,
+        request: &Parts,
+        form: Option<&Form>,
+        correlation_id: Uuid,
+    ) -> Self {
+        let mut context = Self::of_token_request(tenant, request, form, correlation_id);
+        context.grant = GrantType::ManagedIdentity;
+        context.client_id = short(client_id);
+        context.identity = context.digest("");
         context
     }
 
@@ -166,6 +188,7 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use http::Request;
 
     use super::*;
@@ -218,7 +241,6 @@ mod tests {
 
     #[test]
     fn a_client_id_may_come_in_a_basic_header() {
-        use base64::Engine as _;
         let basic = base64::engine::general_purpose::STANDARD.encode("app:secret");
         let context = context(&[("authorization", &format!("Basic {basic}"))], "a=b");
         assert_eq!(context.client_id, "app");
@@ -234,10 +256,30 @@ mod tests {
             (CC.replace("b%2F.default+a", "a"), false),
             (CC.replace("client_credentials", "password"), false),
             (format!("{CC}&assertion=x"), false),
+            (format!("{CC}&device_code=x"), false),
             (format!("{CC}&client_secret=x"), true),
         ] {
             assert_eq!(context(&[], &body).identity == base, same, "{body}");
         }
+    }
+
+    #[test]
+    fn a_machine_is_known_by_its_identity_and_never_by_its_proof() {
+        let machine = |client_id, proof: &str| {
+            let proof = base64::engine::general_purpose::STANDARD.encode(proof);
+            let request = Request::builder().header("authorization", format!("Basic {proof}"));
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let form = Form::parse(b"resource=api://x&username=x").unwrap();
+            let form = Some(&form);
+            RequestContext::of_machine_request("contoso.com", client_id, &parts, form, Uuid::nil())
+        };
+        let one = machine("app", "one:1");
+        assert_eq!(one.grant, GrantType::ManagedIdentity);
+        assert_eq!(one.client_id, "app");
+        assert_eq!(one.scopes, ["api://x"]);
+        assert_eq!(one.identity, machine("app", "two:2").identity);
+        assert_ne!(one.identity, machine("other", "one:1").identity);
+        assert_eq!(machine("", "one:1").client_id, "");
     }
 
     #[test]

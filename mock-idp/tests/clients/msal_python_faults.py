@@ -1,9 +1,9 @@
 """Drives unmodified MSAL for Python against a mock-idp that misbehaves, and counts at the server
 what it does about that.
 
-usage: msal_python_faults.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE naming the
-authority's certificate, and the server started with `--refresh-in 1s`. Prints one line a case and
-`all passed`.
+usage: msal_python_faults.py HTTPS_ORIGIN HTTP_ORIGIN IMDS_ORIGIN, with REQUESTS_CA_BUNDLE naming
+the authority's certificate, and the server started with `--refresh-in 1s`. The third origin is not
+asked. Prints one line a case and `all passed`.
 """
 
 import json
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msal
 from msal.exceptions import MsalServiceError
 
-HTTPS, HTTP = sys.argv[1], sys.argv[2]
+HTTPS, HTTP, _IMDS = sys.argv[1:]
 AUTHORITY = f"https://localhost:{urlsplit(HTTPS).port}/11111111-1111-1111-1111-111111111111"
 APP = "22222222-2222-2222-2222-222222222222"
 SCOPES = ["api://service/.default"]
