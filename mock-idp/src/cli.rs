@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,8 +14,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::behavior::latency::{Latencies, Latency};
-use crate::config::{Config, Lifetimes};
+use crate::config::{Config, DeviceApproval, Lifetimes};
+use crate::directory::Directory;
+use crate::directory::closed::{ClosedDirectory, DirectoryError};
 use crate::idp::IdpError;
+use crate::issuer::IssuerMode;
+use crate::refresh_families::RefreshTokens;
 use crate::server::{Server, StartError};
 use crate::tls::Authority;
 use crate::{TlsError, duration};
@@ -40,6 +45,13 @@ enum Command {
     /// Serve until interrupted (Ctrl-C or SIGTERM).
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Serve>),
+    /// Say whether a directory file makes sense.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// The file, as `serve --config` takes it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print where the certificate authority is, and how to make clients trust it.
     #[command(after_help = CA_EXAMPLES)]
     Ca(DataDirectory),
@@ -56,6 +68,20 @@ The addresses bound are printed on stdout, one a line, and then `ready`:
   https https://127.0.0.1:8443
   http http://127.0.0.1:8080
   ready";
+
+const CHECK_EXAMPLES: &str = r#"Example of a file:
+  { "tenants": [{ "id": "11111111-1111-1111-1111-111111111111", "domains": ["contoso.com"] }],
+    "applications": [{
+      "client_id": "22222222-2222-2222-2222-222222222222",
+      "identifier_uris": ["api://service"],
+      "secrets": ["secret"], "certificates": ["client.pem"],
+      "federated_credentials": [{ "issuer": "https://issuer.example", "subject": "app" }],
+      "redirect_uris": ["http://localhost/callback"],
+      "permissions": ["api://service/read"], "roles": { "api://service": ["Task.Read"] } }],
+    "users": [{ "name": "alice@contoso.com", "password": "pass",
+      "groups": ["33333333-3333-3333-3333-333333333333"] }] }
+
+Exit codes: 0 it makes sense, 2 it does not, 4 it cannot be read."#;
 
 const CA_EXAMPLES: &str = "\
 Examples:
@@ -78,6 +104,17 @@ struct Serve {
     /// Serve plain HTTP here [default: 127.0.0.1:8080 unless --https is given]
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
+    /// Serve managed identities here, over plain HTTP: IMDS, App Service, Azure ML, Arc, Cloud
+    /// Shell [default: not served]
+    #[arg(long, value_name = "HOST:PORT")]
+    imds: Option<SocketAddr>,
+    /// Where Arc's key files go [default: /var/opt/azcmagent/tokens, the only place that clients
+    /// accept]
+    #[arg(long, value_name = "DIR")]
+    arc_key_dir: Option<PathBuf>,
+    /// Who exists, as JSON (see `mock-idp check --help`) [default: everyone one names]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     data: DataDirectory,
     /// Lifetime of access and ID tokens; MSAL never caches one of five minutes or less
@@ -89,6 +126,15 @@ struct Serve {
     /// `refresh_in` of answers [default: not sent]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     refresh_in: Option<Duration>,
+    /// Whose name tokens are issued in: the host the client asked, or Entra's
+    #[arg(long, value_name = "WHO", value_enum, default_value_t)]
+    issuer: IssuerMode,
+    /// How often a refresh token may be used: until it expires, or once
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    refresh_tokens: RefreshTokens,
+    /// Who approves sign-ins by device code: the server at the first poll, or somebody on the page
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ApproveDevices::Auto)]
+    device_code: ApproveDevices,
     /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms or
     /// lognormal:MEDIAN,P99; endpoints: token, authorize, discovery, jwks, instance-discovery
     #[arg(long, value_name = "ENDPOINT=LATENCY", value_parser = endpoint_latency)]
@@ -99,6 +145,13 @@ struct Serve {
     /// Log every refused request and failed connection too
     #[arg(long, short)]
     verbose: bool,
+}
+
+/// Who approves sign-ins by device code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ApproveDevices {
+    Auto,
+    Page,
 }
 
 /// The endpoints that can have a latency.
@@ -145,16 +198,29 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 impl Serve {
-    fn into_config(self) -> Config {
+    fn into_config(self) -> Result<Config, Failure> {
+        let directory = match &self.config {
+            None => Directory::Open,
+            Some(path) => Directory::Closed(Arc::new(ClosedDirectory::load(path)?)),
+        };
         let mut config = Config {
             https: self.https,
             http: self.http,
+            imds: self.imds,
+            arc_key_dir: self.arc_key_dir,
             data_dir: self.data.data_dir,
             lifetimes: Lifetimes {
                 expires_in: self.expires_in,
                 ext_expires_in: self.ext_expires_in,
                 refresh_in: self.refresh_in,
                 ..Lifetimes::default()
+            },
+            directory,
+            issuer: self.issuer,
+            refresh_tokens: self.refresh_tokens,
+            device_approval: match self.device_code {
+                ApproveDevices::Auto => DeviceApproval::Automatic,
+                ApproveDevices::Page => DeviceApproval::OnPage,
             },
             latency: latencies(&self.latency),
             ..Config::default()
@@ -164,7 +230,7 @@ impl Serve {
             config.http = Some((Ipv4Addr::LOCALHOST, 8080).into());
         }
         config.seed = self.seed.unwrap_or(config.seed);
-        config
+        Ok(config)
     }
 }
 
@@ -195,7 +261,8 @@ pub fn run() -> ExitCode {
     };
     logging::init(level, logging::Format::Text);
     let result = match cli.command {
-        Command::Serve(serve) => run_server(serve.into_config()),
+        Command::Serve(serve) => serve.into_config().and_then(run_server),
+        Command::Check { file } => check(&file),
         Command::Ca(data) => print_ca(data.data_dir.as_deref()),
     };
     match result {
@@ -211,6 +278,8 @@ enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     #[error("{what}")]
     Io {
         what: &'static str,
@@ -243,13 +312,18 @@ impl Failure {
         match self {
             Self::Start(error) => error.hint(),
             Self::Tls(error) => error.hint(),
+            Self::Directory(_) => Some("`mock-idp check --help` shows a file".to_owned()),
             Self::Io { .. } => None,
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Start(StartError::NoAddress | StartError::Idp(IdpError::Latency { .. })) => USAGE,
+            Self::Directory(DirectoryError::Read { .. }) => ENVIRONMENT,
+            Self::Directory(_)
+            | Self::Start(StartError::NoAddress | StartError::Idp(IdpError::Latency { .. })) => {
+                USAGE
+            }
             Self::Start(StartError::Tls(TlsError::Certificate(_)))
             | Self::Tls(TlsError::Certificate(_)) => INTERNAL,
             Self::Start(StartError::Bind { .. } | StartError::Tls(_)) | Self::Tls(_) => ENVIRONMENT,
@@ -315,8 +389,19 @@ fn announce(server: &Server) -> io::Result<()> {
     if let Some(address) = server.http_addr() {
         writeln!(stdout, "http http://{address}")?;
     }
+    if let Some(address) = server.imds_addr() {
+        writeln!(stdout, "imds http://{address}")?;
+    }
     writeln!(stdout, "ready")?;
     stdout.flush()
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
+    let directory = ClosedDirectory::load(file)?;
+    writeln!(io::stdout(), "{}: {directory}", file.display()).map_err(|source| Failure::Io {
+        what: "the result cannot be printed",
+        source,
+    })
 }
 
 fn print_ca(data_dir: Option<&Path>) -> Result<(), Failure> {

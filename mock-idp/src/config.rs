@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::behavior::latency::Latencies;
+use crate::directory::Directory;
+use crate::issuer::IssuerMode;
+use crate::refresh_families::RefreshTokens;
 use crate::signing::Signing;
 
 /// Everything about a server that can be chosen.
@@ -25,10 +28,23 @@ pub struct Config {
     pub https: Option<SocketAddr>,
     /// Where to serve plain HTTP; port 0 takes a free one.
     pub http: Option<SocketAddr>,
+    /// Where to serve managed identities, over plain HTTP; port 0 takes a free one.
+    pub imds: Option<SocketAddr>,
+    /// Where Azure Arc's key files go; `None` for the directory of Arc's own agent, the only one
+    /// that clients accept.
+    pub arc_key_dir: Option<PathBuf>,
     /// Where the certificate authority is kept; `None` for the user's data directory.
     pub data_dir: Option<PathBuf>,
     /// How long what the server issues is valid.
     pub lifetimes: Lifetimes,
+    /// Who exists.
+    pub directory: Directory,
+    /// Whose name tokens are issued in.
+    pub issuer: IssuerMode,
+    /// How often a refresh token may be used.
+    pub refresh_tokens: RefreshTokens,
+    /// Who approves the sign-ins of devices.
+    pub device_approval: DeviceApproval,
     /// How long endpoints take to answer.
     pub latency: Latencies,
     /// Where tokens are signed.
@@ -44,14 +60,30 @@ impl Default for Config {
         Self {
             https: None,
             http: None,
+            imds: None,
+            arc_key_dir: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),
+            directory: Directory::default(),
+            issuer: IssuerMode::default(),
+            refresh_tokens: RefreshTokens::default(),
+            device_approval: DeviceApproval::default(),
             latency: Latencies::default(),
             signing: Signing::default(),
             limits: Limits::default(),
             seed: rand::random(),
         }
     }
+}
+
+/// Who approves a sign-in by device code that nobody has decided on the page yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceApproval {
+    /// The server, at the first poll, in the name of the tenant's default user.
+    #[default]
+    Automatic,
+    /// Nobody: devices wait for someone to enter the user code on the page.
+    OnPage,
 }
 
 /// How long what the server issues is valid.
@@ -68,10 +100,14 @@ pub struct Lifetimes {
     pub refresh_token: Duration,
     /// Authorization codes.
     pub code: Duration,
+    /// Device codes.
+    pub device_code: Duration,
+    /// Access tokens of managed identities.
+    pub managed_identity: Duration,
 }
 
 impl Default for Lifetimes {
-    /// Entra's: an hour less a second, 90 days, ten minutes.
+    /// Entra's: an hour less a second, 90 days, ten and fifteen minutes, a day less a second.
     fn default() -> Self {
         Self {
             expires_in: Duration::from_secs(3599),
@@ -79,6 +115,8 @@ impl Default for Lifetimes {
             refresh_in: None,
             refresh_token: Duration::from_hours(90 * 24),
             code: Duration::from_mins(10),
+            device_code: Duration::from_mins(15),
+            managed_identity: Duration::from_secs(86_399),
         }
     }
 }

@@ -85,6 +85,40 @@ catalogue! {
     CredentialRequired = 7_000_218, UNAUTHORIZED, "invalid_client", true,
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
 
+    TokenMalformed = 50_027, BAD_REQUEST, "invalid_request", true,
+        "JWT token is invalid or malformed.";
+    ClientAssertionSignature = 700_027, UNAUTHORIZED, "invalid_client", true,
+        "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - {}.]";
+    ClientAssertionTime = 700_024, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion is not within its valid time range.";
+    ClientAssertionAudience = 700_023, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion audience claim does not match Realm issuer.";
+    ClientAssertionName = 700_021, UNAUTHORIZED, "invalid_client", true,
+        "Client assertion application identifier does not match 'client_id' parameter.";
+    FederatedAudience = 700_212, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion audience '{}'.";
+
+    FederatedIssuer = 700_211, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion issuer '{}'.";
+    FederatedSubject = 700_213, UNAUTHORIZED, "invalid_client", true,
+        "No matching federated identity record found for presented assertion subject '{}'.";
+    NoApplication = 700_016, BAD_REQUEST, "unauthorized_client", true,
+        "Application with identifier '{}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+    SecretOfPublic = 700_025, UNAUTHORIZED, "invalid_client", true,
+        "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
+
+    // the user and what was consented to
+    NoUser = 50_034, BAD_REQUEST, "invalid_grant", true,
+        "The user account {} does not exist in the directory. To sign into this application, the account must be added to the directory.";
+    WrongPassword = 50_126, BAD_REQUEST, "invalid_grant", true,
+        "Error validating credentials due to invalid username or password.";
+    NoConsent = 65_001, BAD_REQUEST, "invalid_grant", true,
+        "The user or administrator has not consented to use the application with ID '{}'. Send an interactive authorization request for this user and resource.";
+    NoResource = 500_011, BAD_REQUEST, "invalid_resource", true,
+        "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+    UnknownRedirect = 50_011, BAD_REQUEST, "invalid_request", true,
+        "The redirect URI '{}' specified in the request does not match the redirect URIs configured for the application '{}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal.";
+
     // the grant and its scope
     UnsupportedGrant = 70_003, BAD_REQUEST, "unsupported_grant_type", false,
         "The app requested an unsupported grant type '{}'.";
@@ -104,6 +138,8 @@ catalogue! {
         "The provided value for the '{}' parameter is not valid: {}.";
     GrantExpired = 70_008, BAD_REQUEST, "invalid_grant", true,
         "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.";
+    GrantRevoked = 50_173, BAD_REQUEST, "invalid_grant", true,
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
     CodeRedeemed = 54_005, BAD_REQUEST, "invalid_grant", true,
         "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
     CodeOfOtherTenant = 700_005, BAD_REQUEST, "invalid_grant", true,
@@ -126,6 +162,22 @@ catalogue! {
         "Input id_token cannot be used as 'urn:ietf:params:oauth:grant-type:jwt-bearer' grant.";
     AssertionIsAppToken = 7_000_114, BAD_REQUEST, "invalid_grant", true,
         "Application '{}' is not allowed to make application on-behalf-of calls.";
+
+    // devices and their users
+    DeviceCodePending = 70_016, BAD_REQUEST, "authorization_pending", true,
+        "OAuth 2.0 device flow error. Authorization is pending. Continue polling.";
+    DevicePollsTooOften = 70_016, BAD_REQUEST, "slow_down", true,
+        "OAuth 2.0 device flow error. Authorization is pending. Poll less often.";
+    BadDeviceCode = 70_018, BAD_REQUEST, "bad_verification_code", true,
+        "Invalid verification code. The device code was not issued here.";
+    BadUserCode = 70_018, BAD_REQUEST, "invalid_request", true,
+        "Invalid verification code due to user typing in wrong user code for device code flow.";
+    DeviceCodeExpired = 70_019, BAD_REQUEST, "expired_token", true,
+        "Verification code expired. Have the user retry the sign-in.";
+    NoUserCode = 90_119, BAD_REQUEST, "invalid_request", true,
+        "The user code is null or empty.";
+    DeviceCodeDeclined = 90_120, BAD_REQUEST, "authorization_declined", true,
+        "The request was already authorized or declined.";
 
     // the service
     Transient = 90_033, SERVICE_UNAVAILABLE, "temporarily_unavailable", true,

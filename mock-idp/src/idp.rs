@@ -1,13 +1,21 @@
 //! One identity provider: its keys, clock, directory and ledger. It has no sockets; a server or a
 //! test brings requests to its router.
 
+use std::sync::OnceLock;
+
 use crate::behavior::latency::{LatencyError, Pace};
 use crate::clock::Clock;
-use crate::config::{Config, Lifetimes, Limits};
+use crate::config::{Config, DeviceApproval, Lifetimes, Limits};
+use crate::device_codes::DeviceCodes;
+use crate::directory::Directory;
+use crate::endpoint::managed_identity::ArcKeys;
+use crate::issuer::IssuerMode;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::random::Stream;
 use crate::redeemed::RedeemedCodes;
+use crate::refresh_families::{RefreshFamilies, RefreshTokens};
 use crate::sealed::Sealer;
 use crate::signing::{Signer, SigningError};
 
@@ -22,6 +30,15 @@ pub struct Idp {
     pub(crate) signer: Signer,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
+    pub(crate) directory: Directory,
+    pub(crate) issuer: IssuerMode,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) refresh_families: RefreshFamilies,
+    /// Where the server itself is, for tokens asked for elsewhere: those of managed identities.
+    pub(crate) own_origin: OnceLock<Origin>,
+    pub(crate) arc_keys: ArcKeys,
+    pub(crate) device_codes: DeviceCodes,
+    pub(crate) device_approval: DeviceApproval,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -58,6 +75,14 @@ impl Idp {
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
+            directory: config.directory.clone(),
+            issuer: config.issuer,
+            refresh_tokens: config.refresh_tokens,
+            refresh_families: RefreshFamilies::default(),
+            own_origin: OnceLock::new(),
+            arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
+            device_codes: DeviceCodes::default(),
+            device_approval: config.device_approval,
             ledger: Ledger::default(),
             metrics: Metrics::default(),
         })

@@ -36,17 +36,26 @@ pub enum GrantType {
     RefreshToken,
     /// `urn:ietf:params:oauth:grant-type:jwt-bearer`
     OnBehalfOf,
+    /// `urn:ietf:params:oauth:grant-type:device_code`, or `device_code` alone
+    DeviceCode,
+    /// `password`
+    Password,
+    /// None: a machine asks for its own identity's token.
+    ManagedIdentity,
     /// Any other, and requests that did not get as far as naming one.
     Other,
 }
 
 impl GrantType {
     /// Every grant type.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::ClientCredentials,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::OnBehalfOf,
+        Self::DeviceCode,
+        Self::Password,
+        Self::ManagedIdentity,
         Self::Other,
     ];
 
@@ -57,6 +66,9 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::OnBehalfOf => "on_behalf_of",
+            Self::DeviceCode => "device_code",
+            Self::Password => "password",
+            Self::ManagedIdentity => "managed_identity",
             Self::Other => "other",
         }
     }

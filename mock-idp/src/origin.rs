@@ -56,6 +56,15 @@ impl Origin {
         })
     }
 
+    /// This machine, under the name that its certificate and people know it by.
+    pub(crate) fn local(scheme: Scheme, port: u16) -> Self {
+        let authority = match (scheme, port) {
+            (Scheme::Http, 80) | (Scheme::Https, 443) => "localhost".to_owned(),
+            _ => format!("localhost:{port}"),
+        };
+        Self { scheme, authority }
+    }
+
     /// Host and port; the port only when it is not the scheme's own.
     pub(crate) fn authority(&self) -> &str {
         &self.authority

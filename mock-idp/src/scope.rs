@@ -121,6 +121,11 @@ impl Scopes {
         self
     }
 
+    /// The scopes of the resource, as they were written.
+    pub(crate) fn asked(&self) -> &[String] {
+        &self.asked
+    }
+
     /// Whether scopes of a resource were asked for, rather than only those about the user.
     pub(crate) fn name_a_resource(&self) -> bool {
         !self.names.is_empty()

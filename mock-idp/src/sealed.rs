@@ -1,4 +1,4 @@
-//! Authorization codes and refresh tokens: opaque to clients, self-contained for this server.
+//! Authorization codes, device codes and refresh tokens: opaque to clients, self-contained for this server.
 //!
 //! What a code or refresh token stands for is encrypted inside it, so the server keeps nothing for
 //! the millions it may have handed out. They end with the server: its key is made at each start.
@@ -57,13 +57,32 @@ impl fmt::Debug for Challenge {
     }
 }
 
+/// What a device code stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) id: Uuid,
+    pub(crate) user_code: String,
+    pub(crate) client_id: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) scope: String,
+    pub(crate) expires: UnixTime,
+}
+
 /// What a refresh token stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refresh {
     pub(crate) client_id: String,
     pub(crate) user: User,
     pub(crate) scope: String,
+    pub(crate) lineage: Lineage,
     pub(crate) expires: UnixTime,
+}
+
+/// From which sign-in a refresh token descends, and how many came between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    pub(crate) family: Uuid,
+    pub(crate) number: u64,
 }
 
 /// Something that travels sealed.
@@ -74,6 +93,10 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
 
 impl Sealed for Code {
     const KIND: &'static str = "code";
+}
+
+impl Sealed for Device {
+    const KIND: &'static str = "device code";
 }
 
 impl Sealed for Refresh {
@@ -140,6 +163,10 @@ mod tests {
             client_id: "app".to_owned(),
             user: User::named("alice@contoso.com", Tenant::Common),
             scope: "openid".to_owned(),
+            lineage: Lineage {
+                family: Uuid::nil(),
+                number: 0,
+            },
             expires: Clock::system().now(),
         }
     }

@@ -12,22 +12,23 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::connection::Listener;
-use crate::endpoint::router;
+use crate::endpoint::{managed_identity, router};
 use crate::idp::{Idp, IdpError};
 use crate::ledger::LedgerSnapshot;
+use crate::origin::{Origin, Scheme};
 use crate::tls::{Authority, TlsError};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Neither HTTPS nor HTTP was asked for.
+    /// Neither HTTPS nor HTTP nor managed identities were asked for.
     #[error("no address to serve at was given")]
     NoAddress,
     /// An address cannot be bound.
     #[error("cannot serve {scheme} at {address}")]
     Bind {
-        /// `https` or `http`.
+        /// `https`, `http` or `imds`.
         scheme: &'static str,
         /// The address.
         address: SocketAddr,
@@ -75,6 +76,7 @@ pub struct Server {
     idp: Arc<Idp>,
     https: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    imds: Option<SocketAddr>,
     ca_certificate: Option<PathBuf>,
     /// Dropping it tells the listeners to stop.
     stop: watch::Sender<()>,
@@ -90,11 +92,12 @@ impl Server {
     /// An address that cannot be bound, a certificate authority that cannot be used, or a
     /// configuration that makes no sense. Nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        if config.https.is_none() && config.http.is_none() {
+        if config.https.is_none() && config.http.is_none() && config.imds.is_none() {
             return Err(StartError::NoAddress);
         }
         let https = bind("https", config.https).await?;
         let http = bind("http", config.http).await?;
+        let imds = bind("imds", config.imds).await?;
         let needs_tls = https.is_some();
         let limits = config.limits;
         let (idp, tls) = spawn_blocking(move || prepare(&config, needs_tls))
@@ -102,20 +105,37 @@ impl Server {
             .map_err(|error| StartError::Internal(error.to_string()))??;
 
         let idp = Arc::new(idp);
-        let router = router(Arc::clone(&idp));
+        let routers = [
+            router(Arc::clone(&idp)),
+            router(Arc::clone(&idp)),
+            managed_identity::router(Arc::clone(&idp)),
+        ];
+        if let Some((scheme, port)) = https
+            .as_ref()
+            .map(|(_, address)| (Scheme::Https, address.port()))
+            .or(http
+                .as_ref()
+                .map(|(_, address)| (Scheme::Http, address.port())))
+        {
+            idp.own_origin.get_or_init(|| Origin::local(scheme, port));
+        }
         let (stop, stopped) = watch::channel(());
         let mut server = Self {
             idp,
             https: https.as_ref().map(|(_, address)| *address),
             http: http.as_ref().map(|(_, address)| *address),
+            imds: imds.as_ref().map(|(_, address)| *address),
             ca_certificate: tls.as_ref().map(|(path, _)| path.clone()),
             stop,
             listeners: Vec::new(),
         };
-        let listeners = [(https, tls.map(|(_, acceptor)| acceptor)), (http, None)];
-        for (bound, tls) in listeners {
+        let listeners = [
+            (https, tls.map(|(_, acceptor)| acceptor)),
+            (http, None),
+            (imds, None),
+        ];
+        for ((bound, tls), router) in listeners.into_iter().zip(routers) {
             let Some((socket, _)) = bound else { continue };
-            let router = router.clone();
             let listener = Listener {
                 socket,
                 tls,
@@ -137,6 +157,11 @@ impl Server {
     /// Where plain HTTP is served.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http
+    }
+
+    /// Where managed identities are served.
+    pub fn imds_addr(&self) -> Option<SocketAddr> {
+        self.imds
     }
 
     /// The certificate that HTTPS clients must trust.

@@ -307,3 +307,48 @@ fn openssl_accepts_the_authority_and_the_servers_certificate() {
         );
     }
 }
+
+#[test]
+fn a_directory_file_is_checked_and_served() {
+    let data = TempDir::new();
+    let file = data.path().join("directory.json");
+    let path = file.to_str().unwrap();
+    std::fs::write(
+        &file,
+        r#"{ "tenants": [{ "id": "11111111-1111-1111-1111-111111111111" }] }"#,
+    )
+    .unwrap();
+    let output = run(&["check", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).ends_with(": 1 tenant, 0 applications, 0 users\n"));
+
+    let program = Program::serve(&["--config", path]);
+    let document = "v2.0/.well-known/openid-configuration";
+    let known = get(
+        &program.http,
+        &format!("/11111111-1111-1111-1111-111111111111/{document}"),
+    );
+    assert!(known.starts_with("HTTP/1.1 200"), "{known}");
+    let unknown = get(&program.http, &format!("/contoso.com/{document}"));
+    assert!(unknown.contains("AADSTS90002"), "{unknown}");
+    program.terminate();
+
+    std::fs::write(
+        &file,
+        r#"{ "tenants": [], "users": [{ "name": "alice" }] }"#,
+    )
+    .unwrap();
+    let words = [
+        "error: the directory makes no sense:",
+        "at least one",
+        "`alice`",
+        "hint:",
+    ];
+    assert_fails(&["check", path], 2, &words);
+    assert_fails(
+        &["serve", "--http", "127.0.0.1:0", "--config", path],
+        2,
+        &words,
+    );
+    assert_fails(&["check", "/no/such/file"], 4, &["cannot be read"]);
+}

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use uuid::Uuid;
 
+use super::assertion::{Assertion, Recipient};
 use super::id_of;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
@@ -26,6 +27,8 @@ pub(crate) enum Authentication {
     Public,
     /// By a client secret.
     Secret,
+    /// By an assertion signed with a certificate's key, or one of another identity provider.
+    Assertion,
 }
 
 impl Authentication {
@@ -34,17 +37,27 @@ impl Authentication {
         match self {
             Self::Public => "0",
             Self::Secret => "1",
+            Self::Assertion => "2",
         }
     }
 }
 
 impl Application {
-    /// The application a token request comes from. Its secret is right when it has one at all.
+    /// The application a token request comes from. Its secret is right when it has one at all, its
+    /// assertion when it is meant for `recipient` and bears itself out.
     ///
     /// # Errors
     ///
-    /// No client id, an empty secret, or an `Authorization` header that cannot be read.
-    pub(crate) fn authenticate(form: &Form, headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// No client id, an empty secret, a wrong assertion, or an `Authorization` header that cannot
+    /// be read.
+    pub(crate) fn authenticate(
+        form: &Form,
+        headers: &HeaderMap,
+        recipient: &Recipient<'_>,
+    ) -> Result<Self, Refusal> {
+        if let Some(assertion) = form.get("client_assertion") {
+            return Self::by_assertion(form, assertion, recipient);
+        }
         let basic = basic_credentials(headers)?;
         let (client_id, secret) = match &basic {
             Some((client_id, secret)) => (client_id.as_str(), Some(secret.as_str())),
@@ -53,24 +66,40 @@ impl Application {
                 form.get_even_empty("client_secret"),
             ),
         };
-        let is_id = |id: &str| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
-        if client_id.is_empty() {
-            return Err(Refusal::new(Aadsts::MissingParameter, &["client_id"]));
-        }
-        if !is_id(client_id) {
-            return Err(Refusal::new(
-                Aadsts::Malformed,
-                &["client_id is not an application id"],
-            ));
-        }
+        let client_id = checked_id(client_id)?;
+        let app = recipient.directory.app(client_id)?;
         let authentication = match secret {
             None => Authentication::Public,
             Some("") => return Err(Refusal::new(Aadsts::WrongSecret, &[client_id])),
-            Some(_) => Authentication::Secret,
+            Some(secret) => {
+                app.map_or(Ok(()), |app| app.check_secret(secret))?;
+                Authentication::Secret
+            }
         };
         Ok(Self {
             client_id: client_id.to_owned(),
             authentication,
+        })
+    }
+
+    fn by_assertion(
+        form: &Form,
+        assertion: &str,
+        recipient: &Recipient<'_>,
+    ) -> Result<Self, Refusal> {
+        let assertion = Assertion::read(assertion, form.require("client_assertion_type")?)?;
+        let client_id = match form.get("client_id") {
+            Some(client_id) => client_id,
+            // RFC 7521 lets a client that names itself in its assertion leave it out.
+            None => assertion
+                .client_id()
+                .ok_or_else(|| Refusal::new(Aadsts::MissingParameter, &["client_id"]))?,
+        };
+        let client_id = checked_id(client_id)?;
+        assertion.judge(client_id, recipient)?;
+        Ok(Self {
+            client_id: client_id.to_owned(),
+            authentication: Authentication::Assertion,
         })
     }
 
@@ -87,6 +116,20 @@ impl Application {
         let id = audience.strip_prefix("api://").unwrap_or(audience);
         id.eq_ignore_ascii_case(&self.client_id)
     }
+}
+
+/// A client id that can be one.
+fn checked_id(client_id: &str) -> Result<&str, Refusal> {
+    if client_id.is_empty() {
+        return Err(Refusal::new(Aadsts::MissingParameter, &["client_id"]));
+    }
+    if client_id.len() > 128 || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refusal::new(
+            Aadsts::Malformed,
+            &["client_id is not an application id"],
+        ));
+    }
+    Ok(client_id)
 }
 
 /// Client id and secret of a Basic header, which carries both form-encoded.
@@ -120,7 +163,17 @@ mod tests {
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        Application::authenticate(&Form::parse(body.as_bytes()).unwrap(), &headers)
+        let (parts, ()) = http::Request::get("https://localhost/")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let recipient = Recipient {
+            origin: &crate::origin::Origin::of(&parts).unwrap(),
+            tenant: crate::directory::tenant::Tenant::Common,
+            now: crate::clock::Clock::system().now(),
+            directory: &crate::directory::Directory::Open,
+        };
+        Application::authenticate(&Form::parse(body.as_bytes()).unwrap(), &headers, &recipient)
             .map_err(|refusal| refusal.number())
     }
 

@@ -1,20 +1,146 @@
 //! Who exists: tenants, users and applications.
 //!
-//! The directory is open: every tenant, user, application and secret one names exists. Their ids
-//! are computed from their names, so the same name is the same account in every run.
+//! The open directory is the default: every tenant, user, application and secret one names exists.
+//! Their ids are computed from their names, so the same name is the same account in every run. In
+//! a closed one only those exist who are written down.
 
 pub(crate) mod application;
+pub(crate) mod assertion;
+pub(crate) mod closed;
 pub(crate) mod tenant;
 pub(crate) mod user;
 
+use std::sync::Arc;
+
 use uuid::Uuid;
+
+use self::closed::{App, ClosedDirectory};
+use self::tenant::Tenant;
+use self::user::User;
+use crate::error::{Aadsts, Refusal};
+use crate::scope::Scopes;
 
 /// The namespace of all ids computed from names.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6d1c_8d0f_4b51_9a4c_3f1f_8f3e_7a10);
 
 /// The id of what is called `name` among things of this `kind`; names differ in case only for
 /// people.
-fn id_of(kind: &str, name: &str) -> Uuid {
+pub(crate) fn id_of(kind: &str, name: &str) -> Uuid {
     let name = format!("{kind}/{}", name.to_ascii_lowercase());
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// Who exists.
+#[derive(Debug, Clone, Default)]
+pub enum Directory {
+    /// Everyone one names.
+    #[default]
+    Open,
+    /// Those who are written down.
+    Closed(Arc<ClosedDirectory>),
+}
+
+impl Directory {
+    fn closed(&self) -> Option<&ClosedDirectory> {
+        match self {
+            Self::Open => None,
+            Self::Closed(directory) => Some(directory),
+        }
+    }
+
+    /// The tenant that a path names.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS90002 when there is none.
+    pub(crate) fn tenant(&self, segment: &str) -> Result<Tenant, Refusal> {
+        let found = match self.closed() {
+            None => Tenant::parse(segment),
+            Some(directory) => directory.tenant(segment),
+        };
+        found.ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[segment]))
+    }
+
+    /// The user of this name; one without a domain lives in the `tenant` signed in to, if anyone
+    /// may exist.
+    ///
+    /// # Errors
+    ///
+    /// What can be no name, or AADSTS50034 when there is no such user.
+    pub(crate) fn user(&self, name: &str, tenant: Tenant) -> Result<User, Refusal> {
+        match self.closed() {
+            None => User::checked(name, tenant),
+            Some(directory) => directory.user(name),
+        }
+    }
+
+    /// Who signs in when nobody was named.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS50034 when the tenant has no users.
+    pub(crate) fn default_user(&self, tenant: Tenant) -> Result<User, Refusal> {
+        match self.closed() {
+            None => Ok(User::default_of(tenant)),
+            Some(directory) => directory.default_user(tenant),
+        }
+    }
+
+    /// Checks a password, if passwords are known.
+    pub(crate) fn check_password(&self, user: &User, password: &str) -> Result<(), Refusal> {
+        self.closed()
+            .map_or(Ok(()), |directory| directory.check_password(user, password))
+    }
+
+    /// The groups a user is in.
+    pub(crate) fn groups(&self, user: &User) -> &[Uuid] {
+        self.closed()
+            .map_or(&[], |directory| directory.groups(user))
+    }
+
+    /// What is known of an application; `None` when nothing is because it may be anyone.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS700016 when there is none of this id.
+    pub(crate) fn app(&self, client_id: &str) -> Result<Option<&App>, Refusal> {
+        self.closed()
+            .map(|directory| directory.app(client_id))
+            .transpose()
+    }
+
+    /// Checks that an application may be sent to this address.
+    pub(crate) fn check_redirect(&self, client_id: &str, uri: &str) -> Result<(), Refusal> {
+        self.app(client_id)?
+            .map_or(Ok(()), |app| app.check_redirect(uri))
+    }
+
+    /// Checks that the resource exists.
+    pub(crate) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
+        self.closed()
+            .map_or(Ok(()), |directory| directory.check_resource(scopes))
+    }
+
+    /// Checks that the resource exists and that users consented to what is asked of it.
+    pub(crate) fn check_consent(&self, client_id: &str, scopes: &Scopes) -> Result<(), Refusal> {
+        self.check_resource(scopes)?;
+        self.app(client_id)?
+            .map_or(Ok(()), |app| app.check_consent(scopes))
+    }
+
+    /// Checks that an application that has credentials used one.
+    pub(crate) fn check_proven(&self, client_id: &str) -> Result<(), Refusal> {
+        match self.app(client_id)? {
+            Some(app) if !app.is_public() => Err(Aadsts::CredentialRequired.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The application's own roles at a resource.
+    pub(crate) fn roles(&self, client_id: &str, resource: &str) -> Vec<String> {
+        match self.app(client_id) {
+            Ok(Some(app)) => app.roles_at(resource).to_vec(),
+            _ => Vec::new(),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::id_of;
 use super::tenant::{Tenant, tenant_of_domain};
+use crate::error::{Aadsts, Refusal};
 
 /// A user account. Its name's domain decides which tenant it lives in; in every other tenant the
 /// user is a guest, with another object id there.
@@ -34,6 +35,21 @@ impl User {
             home_object_id: id_of("user", &name),
             name,
         }
+    }
+
+    /// The user of a name that came from outside.
+    ///
+    /// # Errors
+    ///
+    /// What can be no name of a user.
+    pub(crate) fn checked(name: &str, tenant: Tenant) -> Result<Self, Refusal> {
+        if name.len() > 254 || name.chars().any(char::is_control) {
+            return Err(Refusal::new(
+                Aadsts::Malformed,
+                &["the name given is no user name"],
+            ));
+        }
+        Ok(Self::named(name, tenant))
     }
 
     /// Who signs in when nobody was named.

@@ -10,9 +10,8 @@ use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
+use super::page::escape;
 use super::{body, reply, trace};
-use crate::directory::tenant::Tenant;
-use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal, Trace};
 use crate::form::Form;
 use crate::idp::Idp;
@@ -45,7 +44,13 @@ pub(super) async fn post(
 
 fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -> Response {
     let trace = trace::trace(idp, parts, form.as_ref().ok());
-    let addressed = form.and_then(|form| Ok((ReturnAddress::read(&form)?, form)));
+    let addressed = form.and_then(|form| {
+        let address = ReturnAddress::read(&form)?;
+        let client_id = form.get("client_id").unwrap_or_default();
+        idp.directory
+            .check_redirect(client_id, &address.redirect_uri)?;
+        Ok((address, form))
+    });
     let response = match addressed {
         Ok((address, form)) => address.send(match sign_in(idp, tenant, &form) {
             Ok(answer) => answer,
@@ -62,8 +67,7 @@ type Answer = Vec<(&'static str, String)>;
 
 /// Signs the user in: the code and what belongs to it.
 fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
-    let tenant =
-        Tenant::parse(tenant).ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[tenant]))?;
+    let tenant = idp.directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
     let response_type = form.require("response_type")?;
     if response_type != "code" {
@@ -78,15 +82,15 @@ fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
         None => Scopes::parse(form.require("scope")?)?,
     };
     let user = match form.get("login_hint") {
-        Some(name) if name.len() > 254 || name.chars().any(char::is_control) => {
-            return Err(Refusal::new(
-                Aadsts::Malformed,
-                &["login_hint is no user name"],
-            ));
-        }
-        Some(name) => User::named(name, tenant),
-        None => User::default_of(tenant),
+        Some(name) => idp.directory.user(name, tenant)?,
+        None => idp.directory.default_user(tenant)?,
     };
+    idp.directory
+        .check_consent(client_id, &scopes)
+        .map_err(|refusal| match refusal.number() {
+            65_001 => refusal.under("consent_required"),
+            _ => refusal,
+        })?;
     let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
     let code = Code {
         id: idp.ids.uuid(),
@@ -173,7 +177,7 @@ impl ReturnAddress {
 
 /// An absolute URI that a browser may be sent to: a scheme that names a place, no fragment,
 /// nothing that needs escaping.
-fn is_redirect_uri(uri: &str) -> bool {
+pub(super) fn is_redirect_uri(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return false;
     };
@@ -228,21 +232,6 @@ fn form_post(redirect_uri: &str, answer: &Answer) -> Response {
     reply::html(StatusCode::OK, page)
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,9 +268,5 @@ mod tests {
             &vec![("state", "\"><script>".to_owned())],
         );
         assert_eq!(page.status(), StatusCode::OK);
-        assert_eq!(
-            escape("\"><script>&'"),
-            "&quot;&gt;&lt;script&gt;&amp;&#39;"
-        );
     }
 }

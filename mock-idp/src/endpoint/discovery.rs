@@ -8,10 +8,11 @@ use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::{reply, trace};
+use super::{Version, reply, trace};
 use crate::directory::tenant::{PERSONAL_ACCOUNTS, Tenant};
 use crate::error::{Aadsts, Refusal};
 use crate::idp::Idp;
+use crate::issuer::{IssuerMode, issuer};
 use crate::origin::Origin;
 
 pub(super) async fn v1(
@@ -34,11 +35,11 @@ fn document(
     idp: &Idp,
     tenant: &str,
     request: Request,
-    make: impl FnOnce(&Origin, Tenant) -> Value,
+    make: impl FnOnce(IssuerMode, &Origin, Tenant) -> Value,
 ) -> Response {
     let (parts, _) = request.into_parts();
     match locate(idp, &parts, tenant) {
-        Ok((origin, tenant)) => reply::json(StatusCode::OK, &make(&origin, tenant)),
+        Ok((origin, tenant)) => reply::json(StatusCode::OK, &make(idp.issuer, &origin, tenant)),
         Err(refused) => *refused,
     }
 }
@@ -50,13 +51,13 @@ pub(super) fn locate(
     request: &Parts,
     tenant: &str,
 ) -> Result<(Origin, Tenant), Box<Response>> {
-    let located = match (Origin::of(request), Tenant::parse(tenant)) {
-        (Some(origin), Some(tenant)) => Ok((origin, tenant)),
+    let located = match (Origin::of(request), idp.directory.tenant(tenant)) {
+        (Some(origin), Ok(tenant)) => Ok((origin, tenant)),
         (None, _) => Err(Refusal::new(
             Aadsts::Malformed,
             &["the request names no valid host"],
         )),
-        (_, None) => Err(Refusal::new(Aadsts::TenantNotFound, &[tenant]).under("invalid_tenant")),
+        (_, Err(refusal)) => Err(refusal.under("invalid_tenant")),
     };
     located.map_err(|refusal| {
         let trace = trace::trace(idp, request, None);
@@ -94,7 +95,7 @@ fn region(tenant: Tenant) -> Value {
     }
 }
 
-fn v2_document(origin: &Origin, tenant: Tenant) -> Value {
+fn v2_document(mode: IssuerMode, origin: &Origin, tenant: Tenant) -> Value {
     let base = format!("{origin}/{}", in_urls(tenant));
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
@@ -106,9 +107,9 @@ fn v2_document(origin: &Origin, tenant: Tenant) -> Value {
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": format!("{origin}/{}/v2.0", in_issuer(tenant)),
+        "issuer": issuer(mode, Version::V2, origin, in_issuer(tenant)),
         "request_uri_parameter_supported": false,
-        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "userinfo_endpoint": format!("{origin}/oidc/userinfo"),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
         "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
         "http_logout_supported": true,
@@ -129,7 +130,7 @@ fn v2_document(origin: &Origin, tenant: Tenant) -> Value {
     })
 }
 
-fn v1_document(origin: &Origin, tenant: Tenant) -> Value {
+fn v1_document(mode: IssuerMode, origin: &Origin, tenant: Tenant) -> Value {
     let base = format!("{origin}/{}", in_urls(tenant));
     json!({
         "token_endpoint": format!("{base}/oauth2/token"),
@@ -142,7 +143,7 @@ fn v1_document(origin: &Origin, tenant: Tenant) -> Value {
         "response_types_supported":
             ["code", "id_token", "code id_token", "token id_token", "token"],
         "scopes_supported": ["openid"],
-        "issuer": format!("{origin}/{}/", in_issuer(tenant)),
+        "issuer": issuer(mode, Version::V1, origin, in_issuer(tenant)),
         "microsoft_multi_refresh_token": true,
         "authorization_endpoint": format!("{base}/oauth2/authorize"),
         "device_authorization_endpoint": format!("{base}/oauth2/devicecode"),

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::discovery::locate;
 use super::{Version, reply};
 use crate::idp::Idp;
+use crate::issuer::issuer;
 
 pub(super) async fn v1(
     State(idp): State<Arc<Idp>>,
@@ -36,7 +37,7 @@ fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response
     // Keys are shared by all tenants, so the issuer they may sign for is a template.
     let issuer = match version {
         Version::V1 => None,
-        Version::V2 => Some(format!("{origin}/{{tenantid}}/v2.0")),
+        Version::V2 => Some(issuer(idp.issuer, version, &origin, "{tenantid}")),
     };
     reply::json(
         StatusCode::OK,

@@ -2,20 +2,26 @@
 
 mod authorize;
 mod body;
+mod device_code;
 mod discovery;
 mod instance;
 mod jwks;
+mod logout;
+pub(crate) mod managed_identity;
 mod observe;
 mod operator;
+mod page;
 mod reply;
 mod token;
 mod trace;
+mod user_info;
+mod user_realm;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use http::Uri;
 use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
@@ -72,6 +78,8 @@ pub fn router(idp: Arc<Idp>) -> Router {
     let routes = Router::new()
         .merge(token_routes(&idp))
         .merge(authorize_routes(&idp))
+        .merge(device_routes(&idp))
+        .merge(user_routes(&idp))
         .merge(discovery_routes(&idp))
         .merge(operator_routes(&idp))
         .with_state(idp);
@@ -97,6 +105,29 @@ fn authorize_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
             get(authorize::get).post(authorize::post),
         )
         .layer(observer(idp, Endpoint::Authorize))
+}
+
+fn device_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    let page = || get(device_code::ask).post(device_code::decide);
+    Router::new()
+        .route("/{tenant}/oauth2/devicecode", post(device_code::v1))
+        .route("/{tenant}/oauth2/v2.0/devicecode", post(device_code::v2))
+        .route("/devicelogin", page())
+        .route("/{tenant}/oauth2/deviceauth", page())
+        .layer(observer(idp, Endpoint::Other))
+}
+
+fn user_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    let logout = || get(logout::answer).post(logout::answer);
+    let info = || get(user_info::answer).post(user_info::answer);
+    Router::new()
+        .route("/{tenant}/userrealm", get(user_realm::by_query))
+        .route("/{tenant}/userrealm/{user}", get(user_realm::by_path))
+        .route("/oidc/userinfo", info())
+        .route("/{tenant}/openid/userinfo", info())
+        .route("/{tenant}/oauth2/logout", logout())
+        .route("/{tenant}/oauth2/v2.0/logout", logout())
+        .layer(observer(idp, Endpoint::Other))
 }
 
 fn discovery_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {

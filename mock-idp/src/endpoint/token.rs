@@ -8,7 +8,6 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::{Version, body, reply, trace};
-use crate::directory::tenant::Tenant;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::grant::{self, TokenRequest, TokenResponse};
@@ -66,8 +65,7 @@ async fn decide(
     let form = form.map_err(Clone::clone)?;
     let origin = Origin::of(request)
         .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
-    let tenant =
-        Tenant::parse(tenant).ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[tenant]))?;
+    let tenant = idp.directory.tenant(tenant)?;
     let token_request = TokenRequest {
         idp,
         origin: &origin,

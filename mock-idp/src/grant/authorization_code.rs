@@ -57,6 +57,7 @@ pub(super) fn approve(
         scopes,
         nonce: code.nonce,
         assertion: None,
+        lineage: None,
         excused: true,
     })
 }

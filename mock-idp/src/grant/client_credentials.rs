@@ -27,6 +27,7 @@ pub(super) fn approve(
         scopes: request.required_scopes()?.for_application()?,
         nonce: None,
         assertion: None,
+        lineage: None,
         excused: false,
     })
 }

@@ -3,30 +3,38 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod on_behalf_of;
+mod password;
 mod refresh_token;
+mod response;
 
 use http::HeaderMap;
-use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::response::TokenResponse;
 use crate::clock::UnixTime;
 use crate::directory::application::{Application, Authentication};
+use crate::directory::assertion::Recipient;
 use crate::directory::tenant::Tenant;
 use crate::directory::user::User;
 use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::idp::Idp;
+use crate::issuer::issuer;
 use crate::ledger::{GrantType, TokenIdentity};
 use crate::origin::Origin;
 use crate::scope::Scopes;
-use crate::sealed::Refresh;
-use crate::token::{AppClaims, Claims, IdClaims, Issue, Opaque, UserClaims, Validity, client_info};
+use crate::sealed::{Lineage, Refresh};
+use crate::token::{Claims, Issue, Opaque, Validity, client_info};
 
 /// The `grant_type` of on-behalf-of.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The `grant_type` of devices; msal-node and MSAL Go send the last part alone.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A token request, as far as it is the same for every grant.
 pub(crate) struct TokenRequest<'a> {
@@ -47,6 +55,8 @@ struct Approval {
     nonce: Option<String>,
     /// The assertion the token is asked for with.
     assertion: Option<String>,
+    /// The sign-in whose refresh token was used, and the number of the next one.
+    lineage: Option<Lineage>,
     /// Whether the same token may be issued again without being counted as redundant.
     excused: bool,
 }
@@ -66,6 +76,8 @@ pub(crate) fn grant_type(form: &Form) -> GrantType {
         Some("authorization_code") => GrantType::AuthorizationCode,
         Some("refresh_token") => GrantType::RefreshToken,
         Some(JWT_BEARER) => GrantType::OnBehalfOf,
+        Some(DEVICE_CODE | "device_code") => GrantType::DeviceCode,
+        Some("password") => GrantType::Password,
         _ => GrantType::Other,
     }
 }
@@ -80,15 +92,36 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
     if request.version == Version::V2 && request.form.get("resource").is_some() {
         return Err(Aadsts::ResourceNotSupported.into());
     }
-    let application = Application::authenticate(request.form, request.headers)?;
+    let recipient = Recipient {
+        origin: request.origin,
+        tenant: request.tenant,
+        now: request.now,
+        directory: &request.idp.directory,
+    };
+    let application = Application::authenticate(request.form, request.headers, &recipient)?;
+    let proves_nothing = application.authentication == Authentication::Public;
+    if proves_nothing && grant_type != GrantType::ClientCredentials {
+        request.idp.directory.check_proven(&application.client_id)?;
+    }
     let mut approval = match grant_type {
         GrantType::ClientCredentials => client_credentials::approve(request, &application),
         GrantType::AuthorizationCode => authorization_code::approve(request, &application),
         GrantType::RefreshToken => refresh_token::approve(request, &application),
         GrantType::OnBehalfOf => on_behalf_of::approve(request, &application),
-        GrantType::Other => Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant])),
+        GrantType::DeviceCode => device_code::approve(request, &application),
+        GrantType::Password => password::approve(request),
+        GrantType::ManagedIdentity | GrantType::Other => {
+            Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant]))
+        }
     }?;
     approval.excused |= bypasses_caches(request.form);
+    let directory = &request.idp.directory;
+    match approval.subject {
+        Subject::Application { .. } => directory.check_resource(&approval.scopes)?,
+        Subject::User { .. } => {
+            directory.check_consent(&application.client_id, &approval.scopes)?;
+        }
+    }
     issue(request, &application, approval).await
 }
 
@@ -120,7 +153,7 @@ impl TokenRequest<'_> {
 /// Refuses clients that did not prove who they are.
 fn require_credential(application: &Application) -> Result<(), Refusal> {
     match application.authentication {
-        Authentication::Secret => Ok(()),
+        Authentication::Secret | Authentication::Assertion => Ok(()),
         Authentication::Public => Err(Aadsts::CredentialRequired.into()),
     }
 }
@@ -135,37 +168,24 @@ fn bypasses_caches(form: &Form) -> bool {
     }
 }
 
-/// The body of a successful answer. Numbers are numbers: `azure_identity` for Rust and MSAL Python
-/// insist. No `Debug`: it is made of secrets.
-#[derive(Serialize)]
-pub(crate) struct TokenResponse {
-    token_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    expires_in: u64,
-    ext_expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_in: Option<u64>,
-    access_token: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_info: Option<String>,
-}
-
 async fn issue(
     request: &TokenRequest<'_>,
     application: &Application,
     approval: Approval,
 ) -> Result<TokenResponse, Refusal> {
-    let TokenRequest { idp, now, form, .. } = *request;
+    let TokenRequest {
+        idp,
+        now,
+        form,
+        version,
+        ..
+    } = *request;
     let Approval {
         subject,
         scopes,
         nonce,
         assertion,
+        lineage,
         excused,
     } = approval;
     let lifetimes = &idp.lifetimes;
@@ -173,40 +193,37 @@ async fn issue(
         Subject::Application { tenant_id } | Subject::User { tenant_id, .. } => tenant_id,
     };
     let issue = Issue {
-        issuer: format!("{}/{tenant_id}/v2.0", request.origin),
+        issuer: issuer(idp.issuer, version, request.origin, tenant_id),
         tenant_id,
         application,
         scopes: &scopes,
         validity: Validity::new(now, lifetimes.expires_in),
+        roles: match subject {
+            Subject::Application { .. } => idp
+                .directory
+                .roles(&application.client_id, scopes.audience()),
+            Subject::User { .. } => Vec::new(),
+        },
+        groups: match &subject {
+            Subject::Application { .. } => &[],
+            Subject::User { user, .. } => idp.directory.groups(user),
+        },
     };
-    let mut response = TokenResponse {
-        token_type: "Bearer",
-        scope: None,
-        expires_in: lifetimes.expires_in.as_secs(),
-        ext_expires_in: lifetimes
-            .ext_expires_in
-            .unwrap_or(lifetimes.expires_in)
-            .as_secs(),
-        refresh_in: lifetimes.refresh_in.map(|time| time.as_secs()),
-        access_token: String::new(),
-        refresh_token: None,
-        id_token: None,
-        client_info: None,
-    };
+    let mut response = TokenResponse::new(version, lifetimes, issue.validity, &scopes);
     let subject_id = match subject {
         // Nothing but these fields: with `client_info`, MSAL would file the token under an account
         // and never find it again.
         Subject::Application { .. } => {
-            let claims = Claims::App(AppClaims::new(&issue, Opaque::draw(&idp.ids)));
+            let claims = Claims::for_application(version, &issue, Opaque::draw(&idp.ids));
             response.access_token = sign(idp, claims).await?;
             None
         }
         Subject::User { user, .. } => {
-            let claims = UserClaims::new(&issue, &user, Opaque::draw(&idp.ids));
-            let access_token = sign(idp, Claims::User(claims));
+            let claims = Claims::for_user(version, &issue, &user, Opaque::draw(&idp.ids));
+            let access_token = sign(idp, claims);
             let id_token = scopes.want_id_token().then(|| {
-                let claims = IdClaims::new(&issue, &user, nonce, Opaque::draw(&idp.ids));
-                sign(idp, Claims::Id(claims))
+                let opaque = Opaque::draw(&idp.ids);
+                sign(idp, Claims::about(version, &issue, &user, nonce, opaque))
             });
             let (access_token, id_token) = match id_token {
                 Some(id_token) => {
@@ -217,12 +234,16 @@ async fn issue(
             };
             response.access_token = access_token;
             response.id_token = id_token;
-            response.scope = Some(scopes.echoed());
+            response.scope = Some(match version {
+                Version::V1 => scopes.granted(),
+                Version::V2 => scopes.echoed(),
+            });
             response.client_info =
                 (form.get("client_info") == Some("1")).then(|| client_info(&user));
             let subject_id = user.object_id_in(tenant_id);
             if scopes.want_refresh_token() {
-                response.refresh_token = Some(refresh_token(request, application, &scopes, user)?);
+                let token = refresh_token(request, application, &scopes, user, lineage)?;
+                response.refresh_token = Some(token);
             }
             Some(subject_id)
         }
@@ -252,8 +273,13 @@ fn refresh_token(
     application: &Application,
     scopes: &Scopes,
     user: User,
+    lineage: Option<Lineage>,
 ) -> Result<String, Refusal> {
     let refresh = Refresh {
+        lineage: lineage.unwrap_or_else(|| Lineage {
+            family: request.idp.ids.uuid(),
+            number: 0,
+        }),
         client_id: application.client_id.clone(),
         user,
         scope: scopes.to_text(),

@@ -28,6 +28,7 @@ pub(super) fn approve(
         scopes: request.required_scopes()?,
         nonce: None,
         assertion: Some(assertion.to_owned()),
+        lineage: None,
         excused: false,
     })
 }
@@ -62,7 +63,10 @@ fn examine(
             &[&application.client_id],
         ));
     };
-    let user = User::named(name, Tenant::Directory(claims.tid));
+    let user = request
+        .idp
+        .directory
+        .user(name, Tenant::Directory(claims.tid))?;
     let tenant_id = request.tenant.or_home(claims.tid);
     if tenant_id != claims.tid {
         return Err(invalid("The token was issued by another tenant"));

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{SigningError, provider};
+use crate::endpoint::Version;
 
 /// An RSA-2048 key and the self-signed certificate that Entra publishes beside such a key.
 pub(crate) struct SigningKey {
@@ -84,10 +85,11 @@ impl SigningKey {
         }
     }
 
-    /// A compact RS256 JWT of these claims.
-    pub(super) fn sign(&self, claims: &impl Serialize) -> JwtResult<String> {
+    /// A compact RS256 JWT of these claims. Only v1 tokens name the certificate as well.
+    pub(super) fn sign(&self, claims: &impl Serialize, version: Version) -> JwtResult<String> {
         let header = Header {
             kid: Some(self.id.clone()),
+            x5t: (version == Version::V1).then(|| self.id.clone()),
             ..Header::new(Algorithm::RS256)
         };
         jsonwebtoken::encode(&header, claims, &self.encoding)
@@ -117,7 +119,8 @@ mod tests {
             SigningKey::generate().unwrap(),
             SigningKey::generate().unwrap(),
         );
-        let token = key.sign(&json!({ "sub": "alice", "exp": 1 })).unwrap();
+        let claims = json!({ "sub": "alice", "exp": 1 });
+        let token = key.sign(&claims, Version::V2).unwrap();
         assert_eq!(key.verify::<Value>(&token).unwrap()["sub"], "alice");
         assert!(other.verify::<Value>(&token).is_err());
         assert!(key.verify::<Value>(&token[..token.len() - 2]).is_err());

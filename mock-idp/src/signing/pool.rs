@@ -144,6 +144,6 @@ fn work(key: &SigningKey, queue: &Queue) {
 }
 
 fn sign_now(key: &SigningKey, claims: &Claims) -> Result<String, SigningError> {
-    key.sign(claims)
+    key.sign(claims, claims.version())
         .map_err(|error| SigningError::Token(error.to_string()))
 }

@@ -1,9 +1,10 @@
 """Drives unmodified MSAL for Python against a running mock-idp.
 
-usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_CERT_FILE naming
+usage: msal_python.py HTTPS_ORIGIN HTTP_ORIGIN IMDS_ORIGIN, with REQUESTS_CA_BUNDLE and SSL_CERT_FILE naming
 the authority's certificate. Prints one line a case and `all passed`.
 """
 
+import datetime
 import json
 import os
 import sys
@@ -13,8 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import msal
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-HTTPS, HTTP = sys.argv[1], sys.argv[2]
+HTTPS, HTTP, IMDS = sys.argv[1:]
 PORT = urlsplit(HTTPS).port
 ORIGIN = f"https://localhost:{PORT}"
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -51,7 +55,32 @@ class TokenRequests:
 def app(client_id=APP, **options):
     options.setdefault("instance_discovery", False)
     options.setdefault("authority", AUTHORITY)
-    return msal.ConfidentialClientApplication(client_id, client_credential="secret", **options)
+    options.setdefault("client_credential", "secret")
+    return msal.ConfidentialClientApplication(client_id, **options)
+
+
+def certificate():
+    """A private key and a self-signed certificate for it, both PEM, and its SHA-1 thumbprint."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    today = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today)
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    return private.decode(), public.decode(), made.fingerprint(hashes.SHA1()).hex()
 
 
 def succeeded(result):
@@ -158,6 +187,129 @@ def refusals_reach_the_application():
     assert wrong["error"] == "invalid_grant" and wrong["error_codes"] == [50013], wrong
 
 
+def an_application_proves_itself_by_its_certificate():
+    private_key, public_certificate, thumbprint = certificate()
+    for credential in [
+        {"private_key": private_key, "public_certificate": public_certificate},
+        {"private_key": private_key, "thumbprint": thumbprint},
+    ]:
+        client = app(client_credential=credential)
+        result = succeeded(client.acquire_token_for_client(["api://service/.default"]))
+        claims = verify(result["access_token"], "api://service")
+        assert claims["azpacr"] == "2", claims
+    other_key = certificate()[0]
+    client = app(client_credential={"private_key": other_key, "public_certificate": public_certificate})
+    refused = client.acquire_token_for_client(["api://service/.default"])
+    assert refused["error"] == "invalid_client" and refused["error_codes"] == [700027], refused
+
+
+def a_workload_presents_a_federated_token():
+    private_key, _, _ = certificate()
+    claims = {
+        "iss": "https://issuer.example",
+        "sub": "system:serviceaccount:default:app",
+        "aud": "api://AzureADTokenExchange",
+        "exp": datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5),
+    }
+    assertion = jwt.encode(claims, private_key, algorithm="RS256")
+    client = app(client_credential={"client_assertion": assertion})
+    succeeded(client.acquire_token_for_client(["api://service/.default"]))
+
+
+def public_app(**options):
+    return msal.PublicClientApplication(APP, authority=AUTHORITY, instance_discovery=False, **options)
+
+
+def a_device_signs_a_user_in():
+    client = public_app()
+    flow = client.initiate_device_flow(["api://service/read"])
+    assert flow["user_code"] in flow["message"], flow
+    decision = {"user_code": flow["user_code"], "username": "alice@contoso.com"}
+    page = requests.post(flow["verification_uri"], data=decision, timeout=10)
+    assert page.status_code == 200, page.text
+    with TokenRequests() as requests_made:
+        result = succeeded(client.acquire_token_by_device_flow(flow))
+    requests_made.expect(1, "device_code")
+    claims = verify(result["access_token"], "api://service")
+    assert claims["preferred_username"] == "alice@contoso.com" and claims["azpacr"] == "0", claims
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+
+    # Nobody decides: the server does.
+    flow = client.initiate_device_flow(["api://service/read"])
+    succeeded(client.acquire_token_by_device_flow(flow))
+
+    flow = client.initiate_device_flow(["api://service/read"])
+    decision = {"user_code": flow["user_code"], "decision": "decline"}
+    requests.post(flow["verification_uri"], data=decision, timeout=10)
+    refused = client.acquire_token_by_device_flow(flow)
+    assert refused["error"] == "authorization_declined", refused
+
+
+class OnPort443(requests.Session):
+    """MSAL asks for the user's realm at the authority's host without its port."""
+
+    def request(self, method, url, **options):
+        url = url.replace("https://localhost/", f"{ORIGIN}/")
+        return super().request(method, url, **options)
+
+
+def a_user_hands_over_name_and_password():
+    client = public_app(http_client=OnPort443())
+    with TokenRequests() as requests_made:
+        result = succeeded(
+            client.acquire_token_by_username_password("alice@contoso.com", "pass", ["api://service/read"])
+        )
+    requests_made.expect(1, "password")
+    assert verify(result["access_token"], "api://service")["preferred_username"] == "alice@contoso.com"
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+
+
+HOSTS = {
+    "IMDS": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": IMDS},
+    "App Service": {"IDENTITY_ENDPOINT": f"{IMDS}/msi/token", "IDENTITY_HEADER": "secret"},
+    "Azure ML": {"MSI_ENDPOINT": f"{IMDS}/msi/token", "MSI_SECRET": "secret"},
+}
+
+
+def a_machine_uses_its_own_identity():
+    for host, variables in HOSTS.items():
+        os.environ.update(variables)
+        try:
+            client = msal.ManagedIdentityClient(
+                msal.SystemAssignedManagedIdentity(), http_client=requests.Session()
+            )
+            with TokenRequests() as requests_made:
+                first = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+                second = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+            requests_made.expect(1, "managed_identity")
+            assert second["token_source"] == "cache", (host, second)
+            assert first["refresh_in"] == 43199, (host, first)
+            claims = jwt.decode(first["access_token"], options={"verify_signature": False})
+            assert claims["appidacr"] == "2" and claims["aud"] == "https://vault.azure.net", claims
+        finally:
+            for name in variables:
+                del os.environ[name]
+
+
+def an_identity_that_the_user_assigned_is_named():
+    os.environ.update(HOSTS["IMDS"])
+    try:
+        client_id = "00000000-0000-0000-0000-00000000000a"
+        identity = msal.UserAssignedManagedIdentity(client_id=client_id)
+        client = msal.ManagedIdentityClient(identity, http_client=requests.Session())
+        result = succeeded(client.acquire_token_for_client(resource="https://vault.azure.net"))
+        claims = jwt.decode(result["access_token"], options={"verify_signature": False})
+        assert claims["appid"] == client_id, claims
+    finally:
+        del os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+
+
 def instance_discovery_works_here():
     endpoint = f"{ORIGIN}/common/discovery/instance"
     client = app(instance_discovery=endpoint)
@@ -193,6 +345,12 @@ CASES = [
     two_users_do_not_share_tokens,
     a_service_acts_on_behalf_of_its_caller,
     refusals_reach_the_application,
+    an_application_proves_itself_by_its_certificate,
+    a_workload_presents_a_federated_token,
+    a_device_signs_a_user_in,
+    a_user_hands_over_name_and_password,
+    a_machine_uses_its_own_identity,
+    an_identity_that_the_user_assigned_is_named,
     instance_discovery_works_here,
     the_authority_may_be_given_in_code,
     an_unknown_authority_is_refused,

@@ -6,10 +6,17 @@ mod support;
 #[path = "../support/temp_dir.rs"]
 mod temp_dir;
 
+mod assertions;
 mod authorize;
+mod closed;
+mod devices;
 mod discovery;
 mod grants;
 mod ledger;
 mod limits;
+mod managed_identity;
+mod refresh;
 mod refusals;
 mod time;
+mod users;
+mod versions;

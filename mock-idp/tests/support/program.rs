@@ -17,6 +17,8 @@ pub(crate) struct Program {
     pub(crate) https: String,
     /// Such as `http://127.0.0.1:12346`.
     pub(crate) http: String,
+    /// As `http`, when managed identities were asked for.
+    pub(crate) imds: String,
 }
 
 impl Program {
@@ -47,11 +49,13 @@ impl Program {
             data,
             https: String::new(),
             http: String::new(),
+            imds: String::new(),
         };
         for line in BufReader::new(stdout).lines() {
             match line.unwrap().split_once(' ') {
                 Some(("https", origin)) => origin.clone_into(&mut program.https),
                 Some(("http", origin)) => origin.clone_into(&mut program.http),
+                Some(("imds", origin)) => origin.clone_into(&mut program.imds),
                 Some(other) => panic!("printed {other:?}"),
                 None => return program,
             }

@@ -9,6 +9,9 @@ const GRANT_TYPE: Label = closed(
         "authorization_code",
         "refresh_token",
         "on_behalf_of",
+        "device_code",
+        "password",
+        "managed_identity",
         "other",
     ],
 );

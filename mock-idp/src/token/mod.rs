@@ -1,15 +1,20 @@
-//! The claims of the tokens issued, as Entra's v2 tokens carry them.
+//! The claims of the tokens issued, as Entra's v2 tokens carry them; those of v1 tokens are in a
+//! file of their own.
+
+pub(crate) mod v1;
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::UnixTime;
 use crate::directory::application::Application;
 use crate::directory::user::User;
+use crate::endpoint::Version;
 use crate::random::Stream;
 use crate::scope::Scopes;
 
@@ -26,6 +31,57 @@ pub(crate) enum Claims {
     User(UserClaims),
     /// An ID token.
     Id(IdClaims),
+    /// The v1 form of the first.
+    AppV1(v1::AppClaims),
+    /// The v1 form of the second.
+    UserV1(v1::UserClaims),
+    /// The v1 form of the third.
+    IdV1(v1::IdClaims),
+}
+
+impl Claims {
+    /// Claims of an app-only access token of this version.
+    pub(crate) fn for_application(version: Version, issue: &Issue<'_>, opaque: Opaque) -> Self {
+        match version {
+            Version::V1 => Self::AppV1(v1::AppClaims::new(issue, opaque)),
+            Version::V2 => Self::App(AppClaims::new(issue, opaque)),
+        }
+    }
+
+    /// Claims of a user's access token of this version.
+    pub(crate) fn for_user(
+        version: Version,
+        issue: &Issue<'_>,
+        user: &User,
+        opaque: Opaque,
+    ) -> Self {
+        match version {
+            Version::V1 => Self::UserV1(v1::UserClaims::new(issue, user, opaque)),
+            Version::V2 => Self::User(UserClaims::new(issue, user, opaque)),
+        }
+    }
+
+    /// Claims of an ID token of this version.
+    pub(crate) fn about(
+        version: Version,
+        issue: &Issue<'_>,
+        user: &User,
+        nonce: Option<String>,
+        opaque: Opaque,
+    ) -> Self {
+        match version {
+            Version::V1 => Self::IdV1(v1::IdClaims::new(issue, user, nonce, opaque)),
+            Version::V2 => Self::Id(IdClaims::new(issue, user, nonce, opaque)),
+        }
+    }
+
+    /// The version of the token they are for.
+    pub(crate) fn version(&self) -> Version {
+        match self {
+            Self::App(_) | Self::User(_) | Self::Id(_) => Version::V2,
+            Self::AppV1(_) | Self::UserV1(_) | Self::IdV1(_) => Version::V1,
+        }
+    }
 }
 
 /// When a token was issued and when it ends.
@@ -44,6 +100,16 @@ impl Validity {
             nbf: from,
             exp: now.plus(lifetime).as_seconds(),
         }
+    }
+
+    /// The first second, since the epoch.
+    pub(crate) fn from(self) -> u64 {
+        self.nbf
+    }
+
+    /// The second at which it ends, since the epoch.
+    pub(crate) fn until(self) -> u64 {
+        self.exp
     }
 }
 
@@ -76,6 +142,45 @@ pub(crate) struct Issue<'a> {
     pub(crate) application: &'a Application,
     pub(crate) scopes: &'a Scopes,
     pub(crate) validity: Validity,
+    /// The application's own roles.
+    pub(crate) roles: Vec<String>,
+    /// The groups the user is in.
+    pub(crate) groups: &'a [Uuid],
+}
+
+/// Most groups that a token lists.
+const MOST_GROUPS: usize = 200;
+
+/// The groups a user is in; when they are too many, where to ask for them instead.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Groups {
+    #[serde(rename = "groups", skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Uuid>,
+    #[serde(rename = "_claim_names", skip_serializing_if = "Option::is_none")]
+    names: Option<Value>,
+    #[serde(rename = "_claim_sources", skip_serializing_if = "Option::is_none")]
+    sources: Option<Value>,
+}
+
+impl Groups {
+    fn of(issue: &Issue<'_>, user: &User) -> Self {
+        if issue.groups.len() <= MOST_GROUPS {
+            return Self {
+                ids: issue.groups.to_vec(),
+                ..Self::default()
+            };
+        }
+        let id = user.object_id_in(issue.tenant_id);
+        let endpoint = format!(
+            "https://graph.windows.net/{}/users/{id}/getMemberObjects",
+            issue.tenant_id
+        );
+        Self {
+            ids: Vec::new(),
+            names: Some(json!({ "groups": "src1" })),
+            sources: Some(json!({ "src1": { "endpoint": endpoint } })),
+        }
+    }
 }
 
 /// Claims of an app-only access token.
@@ -90,6 +195,8 @@ pub(crate) struct AppClaims {
     azpacr: &'static str,
     oid: Uuid,
     rh: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
     sub: Uuid,
     tid: Uuid,
     uti: String,
@@ -109,6 +216,7 @@ impl AppClaims {
             azpacr: issue.application.authentication.as_claim(),
             oid: principal,
             rh: opaque.rh,
+            roles: issue.roles.clone(),
             sub: principal,
             tid: issue.tenant_id,
             uti: opaque.uti,
@@ -128,6 +236,8 @@ pub(crate) struct UserClaims {
     aio: String,
     azp: String,
     azpacr: &'static str,
+    #[serde(flatten)]
+    groups: Groups,
     name: String,
     oid: Uuid,
     preferred_username: String,
@@ -149,6 +259,7 @@ impl UserClaims {
             aio: opaque.aio,
             azp: issue.application.client_id.clone(),
             azpacr: issue.application.authentication.as_claim(),
+            groups: Groups::of(issue, user),
             name: user.display_name().to_owned(),
             oid: user.object_id_in(issue.tenant_id),
             preferred_username: user.name.clone(),
@@ -210,17 +321,21 @@ impl IdClaims {
     }
 }
 
-/// What on-behalf-of needs to know of the token it is given.
+/// What on-behalf-of and userinfo need to know of the token they are given.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AssertionClaims {
     pub(crate) aud: String,
     pub(crate) exp: u64,
     pub(crate) tid: Uuid,
-    /// Absent in an ID token.
+    /// Absent in an ID token. v1 tokens have it under another name.
+    #[serde(alias = "appid")]
     pub(crate) azp: Option<String>,
     /// Absent in an app-only token.
     pub(crate) scp: Option<String>,
+    #[serde(alias = "upn")]
     pub(crate) preferred_username: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) sub: Option<String>,
 }
 
 /// Tells a client which account an answer is about.

@@ -1,0 +1,157 @@
+//! The directory file: what it may say, and everything that is wrong with one at once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{App, Certificate, ClosedDirectory, Federated, Member};
+use crate::directory::id_of;
+
+/// What a file says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tenants: Vec<TenantEntry>,
+    #[serde(default)]
+    applications: Vec<AppEntry>,
+    #[serde(default)]
+    users: Vec<UserEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantEntry {
+    id: Uuid,
+    #[serde(default)]
+    domains: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppEntry {
+    client_id: String,
+    #[serde(default)]
+    identifier_uris: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    certificates: Vec<String>,
+    #[serde(default)]
+    federated_credentials: Vec<Federated>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    permissions: Option<Vec<String>>,
+    #[serde(default)]
+    roles: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserEntry {
+    name: String,
+    password: Option<String>,
+    object_id: Option<Uuid>,
+    #[serde(default)]
+    groups: Vec<Uuid>,
+}
+
+/// A directory from the text of a file. Certificates that it names by path are looked for in
+/// `beside`.
+pub(super) fn read(text: &str, beside: &Path) -> Result<ClosedDirectory, Vec<String>> {
+    let file: File = serde_json::from_str(text).map_err(|error| vec![error.to_string()])?;
+    let mut problems = Vec::new();
+    let mut directory = ClosedDirectory::default();
+    if file.tenants.is_empty() {
+        problems.push("tenants: there must be at least one".to_owned());
+    }
+    for tenant in file.tenants {
+        if directory.tenants.contains(&tenant.id) {
+            problems.push(format!("tenants: `{}` is there twice", tenant.id));
+        }
+        directory.tenants.push(tenant.id);
+        for domain in tenant.domains {
+            let domain = domain.to_ascii_lowercase();
+            if directory
+                .domains
+                .insert(domain.clone(), tenant.id)
+                .is_some()
+            {
+                problems.push(format!("tenants: the domain `{domain}` is there twice"));
+            }
+        }
+    }
+    let mut names = HashSet::new();
+    for entry in file.applications {
+        for name in std::iter::once(&entry.client_id).chain(&entry.identifier_uris) {
+            if !names.insert(name.to_ascii_lowercase()) {
+                problems.push(format!("applications: `{name}` is there twice"));
+            }
+        }
+        directory
+            .apps
+            .push(application(entry, beside, &mut problems));
+    }
+    for entry in file.users {
+        match member(entry, &directory) {
+            Ok(member) if directory.member(&member.user.name).is_none() => {
+                directory.members.push(member);
+            }
+            Ok(member) => problems.push(format!("users: `{}` is there twice", member.user.name)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(directory)
+    } else {
+        Err(problems)
+    }
+}
+
+fn application(entry: AppEntry, beside: &Path, problems: &mut Vec<String>) -> App {
+    let client_id = entry.client_id;
+    if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        problems.push(format!("applications: `{client_id}` is no client id"));
+    }
+    if entry.secrets.iter().any(String::is_empty) {
+        problems.push(format!("applications: `{client_id}` has an empty secret"));
+    }
+    let mut certificates = Vec::new();
+    for named in &entry.certificates {
+        match Certificate::load(named, beside) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(why) => problems.push(format!(
+                "applications: a certificate of `{client_id}` {why}"
+            )),
+        }
+    }
+    App {
+        client_id,
+        identifier_uris: entry.identifier_uris,
+        secrets: entry.secrets,
+        certificates,
+        federated: entry.federated_credentials,
+        redirect_uris: entry.redirect_uris,
+        permissions: entry.permissions,
+        roles: entry.roles,
+    }
+}
+
+fn member(entry: UserEntry, directory: &ClosedDirectory) -> Result<Member, String> {
+    let name = entry.name.to_ascii_lowercase();
+    let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let home_tenant_id = *directory
+        .domains
+        .get(domain)
+        .ok_or_else(|| format!("users: no tenant has the domain of `{name}`"))?;
+    Ok(Member {
+        user: crate::directory::user::User {
+            home_object_id: entry.object_id.unwrap_or_else(|| id_of("user", &name)),
+            home_tenant_id,
+            name,
+        },
+        password: entry.password,
+        groups: entry.groups,
+    })
+}

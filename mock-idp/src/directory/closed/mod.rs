@@ -1,0 +1,500 @@
+//! A directory in which only those exist who are written down, so that what is wrong fails as it
+//! fails at Entra.
+
+mod file;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::tenant::{Tenant, parse_guid};
+use super::user::User;
+use crate::error::{Aadsts, Refusal};
+use crate::origin::host_of;
+use crate::scope::Scopes;
+
+/// Largest file read.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// Domains of resources that Microsoft runs, which exist in every tenant.
+const MICROSOFT: [&str; 6] = [
+    "microsoft.com",
+    "azure.com",
+    "azure.net",
+    "windows.net",
+    "office.com",
+    "microsoftonline.com",
+];
+
+/// Everyone who exists, from a file.
+///
+/// ```
+/// let directory = mock_idp::ClosedDirectory::parse(r#"{
+///     "tenants": [{ "id": "11111111-1111-1111-1111-111111111111", "domains": ["contoso.com"] }],
+///     "applications": [{ "client_id": "app", "secrets": ["secret"] }],
+///     "users": [{ "name": "alice@contoso.com", "password": "pass" }]
+/// }"#).unwrap();
+/// assert_eq!(directory.to_string(), "1 tenant, 1 application, 1 user");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ClosedDirectory {
+    tenants: Vec<Uuid>,
+    domains: HashMap<String, Uuid>,
+    apps: Vec<App>,
+    members: Vec<Member>,
+}
+
+/// What is wrong with a directory file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It can be read but makes no sense; every reason is there.
+    #[error("the directory makes no sense:\n  {}", problems.join("\n  "))]
+    Invalid {
+        /// The reasons.
+        problems: Vec<String>,
+    },
+}
+
+/// An application. `Debug` shows no secrets.
+#[derive(Clone)]
+pub(crate) struct App {
+    client_id: String,
+    identifier_uris: Vec<String>,
+    secrets: Vec<String>,
+    certificates: Vec<Certificate>,
+    federated: Vec<Federated>,
+    redirect_uris: Vec<String>,
+    /// The delegated permissions consented to; all of them when left out.
+    permissions: Option<Vec<String>>,
+    /// The application's own roles, by resource.
+    roles: BTreeMap<String, Vec<String>>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("App").field(&self.client_id).finish()
+    }
+}
+
+/// A certificate that an application registered.
+#[derive(Clone)]
+pub(crate) struct Certificate {
+    pub(crate) der: Vec<u8>,
+    pub(crate) sha1: Vec<u8>,
+    pub(crate) sha256: Vec<u8>,
+}
+
+/// Whose tokens an application may present instead of a credential of its own.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Federated {
+    issuer: String,
+    subject: String,
+    #[serde(default = "token_exchange")]
+    audience: String,
+}
+
+fn token_exchange() -> String {
+    super::assertion::TOKEN_EXCHANGE.to_owned()
+}
+
+/// A user. `Debug` shows no password.
+#[derive(Clone)]
+struct Member {
+    user: User,
+    password: Option<String>,
+    groups: Vec<Uuid>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Member").field(&self.user.name).finish()
+    }
+}
+
+impl ClosedDirectory {
+    /// Reads a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or makes no sense.
+    pub fn load(path: &Path) -> Result<Self, DirectoryError> {
+        let failed = |source| DirectoryError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let size = std::fs::metadata(path).map_err(failed)?.len();
+        if size > LARGEST_FILE {
+            return Err(failed(std::io::Error::other("it is larger than 16 MiB")));
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let beside = path.parent().unwrap_or(Path::new("."));
+        file::read(&text, beside).map_err(|problems| DirectoryError::Invalid { problems })
+    }
+
+    /// Reads JSON text. Certificates are named by their path from the working directory, or are
+    /// PEM themselves.
+    ///
+    /// # Errors
+    ///
+    /// Text that makes no sense.
+    pub fn parse(text: &str) -> Result<Self, DirectoryError> {
+        file::read(text, Path::new(".")).map_err(|problems| DirectoryError::Invalid { problems })
+    }
+
+    /// The tenant that a path names, if it exists.
+    pub(super) fn tenant(&self, segment: &str) -> Option<Tenant> {
+        match Tenant::parse(segment)? {
+            Tenant::Directory(_) => {
+                let segment = segment.to_ascii_lowercase();
+                let id = parse_guid(&segment).filter(|id| self.tenants.contains(id));
+                id.or_else(|| self.domains.get(&segment).copied())
+                    .map(Tenant::Directory)
+            }
+            reserved => Some(reserved),
+        }
+    }
+
+    fn member(&self, name: &str) -> Option<&Member> {
+        let name = name.trim().to_ascii_lowercase();
+        self.members.iter().find(|member| member.user.name == name)
+    }
+
+    /// The user of this name.
+    pub(super) fn user(&self, name: &str) -> Result<User, Refusal> {
+        self.member(name)
+            .map(|member| member.user.clone())
+            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &[name]))
+    }
+
+    /// Who signs in when nobody was named: the first user of the tenant.
+    pub(super) fn default_user(&self, tenant: Tenant) -> Result<User, Refusal> {
+        self.members
+            .iter()
+            .map(|member| &member.user)
+            .find(|user| tenant.or_home(user.home_tenant_id) == user.home_tenant_id)
+            .cloned()
+            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &["nobody"]))
+    }
+
+    /// Checks a user's password; one who has none signs in with any.
+    pub(super) fn check_password(&self, user: &User, password: &str) -> Result<(), Refusal> {
+        match self
+            .member(&user.name)
+            .and_then(|member| member.password.as_deref())
+        {
+            Some(right) if !is_same(right, password) => Err(Aadsts::WrongPassword.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The groups a user is in.
+    pub(super) fn groups(&self, user: &User) -> &[Uuid] {
+        self.member(&user.name)
+            .map_or(&[], |member| member.groups.as_slice())
+    }
+
+    /// The application of this id.
+    pub(super) fn app(&self, client_id: &str) -> Result<&App, Refusal> {
+        self.apps
+            .iter()
+            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+            .ok_or_else(|| Refusal::new(Aadsts::NoApplication, &[client_id]))
+    }
+
+    /// Refuses a resource that does not exist.
+    pub(super) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
+        let resource = scopes.audience();
+        let id = resource.strip_prefix("api://").unwrap_or(resource);
+        let is_apps = self.apps.iter().any(|app| {
+            app.client_id.eq_ignore_ascii_case(id)
+                || app
+                    .identifier_uris
+                    .iter()
+                    .any(|uri| uri.eq_ignore_ascii_case(resource))
+        });
+        if is_apps || is_microsofts_resource(resource) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Aadsts::NoResource, &[resource]))
+        }
+    }
+}
+
+impl fmt::Display for ClosedDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        write!(
+            f,
+            "{}, {}, {}",
+            counted(self.tenants.len(), "tenant"),
+            counted(self.apps.len(), "application"),
+            counted(self.members.len(), "user")
+        )
+    }
+}
+
+impl App {
+    /// Whether it has no credential, and so cannot prove who it is.
+    pub(super) fn is_public(&self) -> bool {
+        self.secrets.is_empty() && self.certificates.is_empty() && self.federated.is_empty()
+    }
+
+    pub(super) fn check_secret(&self, secret: &str) -> Result<(), Refusal> {
+        if self.is_public() {
+            return Err(Aadsts::SecretOfPublic.into());
+        }
+        if self.secrets.iter().any(|right| is_same(right, secret)) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Aadsts::WrongSecret, &[&self.client_id]))
+        }
+    }
+
+    /// The registered certificates.
+    pub(super) fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// Refuses a token of another identity provider that no federated credential is about.
+    pub(super) fn check_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+        audiences: &[String],
+    ) -> Result<(), Refusal> {
+        let of_issuer: Vec<_> = self
+            .federated
+            .iter()
+            .filter(|known| known.issuer.trim_end_matches('/') == issuer.trim_end_matches('/'))
+            .collect();
+        if of_issuer.is_empty() {
+            return Err(Refusal::new(Aadsts::FederatedIssuer, &[issuer]));
+        }
+        let of_subject: Vec<_> = of_issuer
+            .into_iter()
+            .filter(|known| known.subject == subject)
+            .collect();
+        if of_subject.is_empty() {
+            return Err(Refusal::new(Aadsts::FederatedSubject, &[subject]));
+        }
+        if of_subject
+            .iter()
+            .any(|known| audiences.contains(&known.audience))
+        {
+            Ok(())
+        } else {
+            let audience = audiences.first().map_or("", String::as_str);
+            Err(Refusal::new(Aadsts::FederatedAudience, &[audience]))
+        }
+    }
+
+    /// Refuses an address that was not registered. The port of this machine's own addresses does
+    /// not matter, as at Entra.
+    pub(super) fn check_redirect(&self, uri: &str) -> Result<(), Refusal> {
+        let asked = without_local_port(uri);
+        if self
+            .redirect_uris
+            .iter()
+            .any(|known| without_local_port(known) == asked)
+        {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                Aadsts::UnknownRedirect,
+                &[uri, &self.client_id],
+            ))
+        }
+    }
+
+    /// Refuses permissions that nobody consented to.
+    pub(super) fn check_consent(&self, scopes: &Scopes) -> Result<(), Refusal> {
+        let Some(permissions) = &self.permissions else {
+            return Ok(());
+        };
+        let consented = |asked: &String| {
+            let known = |permission: &String| permission.eq_ignore_ascii_case(asked);
+            // `.default` asks for whatever there is, so something there must be.
+            match asked.strip_suffix("/.default") {
+                Some(resource) => permissions
+                    .iter()
+                    .any(|permission| permission.starts_with(&format!("{resource}/"))),
+                None => permissions.iter().any(known),
+            }
+        };
+        if scopes.asked().iter().all(consented) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Aadsts::NoConsent, &[&self.client_id]))
+        }
+    }
+
+    /// The application's own roles at a resource.
+    pub(super) fn roles_at(&self, resource: &str) -> &[String] {
+        let found = self.roles.iter().find(|(known, _)| {
+            known.eq_ignore_ascii_case(resource)
+                || known
+                    .strip_prefix("api://")
+                    .is_some_and(|id| id.eq_ignore_ascii_case(resource))
+        });
+        found.map_or(&[], |(_, roles)| roles.as_slice())
+    }
+}
+
+impl Certificate {
+    /// From PEM, or from a file of PEM.
+    fn load(named: &str, beside: &Path) -> Result<Self, String> {
+        let pem = if named.trim_start().starts_with("-----BEGIN") {
+            named.to_owned()
+        } else {
+            let path = beside.join(named);
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("cannot be read from `{}`: {error}", path.display()))?
+        };
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| "is no PEM certificate".to_owned())?
+            .as_ref()
+            .to_vec();
+        Ok(Self::new(der))
+    }
+
+    /// From DER.
+    pub(super) fn new(der: Vec<u8>) -> Self {
+        let hash = |algorithm| digest::digest(algorithm, &der).as_ref().to_vec();
+        Self {
+            sha1: hash(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            sha256: hash(&digest::SHA256),
+            der,
+        }
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
+}
+
+fn is_microsofts_resource(resource: &str) -> bool {
+    let Some(rest) = resource.strip_prefix("https://") else {
+        return false;
+    };
+    let host = host_of(rest.split('/').next().unwrap_or_default()).to_ascii_lowercase();
+    MICROSOFT.iter().any(|domain| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+fn without_local_port(uri: &str) -> String {
+    let Some(rest) = uri.strip_prefix("http://") else {
+        return uri.to_owned();
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match host_of(authority) {
+        host @ ("localhost" | "127.0.0.1" | "[::1]") => format!("http://{host}/{path}"),
+        _ => uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        match ClosedDirectory::parse(text) {
+            Err(DirectoryError::Invalid { problems }) => problems,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_told_at_once() {
+        let found = problems(
+            r#"{
+                "tenants": [
+                    { "id": "11111111-1111-1111-1111-111111111111", "domains": ["contoso.com"] },
+                    { "id": "11111111-1111-1111-1111-111111111111", "domains": ["Contoso.com"] }
+                ],
+                "applications": [
+                    { "client_id": "app", "secrets": [""] },
+                    { "client_id": "App", "certificates": ["no-such-file.pem", "-----BEGIN x"] },
+                    { "client_id": "" }
+                ],
+                "users": [{ "name": "alice@fabrikam.com" }, { "name": "bob@contoso.com" }, { "name": "BOB@contoso.com" }]
+            }"#,
+        );
+        let expected = [
+            "tenants: `11111111-1111-1111-1111-111111111111` is there twice",
+            "tenants: the domain `contoso.com` is there twice",
+            "applications: `app` has an empty secret",
+            "applications: `App` is there twice",
+            "applications: a certificate of `App` cannot be read",
+            "applications: a certificate of `App` is no PEM",
+            "applications: `` is no client id",
+            "users: no tenant has the domain of `alice@fabrikam.com`",
+            "users: `bob@contoso.com` is there twice",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_the_file_does_not_know_is_placed() {
+        let found = problems("{\n \"tenants\": [],\n \"aplications\": []\n}");
+        assert!(
+            found[0].contains("aplications") && found[0].contains("line 3"),
+            "{found:?}"
+        );
+        assert!(problems(r#"{ "tenants": [] }"#)[0].contains("at least one"));
+    }
+
+    #[test]
+    fn only_this_machines_port_does_not_matter() {
+        for (one, other, same) in [
+            ("http://localhost/cb", "http://localhost:5000/cb", true),
+            ("http://localhost:1/cb", "http://localhost:2/other", false),
+            ("https://localhost/cb", "https://localhost:5000/cb", false),
+            ("http://app.example/cb", "http://app.example:80/cb", false),
+        ] {
+            assert_eq!(
+                without_local_port(one) == without_local_port(other),
+                same,
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn microsofts_resources_exist_and_names_like_them_do_not() {
+        for (resource, exists) in [
+            ("https://graph.microsoft.com", true),
+            ("https://management.azure.com/", true),
+            ("https://vault.azure.net", true),
+            ("https://evilmicrosoft.com", false),
+            ("https://microsoft.com.evil.example", false),
+            ("api://graph.microsoft.com", false),
+        ] {
+            assert_eq!(is_microsofts_resource(resource), exists, "{resource}");
+        }
+    }
+}

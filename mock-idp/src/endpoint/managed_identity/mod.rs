@@ -1,0 +1,218 @@
+//! What a machine in Azure finds at its link-local address: tokens for the identity that the
+//! machine has, without a credential. Served on a listener of its own, over plain HTTP.
+//!
+//! Every host environment has its own way to ask; each is in a file. All answer alike, and with
+//! numbers as text: `azure_identity` for Rust insists, and nobody minds.
+
+mod app_service;
+mod arc;
+mod cloud_shell;
+mod imds;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::StatusCode;
+use http::request::Parts;
+use serde::Serialize;
+use serde_json::json;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+pub(crate) use self::arc::ArcKeys;
+use super::observe::observer;
+use super::{Endpoint, Version, reply, tolerate};
+use crate::directory::application::{Application, Authentication};
+use crate::directory::id_of;
+use crate::directory::tenant::tenant_of_domain;
+use crate::form::Form;
+use crate::idp::Idp;
+use crate::issuer::issuer;
+use crate::ledger::{GrantType, TokenIdentity};
+use crate::origin::Origin;
+use crate::scope::Scopes;
+use crate::token::{Claims, Issue, Opaque, Validity};
+
+/// The domain of the tenant that the machine's identities live in.
+const HOME: &str = "contoso.com";
+
+/// All endpoints of a machine.
+pub(crate) fn router(idp: Arc<Idp>) -> Router {
+    let tokens = Router::new()
+        .route("/metadata/identity/oauth2/token", get(imds::token))
+        .route("/arc/metadata/identity/oauth2/token", get(arc::token))
+        .route("/msi/token", get(app_service::token))
+        .route("/oauth2/token", post(cloud_shell::token))
+        .layer(observer(&idp, Endpoint::Token));
+    let others = Router::new()
+        .route("/metadata/instance", get(imds::instance))
+        .route("/metadata/instance/compute", get(imds::compute))
+        .route("/metadata/instance/compute/location", get(imds::location))
+        .fallback(reply::not_found)
+        .layer(observer(&idp, Endpoint::Other));
+    let routes = tokens.merge(others).with_state(idp);
+    Router::new().fallback_service(routes.map_request(tolerate))
+}
+
+/// A refusal, as machines hear it.
+struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            status,
+            error,
+            description: description.into(),
+        }
+    }
+
+    fn request(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "error_description": self.description });
+        reply::json(self.status, &body)
+    }
+}
+
+/// A token for a machine's identity. No `Debug`: it is a secret.
+#[derive(Serialize)]
+struct Granted {
+    access_token: String,
+    client_id: String,
+    expires_in: String,
+    expires_on: String,
+    ext_expires_in: String,
+    not_before: String,
+    resource: String,
+    token_type: &'static str,
+}
+
+/// The answer to a token request: counted as one, whatever came of it.
+fn answer(result: Result<Granted, Refused>) -> Response {
+    let mut response = match result {
+        Ok(granted) => reply::json(StatusCode::OK, &granted),
+        Err(refused) => refused.into_response(),
+    };
+    response.extensions_mut().insert(GrantType::ManagedIdentity);
+    response
+}
+
+/// The parameters in a request's query.
+fn query(request: &Parts) -> Result<Form, Refused> {
+    Form::parse(request.uri.query().unwrap_or_default().as_bytes())
+        .map_err(|_| Refused::request("The query is malformed."))
+}
+
+fn require<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refused> {
+    form.get(name)
+        .ok_or_else(|| Refused::request(format!("Required query variable '{name}' is missing")))
+}
+
+/// Refuses what did not mean to come here: a browser or a proxy that was led to this address sets
+/// no such header.
+fn require_metadata(request: &Parts) -> Result<(), Refused> {
+    let is_true = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"true");
+    if !request.headers.get("metadata").is_some_and(is_true) {
+        return Err(Refused::request("Required metadata header not specified"));
+    }
+    if request.headers.contains_key("x-forwarded-for") {
+        return Err(Refused::request("Requests must not be forwarded"));
+    }
+    Ok(())
+}
+
+/// The client id of the identity a request asks for: the user-assigned one that it names, by
+/// whichever of its names, or the machine's own.
+fn client_id(form: &Form) -> Result<String, Refused> {
+    const OTHER_NAMES: [&str; 4] = ["object_id", "principal_id", "msi_res_id", "mi_res_id"];
+    for name in ["client_id", "clientid"] {
+        if let Some(id) = form.get(name) {
+            return Uuid::try_parse(id)
+                .map(|id| id.to_string())
+                .map_err(|_| Refused::request("Identity not found"));
+        }
+    }
+    let named = OTHER_NAMES.iter().find_map(|name| form.get(name));
+    Ok(id_of("managed identity", named.unwrap_or("system")).to_string())
+}
+
+/// Issues a token for the resource and identity that `form` names.
+async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refused> {
+    let resource = require(form, "resource")?;
+    let scopes = Scopes::of_resource(resource, "").map_err(|_| {
+        Refused::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_resource",
+            "AADSTS500011: The resource principal was not found.",
+        )
+    })?;
+    let origin = match idp.own_origin.get() {
+        Some(origin) => origin.clone(),
+        None => Origin::of(request)
+            .ok_or_else(|| Refused::request("The request names no valid host"))?,
+    };
+    let application = Application {
+        client_id: client_id(form)?,
+        authentication: Authentication::Assertion,
+    };
+    let (now, lifetime) = (idp.clock.now(), idp.lifetimes.managed_identity);
+    let tenant_id = tenant_of_domain(HOME);
+    let validity = Validity::new(now, lifetime);
+    let issue = Issue {
+        issuer: issuer(idp.issuer, Version::V1, &origin, tenant_id),
+        tenant_id,
+        application: &application,
+        scopes: &scopes,
+        validity,
+        roles: Vec::new(),
+        groups: &[],
+    };
+    let claims = Claims::for_application(Version::V1, &issue, Opaque::draw(&idp.ids));
+    let access_token = idp.signer.sign(claims).await.map_err(|error| {
+        tracing::warn!(%error, "token not signed");
+        Refused::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "A transient error has occurred. Please try again.",
+        )
+    })?;
+    let identity = TokenIdentity {
+        client_id: &application.client_id,
+        tenant_id,
+        subject: None,
+        assertion: None,
+        scopes: &scopes.identity(),
+    };
+    let bypasses_caches =
+        form.get("bypass_cache").is_some() || form.get("token_sha256_to_refresh").is_some();
+    idp.ledger.issued(
+        &identity,
+        now,
+        now.plus(lifetime).whole_seconds(),
+        bypasses_caches,
+    );
+    Ok(Granted {
+        access_token,
+        client_id: application.client_id.clone(),
+        expires_in: lifetime.as_secs().to_string(),
+        expires_on: validity.until().to_string(),
+        ext_expires_in: lifetime.as_secs().to_string(),
+        not_before: validity.from().to_string(),
+        resource: resource.to_owned(),
+        token_type: "Bearer",
+    })
+}
+
+/// The headers of a request whose body does not matter.
+fn head(request: Request) -> Parts {
+    request.into_parts().0
+}

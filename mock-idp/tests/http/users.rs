@@ -1,0 +1,144 @@
+//! What else there is for a user: the realm, what a token says about its user, and the way out.
+
+use http::Method;
+
+use crate::support::{
+    APP, Answer, Door as _, REDIRECT, TENANT, TestServer, claims, client_credentials,
+};
+
+#[tokio::test]
+async fn a_users_realm_is_told_in_any_case_of_the_path() {
+    let idp = TestServer::start().await;
+    for path in [
+        "/common/userrealm/alice@contoso.com?api-version=1.0",
+        "/common/UserRealm/Alice@Contoso.com?api-version=1.0",
+        "/Common/userrealm/?user=alice%40contoso.com&api-version=1.0",
+    ] {
+        let answer = idp.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        for (member, value) in [
+            ("account_type", "Managed"),
+            ("domain_name", "contoso.com"),
+            ("cloud_instance_name", "microsoftonline.com"),
+            ("cloud_audience_urn", "urn:federation:MicrosoftOnline"),
+            ("ver", "1.0"),
+        ] {
+            assert_eq!(answer.member(member), value, "{path}");
+        }
+    }
+    let nobody = idp.get("/common/userrealm/nobody").await;
+    assert_eq!(
+        nobody.refusal(),
+        (400, "invalid_request".to_owned(), 90_014)
+    );
+}
+
+async fn user_info(idp: &TestServer, path: &str, authorization: Option<&str>) -> Answer {
+    let mut request = idp.request(Method::GET, path);
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    idp.send(request.body("".into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_users_token_tells_who_the_user_is() {
+    let idp = TestServer::start().await;
+    let document = idp
+        .get(&format!("/{TENANT}/v2.0/.well-known/openid-configuration"))
+        .await;
+    let place = document.member("userinfo_endpoint");
+    let path = place.strip_prefix(&idp.origin()).unwrap();
+    let token = idp
+        .sign_in("alice@contoso.com", "User.Read")
+        .await
+        .member("access_token");
+    let info = user_info(&idp, path, Some(&format!("Bearer {token}"))).await;
+    assert_eq!(info.member("email"), "alice@contoso.com");
+    assert_eq!(info.member("name"), "alice");
+    assert_eq!(info.member("sub"), claims(&token)["sub"]);
+
+    let of_app = idp
+        .token(&client_credentials("api://x/.default"))
+        .await
+        .member("access_token");
+    for wrong in [
+        None,
+        Some("Bearer x".to_owned()),
+        Some(format!("Bearer {of_app}")),
+        Some(format!("Basic {token}")),
+    ] {
+        let answer = user_info(&idp, path, wrong.as_deref()).await;
+        assert_eq!(answer.status, 401, "{wrong:?}");
+        assert!(
+            answer
+                .header("www-authenticate")
+                .unwrap()
+                .starts_with("Bearer ")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_signs_out_is_sent_where_the_application_says() {
+    let idp = TestServer::start().await;
+    for version in ["", "v2.0/"] {
+        let path = format!("/{TENANT}/oauth2/{version}logout");
+        let answer = idp
+            .get(&format!(
+                "{path}?post_logout_redirect_uri={REDIRECT}&state=a%26b"
+            ))
+            .await;
+        assert_eq!(answer.redirect('?')["state"], "a&b");
+        let posted = idp
+            .post(&path, &[("post_logout_redirect_uri", REDIRECT)])
+            .await;
+        assert_eq!(
+            (posted.status.as_u16(), posted.header("location")),
+            (302, Some(REDIRECT))
+        );
+        let page = idp.get(&path).await;
+        assert!(
+            page.status == 200 && page.text().contains("You signed out"),
+            "{}",
+            page.text()
+        );
+        let evil = idp
+            .get(&format!(
+                "{path}?post_logout_redirect_uri=javascript:alert(1)"
+            ))
+            .await;
+        assert!(
+            evil.status == 400 && evil.text().contains("AADSTS50011"),
+            "{}",
+            evil.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn consumers_is_the_tenant_of_personal_accounts() {
+    let idp = TestServer::start().await;
+    let parameters = format!(
+        "client_id={APP}&response_type=code&redirect_uri={REDIRECT}&scope=openid&login_hint=bob@outlook.com"
+    );
+    let redirect = idp
+        .get(&format!("/consumers/oauth2/v2.0/authorize?{parameters}"))
+        .await;
+    let code = redirect.redirect('?')["code"].clone();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", APP),
+        ("client_secret", "secret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &code),
+    ];
+    let answer = idp.post("/consumers/oauth2/v2.0/token", &form).await;
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let id = claims(&answer.member("id_token"));
+    assert_eq!(id["tid"], personal);
+    let document = idp
+        .get("/consumers/v2.0/.well-known/openid-configuration")
+        .await;
+    assert_eq!(id["iss"], document.member("issuer"));
+}
