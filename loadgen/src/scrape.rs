@@ -28,7 +28,7 @@ pub struct Scrape<'a> {
 
 /// Every successful way an acquisition can go, so that each series is there,
 /// at zero, before its first event.
-const WAYS: [(&str, &str, &str); 7] = [
+const WAYS: [(&str, &str, &str); 8] = [
     ("cache", "l1", "not_applicable"),
     ("cache", "l2", "not_applicable"),
     ("identity_provider", "none", "not_applicable"),
@@ -36,6 +36,7 @@ const WAYS: [(&str, &str, &str); 7] = [
     ("identity_provider", "none", "expired"),
     ("identity_provider", "none", "force_refresh_or_claims"),
     ("cache", "l1", "proactively_refreshed"),
+    ("cache", "l2", "proactively_refreshed"),
 ];
 
 impl Scrape<'_> {
@@ -82,8 +83,8 @@ impl Scrape<'_> {
         vec![
             acquired,
             Family::of(&metric::TOKENCACHE_BACKGROUND_REFRESHES)
-                .count(&["success"], 0)
-                .count(&["error"], 0),
+                .count(&["success"], all.refreshes.succeeded)
+                .count(&["error"], all.refreshes.failed),
             by_source(&metric::TOKENCACHE_ACQUIRE_DURATION, |parts| &parts.total),
             by_source(&metric::TOKENCACHE_ACQUIRE_CACHE_DURATION, |parts| {
                 &parts.cache

@@ -279,3 +279,55 @@ traffic:
     assert_eq!(run.ended.code, Some(3));
     assert_eq!(run.report.totals.hit_ratio, None);
 }
+
+#[test]
+fn refreshes_behind_served_tokens_are_counted_apart_and_the_ledgers_still_agree() {
+    let scenario = "
+version: 1
+duration: 3s
+idp: { expires_in: 3600s, refresh_in: 1s, latency: { token: 20ms } }
+fleet: { instances: 2 }
+cache: { l2: { store: memory, latency: 1ms } }
+population: { tenants: 5, users: 5 }
+traffic:
+  - { flow: client_credentials, rate: 40/s }
+  - { flow: authorization_code, rate: 40/s }
+  - { flow: on_behalf_of, rate: 40/s }
+";
+    let mut refreshes = Vec::new();
+    for preset in ["recommended", "msal_net"] {
+        let set = format!("cache.preset={preset}");
+        let run = run(&Lab::new(), scenario, &["--set", &set]);
+        run.is_clean();
+        let Report {
+            totals,
+            ledger,
+            flows,
+            ..
+        } = &run.report;
+        let reason = totals.cache_refresh_reason;
+        assert!(reason.proactively_refreshed > 0, "{preset}");
+        assert!(totals.background_refreshes > 0, "{preset}");
+        let of_flows: u64 = flows
+            .iter()
+            .map(|flow| flow.acquisitions.background_refreshes)
+            .sum();
+        assert_eq!(of_flows, totals.background_refreshes);
+        assert_eq!(Some(ledger.client_side), ledger.server_side);
+        assert!(
+            ledger.client_side > totals.token_source.identity_provider,
+            "refreshes are requests too"
+        );
+        if preset == "msal_net" {
+            assert_eq!(
+                ledger.client_side,
+                totals.token_source.identity_provider + totals.background_refreshes
+            );
+        }
+        refreshes.push(totals.background_refreshes);
+    }
+    assert!(
+        refreshes[0] < refreshes[1],
+        "recommended refreshes once for all: {refreshes:?}"
+    );
+}

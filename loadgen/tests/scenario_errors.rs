@@ -111,7 +111,7 @@ fn each_kind_of_slip_is_named_where_it_stands() {
         ("name: ''", "5:7 expected a text, found an empty one"),
         (
             "idp: none",
-            "5:6 expected a table with `expires_in`, `latency`, `url` and `ca`, found `none`",
+            "5:6 expected a table with `expires_in`, `refresh_in`, `latency`, `url` and `ca`, found `none`",
         ),
         (
             "idp: { expires_in: 300s }",
@@ -423,4 +423,18 @@ fn the_largest_files_are_refused_at_once() {
 ",
     );
     assert!(!message(&keys, &[]).is_empty());
+}
+
+#[test]
+fn the_advice_to_refresh_comes_in_whole_seconds_and_before_the_end() {
+    each(&[
+        (
+            "idp: { expires_in: 3600s, refresh_in: 3600s }",
+            "5:39 a token would expire before the advice to refresh it comes",
+        ),
+        (
+            "idp: { expires_in: 3600s, refresh_in: 1500ms }",
+            "5:39 the advice to refresh is in whole seconds",
+        ),
+    ]);
 }

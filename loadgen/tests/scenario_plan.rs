@@ -66,6 +66,7 @@ fn the_smallest_scenario_is_five_lines_and_everything_else_has_a_default() {
     );
     let idp = EmbeddedIdpPlan {
         expires_in: Duration::from_secs(3_600),
+        refresh_in: None,
         token_latency: LatencyPlan::None,
     };
     assert_eq!(plan.idp, IdpPlan::Embedded(idp));
@@ -133,6 +134,7 @@ fn every_key_reaches_the_plan() {
         plan.idp,
         IdpPlan::Embedded(EmbeddedIdpPlan {
             expires_in: Duration::from_secs(301),
+            refresh_in: None,
             token_latency
         })
     );

@@ -18,6 +18,27 @@ pub fn is_fresh(expires_on: Timestamp, now: Timestamp) -> bool {
     expires_on > now.plus(EXPIRY_BUFFER) && expires_on <= now.plus(BELIEVABLE)
 }
 
+/// How far the moment of a refresh may be from the provider's advice, in
+/// seconds (`DefaultJitterRangeInSeconds` in MSAL.NET).
+pub const REFRESH_JITTER_S: i64 = 300;
+
+/// Whether a token that the provider advises to replace at `refresh_on` is due
+/// for it at `now`, with the moment put off by `jitter_s` seconds.
+pub fn refresh_is_due(refresh_on: Timestamp, jitter_s: i64, now: Timestamp) -> bool {
+    let jitter = Duration::from_secs(jitter_s.unsigned_abs());
+    let moment = if jitter_s < 0 {
+        refresh_on.minus(jitter)
+    } else {
+        refresh_on.plus(jitter)
+    };
+    moment < now
+}
+
+/// Whether some jitter makes a refresh due at `now`.
+pub fn refresh_may_be_due(refresh_on: Timestamp, now: Timestamp) -> bool {
+    refresh_is_due(refresh_on, -REFRESH_JITTER_S, now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +60,29 @@ mod tests {
         for (offset, fresh) in table {
             let expires_on = Timestamp::from_unix_seconds(now.unix_seconds() + offset);
             assert_eq!(is_fresh(expires_on, now), fresh, "{offset} s from now");
+        }
+    }
+
+    /// Checklist P1: the lower bound of the jitter counts, in seconds after the
+    /// provider's advice.
+    #[test]
+    fn a_refresh_is_due_once_advice_and_jitter_have_passed() {
+        let advice = Timestamp::from_unix_seconds(1_795_000_000);
+        for (after, jitter_s, due) in [
+            (0, 0, false),
+            (1, 0, true),
+            (-299, -300, true),
+            (-300, -300, false),
+            (299, 299, false),
+            (300, 299, true),
+        ] {
+            let now = Timestamp::from_unix_seconds(advice.unix_seconds() + after);
+            assert_eq!(
+                refresh_is_due(advice, jitter_s, now),
+                due,
+                "{after} {jitter_s}"
+            );
+            assert_eq!(refresh_may_be_due(advice, now), after > -300, "{after}");
         }
     }
 }

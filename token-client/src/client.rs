@@ -1,6 +1,7 @@
 //! The confidential client: `acquire`, and the whole decision behind it.
 
 use std::fmt;
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use token_cache::policy::Flight;
@@ -10,6 +11,7 @@ use token_cache::{
 use tokio::time::Instant;
 
 use crate::error::{AcquireError, ErrorKind};
+use crate::events::{ClientEvents, NoEvents};
 use crate::fetch::{Fetch, Seen};
 use crate::flight::{Flights, Role};
 use crate::flow::Flow;
@@ -48,6 +50,8 @@ pub struct AcquireRequest {
     /// A claims challenge from a resource, as JSON; cached access tokens do not
     /// answer it.
     pub claims: Option<Arc<str>>,
+    /// Whatever the caller wants to see again in [`ClientEvents`].
+    pub mark: u32,
 }
 
 impl AcquireRequest {
@@ -59,6 +63,7 @@ impl AcquireRequest {
             scopes,
             force_refresh: false,
             claims: None,
+            mark: 0,
         }
     }
 
@@ -77,12 +82,26 @@ pub(crate) struct Shared {
     pub(crate) application: Application,
     pub(crate) authority: Authority,
     pub(crate) cache: Arc<TokenCache>,
-    flights: Flights<FlightKey, Fetch>,
+    pub(crate) flights: Flights<FlightKey, Fetch>,
+    pub(crate) events: Arc<dyn ClientEvents>,
+    /// Seeded anew for each client, so that instances refresh one token at
+    /// different moments.
+    pub(crate) jitter_hasher: RandomState,
+}
+
+/// What a flight is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    /// Callers wait for it.
+    Acquire,
+    /// Nobody does.
+    Refresh,
 }
 
 /// Requests with one key have one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct FlightKey {
+pub(crate) struct FlightKey {
+    purpose: Purpose,
     partition: PartitionKey,
     tenant_id: Arc<str>,
     scopes: Scopes,
@@ -90,16 +109,41 @@ struct FlightKey {
     claims: Option<Arc<str>>,
 }
 
+impl FlightKey {
+    pub(crate) fn new(purpose: Purpose, partition: PartitionKey, request: &AcquireRequest) -> Self {
+        Self {
+            purpose,
+            partition,
+            tenant_id: Arc::clone(&request.tenant_id),
+            scopes: request.scopes.clone(),
+            force_refresh: request.force_refresh,
+            claims: request.claims.clone(),
+        }
+    }
+}
+
 impl Client {
     /// A client for `application` at `authority`, with tokens in `cache`. The
     /// cache may be shared by clients of several applications.
     pub fn new(application: Application, authority: Authority, cache: Arc<TokenCache>) -> Self {
+        Self::with_events(application, authority, cache, Arc::new(NoEvents))
+    }
+
+    /// [`Client::new`] with a listener.
+    pub fn with_events(
+        application: Application,
+        authority: Authority,
+        cache: Arc<TokenCache>,
+        events: Arc<dyn ClientEvents>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 application,
                 authority,
                 cache,
                 flights: Flights::new(),
+                events,
+                jitter_hasher: RandomState::new(),
             }),
         }
     }
@@ -132,7 +176,10 @@ impl Client {
             && let Some(partition) = shared.cache.read_l1(key, now).await
         {
             match shared.look(request, partition, now, &mut seen) {
-                Ok(Some(answer)) => return Ok(answer.into_cached_result(started, CacheLevel::L1)),
+                Ok(Some(answer)) => {
+                    let reason = shared.refresh_if_due(request, key, &answer.token, now);
+                    return Ok(answer.into_cached_result(started, CacheLevel::L1, reason));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     return Err(AcquireError::new(
@@ -165,13 +212,7 @@ impl Client {
         let shared = Arc::clone(&self.shared);
         match (self.shared.cache.policy().flight, &key) {
             (Flight::PerKey, Some(partition)) => {
-                let flight_key = FlightKey {
-                    partition: partition.clone(),
-                    tenant_id: Arc::clone(&request.tenant_id),
-                    scopes: request.scopes.clone(),
-                    force_refresh: request.force_refresh,
-                    claims: request.claims.clone(),
-                };
+                let flight_key = FlightKey::new(Purpose::Acquire, partition.clone(), request);
                 let request = request.clone();
                 let fetch = || shared.fetch(request, key, seen);
                 let (fetch, role) = self.shared.flights.join(flight_key, fetch).await;

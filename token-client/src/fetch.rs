@@ -25,25 +25,25 @@ use crate::result::{
 /// What a request knows of its partition so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    partition: Option<Arc<Partition>>,
+    pub(crate) partition: Option<Arc<Partition>>,
     pub(crate) reason: CacheRefreshReason,
 }
 
 /// How a fetch ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetch {
-    answer: Result<Answer, Arc<ErrorKind>>,
-    level: CacheLevel,
-    reason: CacheRefreshReason,
-    in_cache: Duration,
-    in_http: Option<Duration>,
-    token_requests: TokenRequests,
+    pub(crate) answer: Result<Answer, Arc<ErrorKind>>,
+    pub(crate) level: CacheLevel,
+    pub(crate) reason: CacheRefreshReason,
+    pub(crate) in_cache: Duration,
+    pub(crate) in_http: Option<Duration>,
+    pub(crate) token_requests: TokenRequests,
 }
 
 /// A token and the account around it.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    token: Arc<AccessToken>,
+    pub(crate) token: Arc<AccessToken>,
     account: Option<Arc<Account>>,
     id_token: Option<Arc<IdToken>>,
 }
@@ -130,25 +130,33 @@ impl Shared {
     ) -> Fetch {
         let began = Instant::now();
         match self.look_again(&request, key.as_ref(), &mut seen).await {
-            Ok(None) => {}
+            Ok(None) => self.ask(&request, &seen, began).await,
             Ok(Some((answer, level))) => {
-                return Fetch {
+                let now = self.cache.clock().now();
+                let reason = key.map_or(CacheRefreshReason::NotApplicable, |key| {
+                    self.refresh_if_due(&request, key.borrowed(), &answer.token, now)
+                });
+                Fetch {
                     answer: Ok(answer),
                     level,
-                    reason: CacheRefreshReason::NotApplicable,
+                    reason,
                     in_cache: began.elapsed(),
                     in_http: None,
                     token_requests: TokenRequests::default(),
-                };
+                }
             }
-            Err(error) => return Fetch::failed(ErrorKind::Cache(error), seen.reason, began),
+            Err(error) => Fetch::failed(ErrorKind::Cache(error), seen.reason, began),
         }
+    }
+
+    /// Asks the provider and stores what it gives.
+    pub(crate) async fn ask(&self, request: &AcquireRequest, seen: &Seen, began: Instant) -> Fetch {
         let client_id = &self.application.client_id;
         let environment = &self.authority.environment;
-        let grant = match request
+        let grant = request
             .flow
-            .grant(seen.partition.as_deref(), environment, client_id)
-        {
+            .grant(seen.partition.as_deref(), environment, client_id);
+        let grant = match grant {
             Ok(grant) => grant,
             Err(kind) => return Fetch::failed(kind, seen.reason, began),
         };
@@ -168,7 +176,7 @@ impl Shared {
             .as_ref()
             .map_or_else(RequestError::was_answered, |_| true);
         let answer = match response {
-            Ok(response) => Ok(self.store(&request, response, answered).await),
+            Ok(response) => Ok(self.store(request, response, answered).await),
             Err(error) => Err(Arc::new(ErrorKind::Provider(error))),
         };
         Fetch {
@@ -263,12 +271,13 @@ impl Answer {
         self,
         started: Instant,
         level: CacheLevel,
+        reason: CacheRefreshReason,
     ) -> AuthenticationResult {
         let elapsed = started.elapsed();
         self.with(ResultMetadata {
             token_source: TokenSource::Cache,
             cache_level: level,
-            cache_refresh_reason: CacheRefreshReason::NotApplicable,
+            cache_refresh_reason: reason,
             duration_total: elapsed,
             duration_in_cache: elapsed,
             duration_in_http: None,
@@ -320,17 +329,24 @@ impl Fetch {
         started: Instant,
         in_l1: Duration,
     ) -> Result<AuthenticationResult, AcquireError> {
-        let metadata = ResultMetadata {
+        let mut metadata = self.leaders_metadata();
+        metadata.duration_total = started.elapsed();
+        metadata.duration_in_cache += in_l1;
+        self.with(metadata)
+    }
+
+    /// The fetch's own metadata: its parts are its whole time.
+    pub(crate) fn leaders_metadata(&self) -> ResultMetadata {
+        ResultMetadata {
             token_source: self.source(),
             cache_level: self.level,
             cache_refresh_reason: self.reason,
-            duration_total: started.elapsed(),
-            duration_in_cache: in_l1 + self.in_cache,
+            duration_total: self.in_cache + self.in_http.unwrap_or_default(),
+            duration_in_cache: self.in_cache,
             duration_in_http: self.in_http,
             coalesced: false,
             token_requests: self.token_requests,
-        };
-        self.with(metadata)
+        }
     }
 
     /// What the fetch means for a caller that waited for it. The request is on

@@ -49,6 +49,23 @@ where
     where
         F: Future<Output = T> + Send + 'static,
     {
+        let (flight, role) = self.board(key, fetch);
+        (flight.await, role)
+    }
+
+    /// Begins the fetch for `key` if there is none under way, and waits for
+    /// nothing.
+    pub(crate) fn launch<F>(&self, key: K, fetch: impl FnOnce() -> F)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let _ = self.board(key, fetch);
+    }
+
+    fn board<F>(&self, key: K, fetch: impl FnOnce() -> F) -> (Flight<T>, Role)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
         let (flight, role) = match self.running.lock().entry(key.clone()) {
             Entry::Occupied(under_way) => (under_way.get().clone(), Role::Waiter),
@@ -60,7 +77,7 @@ where
         if role == Role::Leader {
             self.take_off(key, fetch(), sender);
         }
-        (flight.await, role)
+        (flight, role)
     }
 
     fn take_off<F>(&self, key: K, fetch: F, sender: oneshot::Sender<T>)

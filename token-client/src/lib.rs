@@ -7,16 +7,19 @@
 
 pub mod client;
 pub mod error;
+pub mod events;
 pub mod flow;
 pub mod idp;
 pub mod result;
 
 mod fetch;
 mod flight;
+mod refresh;
 mod response;
 
 pub use client::{AcquireRequest, Application, Authority, Client};
 pub use error::{AcquireError, ErrorKind};
+pub use events::ClientEvents;
 pub use flow::{AuthorizationCode, Flow, UserAssertion};
 pub use idp::http::HttpIdentityProvider;
 pub use idp::{Grant, IdentityProvider, Refusal, RequestError, TokenRequest, TokenResponse};

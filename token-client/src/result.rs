@@ -89,6 +89,8 @@ pub enum CacheRefreshReason {
     NoCachedAccessToken,
     /// It had, but too old.
     Expired,
+    /// It was asked behind a served token, which the caller got.
+    ProactivelyRefreshed,
 }
 
 impl CacheRefreshReason {
@@ -99,6 +101,7 @@ impl CacheRefreshReason {
             Self::ForceRefreshOrClaims => "force_refresh_or_claims",
             Self::NoCachedAccessToken => "no_cached_access_token",
             Self::Expired => "expired",
+            Self::ProactivelyRefreshed => "proactively_refreshed",
         }
     }
 }

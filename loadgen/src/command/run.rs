@@ -182,7 +182,7 @@ impl Ready {
         })?;
         let recorder = Arc::new(Recorder::new(plan.traffic.len()));
         let directory = Directory::new(&plan.population);
-        let fleet = Fleet::new(&plan, &directory, &provider, clock);
+        let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder);
         let callers = Arc::new(Callers {
             directory,
             fleet,

@@ -12,7 +12,7 @@ use super::in_flight::{InFlight, Place};
 use super::pacer;
 use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
-use crate::flow::{Callers, Trouble};
+use crate::flow::{Caller, Callers, Trouble};
 use crate::population::{FlowStreams, Population, Subject};
 use crate::record::{Outcome, Recorder, Sample};
 use crate::scenario::plan::Plan;
@@ -173,13 +173,21 @@ impl Run {
         tokio::select! {
             biased;
             Ok(_) = stop.wait_for(|stop| *stop >= Stop::Now) => interrupted = true,
-            _ = tokio::time::timeout(self.plan.graceful_stop, self.in_flight.idle()) => {}
+            _ = tokio::time::timeout(self.plan.graceful_stop, self.idle()) => {}
         }
         Ok(Ended {
             duration: begin.elapsed(),
             interrupted: interrupted || *stop.borrow() > Stop::Run,
             under_way: self.in_flight.count(),
         })
+    }
+
+    /// Waits until no operation and no refresh behind one is under way.
+    async fn idle(&self) {
+        self.in_flight.idle().await;
+        while self.recorder.refreshing() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Starts each arrival as it comes, until no more come.
@@ -205,8 +213,13 @@ impl Run {
     async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, _place: Place) {
         let traffic = &self.plan.traffic[arrival.flow_index];
         let subject = self.subject(&arrival);
+        let caller = Caller {
+            mark: u32::try_from(arrival.flow_index).unwrap_or(u32::MAX),
+            flow: traffic.flow,
+            subject: &subject,
+        };
         let started = Instant::now();
-        let call = self.callers.call(traffic, &subject);
+        let call = self.callers.call(caller);
         tokio::pin!(call);
         let in_time = tokio::time::timeout(self.plan.acquire_timeout, &mut call).await;
         let service = started.elapsed();
@@ -214,7 +227,7 @@ impl Run {
         let outcome = match &in_time {
             Ok(Ok(result)) => Outcome::Token {
                 metadata: result.metadata,
-                finding: self.callers.judge(traffic, &subject, result),
+                finding: self.callers.judge(caller, result),
             },
             Ok(Err(Trouble::Acquire(error))) => Outcome::Error(error),
             Ok(Err(Trouble::SignIn(reason))) => {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use token_cache::{Clock, HomeAccountId};
 use token_client::{
-    AcquireError, AcquireRequest, AuthenticationResult, AuthorizationCode, Client, Flow as Ask,
+    AcquireError, AcquireRequest, AuthenticationResult, AuthorizationCode, Flow as Ask,
     UserAssertion,
 };
 
 use crate::oracle::{Expectation, Finding, Oracle};
 use crate::population::Subject;
 use crate::record::Recorder;
-use crate::scenario::plan::{Flow, TrafficPlan};
+use crate::scenario::plan::Flow;
 use crate::target::directory::USER_SCOPE;
 use crate::target::provider::{REDIRECT_URI, SignIn};
 use crate::target::{Directory, Fleet, Provider};
@@ -39,6 +39,17 @@ pub struct Callers {
     pub clock: Clock,
 }
 
+/// One who comes for a token.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Which entry of `traffic` they came by; requests are marked with it.
+    pub mark: u32,
+    /// How they get it.
+    pub flow: Flow,
+    /// Whom it is about.
+    pub subject: &'a Subject,
+}
+
 /// Why a caller got no token.
 #[derive(Debug)]
 pub enum Trouble {
@@ -49,50 +60,34 @@ pub enum Trouble {
 }
 
 impl Callers {
-    /// Does what one arrival of `traffic` asks.
+    /// Does what `caller` came for.
     ///
     /// # Errors
     ///
     /// [`Trouble`], when there is no token at the end.
-    pub async fn call(
-        &self,
-        traffic: &TrafficPlan,
-        subject: &Subject,
-    ) -> Result<AuthenticationResult, Trouble> {
-        match traffic.flow {
-            Flow::ClientCredentials => {
-                let request = self.request(Ask::ClientCredentials, traffic.flow, subject);
-                self.client(subject)
-                    .acquire(&request)
-                    .await
-                    .map_err(Trouble::Acquire)
-            }
-            Flow::AuthorizationCode => self.visit(subject).await,
+    pub async fn call(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
+        match caller.flow {
+            Flow::ClientCredentials => self.acquire(Ask::ClientCredentials, caller).await,
+            Flow::AuthorizationCode => return self.visit(caller).await,
             Flow::OnBehalfOf => {
-                let assertion = self.assertion(subject).await.map_err(Trouble::SignIn)?;
-                let request = self.request(Ask::OnBehalfOf(assertion), traffic.flow, subject);
-                self.client(subject)
-                    .acquire(&request)
-                    .await
-                    .map_err(Trouble::Acquire)
+                let assertion = self.assertion(caller.subject).await;
+                let assertion = assertion.map_err(Trouble::SignIn)?;
+                self.acquire(Ask::OnBehalfOf(assertion), caller).await
             }
         }
+        .map_err(Trouble::Acquire)
     }
 
-    /// Whether the token is the one that `subject` asked for.
-    pub fn judge(
-        &self,
-        traffic: &TrafficPlan,
-        subject: &Subject,
-        result: &AuthenticationResult,
-    ) -> Finding {
+    /// Whether the token is the one that `caller` asked for.
+    pub fn judge(&self, caller: Caller<'_>, result: &AuthenticationResult) -> Finding {
+        let subject = caller.subject;
         let username = self.directory.username(subject);
         let expected = Expectation {
             tenant_id: self.directory.tenant(subject),
             client_id: self.directory.application(subject),
             username: username.as_deref(),
             audience: &self.directory.resource(subject).id,
-            scopes: match traffic.flow {
+            scopes: match caller.flow {
                 Flow::ClientCredentials => "",
                 Flow::AuthorizationCode | Flow::OnBehalfOf => USER_SCOPE,
             },
@@ -140,15 +135,15 @@ impl Callers {
     /// A user's visit: silent if they are signed in, else a sign-in. Visits do
     /// not wait for each other, so a user who comes twice at first signs in
     /// twice; the load stays as offered however slow the provider is.
-    async fn visit(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
-        let account = self.sessions.account(subject);
-        if let Some(answer) = self.silent(subject, account).await {
+    async fn visit(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
+        let account = self.sessions.account(caller.subject);
+        if let Some(answer) = self.silent(caller, account).await {
             return answer.map_err(Trouble::Acquire);
         }
-        let result = self.sign_in(subject).await?;
+        let result = self.sign_in(caller).await?;
         if let Some(account) = &result.account {
             self.sessions
-                .sign_in(subject, account.home_account_id.clone());
+                .sign_in(caller.subject, account.home_account_id.clone());
         }
         Ok(result)
     }
@@ -156,11 +151,10 @@ impl Callers {
     /// Asks silently for `account`; `None` when only signing in helps.
     async fn silent(
         &self,
-        subject: &Subject,
+        caller: Caller<'_>,
         account: Option<HomeAccountId>,
     ) -> Option<Result<AuthenticationResult, AcquireError>> {
-        let request = self.request(Ask::Silent(account?), Flow::AuthorizationCode, subject);
-        match self.client(subject).acquire(&request).await {
+        match self.acquire(Ask::Silent(account?), caller).await {
             Err(error) if error.needs_user() => {
                 // The sign-in that follows is what gets recorded; the requests
                 // of this attempt are on no other account.
@@ -171,7 +165,8 @@ impl Callers {
         }
     }
 
-    async fn sign_in(&self, subject: &Subject) -> Result<AuthenticationResult, Trouble> {
+    async fn sign_in(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
+        let subject = caller.subject;
         let username = self
             .directory
             .username(subject)
@@ -189,20 +184,23 @@ impl Callers {
             redirect_uri: REDIRECT_URI.into(),
             code_verifier: Some(signed_in.code_verifier),
         };
-        let flow = Flow::AuthorizationCode;
-        let request = self.request(Ask::AuthorizationCode(code), flow, subject);
-        self.client(subject)
-            .acquire(&request)
+        self.acquire(Ask::AuthorizationCode(code), caller)
             .await
             .map_err(Trouble::Acquire)
     }
 
-    fn client(&self, subject: &Subject) -> &Client {
-        self.fleet.client(subject)
-    }
-
-    fn request(&self, ask: Ask, flow: Flow, subject: &Subject) -> AcquireRequest {
+    async fn acquire(
+        &self,
+        ask: Ask,
+        caller: Caller<'_>,
+    ) -> Result<AuthenticationResult, AcquireError> {
+        let Caller { subject, flow, .. } = caller;
         let scopes = self.directory.resource(subject).scopes(flow).clone();
-        AcquireRequest::new(ask, Arc::clone(self.directory.tenant(subject)), scopes)
+        let tenant_id = Arc::clone(self.directory.tenant(subject));
+        let request = AcquireRequest {
+            mark: caller.mark,
+            ..AcquireRequest::new(ask, tenant_id, scopes)
+        };
+        self.fleet.client(subject).acquire(&request).await
     }
 }

@@ -20,12 +20,23 @@ pub struct FlowRecord {
     pub timeouts: u64,
     /// Acquisitions that waited for another's fetch.
     pub coalesced: u64,
+    /// Refreshes behind served tokens that ended, well or not.
+    pub refreshes: Refreshes,
     /// Times of acquisitions served from a cache.
     pub from_cache: Parts,
     /// Times of acquisitions served by the identity provider.
     pub from_provider: Parts,
     /// Times of acquisitions without a token.
     pub failed: Parts,
+}
+
+/// Refreshes that nobody waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refreshes {
+    /// Those that ended with a token.
+    pub succeeded: u64,
+    /// Those that did not.
+    pub failed: u64,
 }
 
 /// How a token was come by: `TokenSource`, `CacheLevel` and
@@ -140,6 +151,8 @@ impl FlowRecord {
         }
         self.timeouts += other.timeouts;
         self.coalesced += other.coalesced;
+        self.refreshes.succeeded += other.refreshes.succeeded;
+        self.refreshes.failed += other.refreshes.failed;
         self.from_cache.add(&other.from_cache);
         self.from_provider.add(&other.from_provider);
         self.failed.add(&other.failed);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use token_client::result::TokenRequests;
-use token_client::{AcquireError, ResultMetadata};
+use token_client::{AcquireError, ClientEvents, ResultMetadata};
 
 use crate::oracle::Finding;
 use crate::report::model::Oracle;
@@ -78,6 +78,9 @@ pub struct Recorded {
     /// Acquisitions that timed out and had not ended. Counted up in one shard
     /// and down in another, so that one of them alone can be below zero.
     pub overdue: i64,
+    /// Refreshes behind served tokens that had not ended; as with `overdue`, a
+    /// shard alone can be below zero.
+    pub refreshing: i64,
     /// What the oracle found.
     pub oracle: Oracle,
 }
@@ -125,6 +128,7 @@ impl Recorded {
             service: Times::default(),
             token_requests: RequestCounts::default(),
             overdue: 0,
+            refreshing: 0,
             oracle: Oracle::default(),
         }
     }
@@ -144,6 +148,7 @@ impl Recorded {
         self.token_requests.answered += other.token_requests.answered;
         self.token_requests.unanswered += other.token_requests.unanswered;
         self.overdue += other.overdue;
+        self.refreshing += other.refreshing;
         self.oracle.checked += other.oracle.checked;
         self.oracle.wrong_token += other.oracle.wrong_token;
         self.oracle.expired_served += other.oracle.expired_served;
@@ -243,6 +248,12 @@ impl Recorder {
         tally
     }
 
+    /// Refreshes behind served tokens that have not ended.
+    pub fn refreshing(&self) -> i64 {
+        let of = |shard: &Mutex<Recorded>| shard.lock().refreshing;
+        self.shards.iter().map(of).sum()
+    }
+
     /// Everything recorded so far.
     pub fn recorded(&self) -> Recorded {
         let mut sum = Recorded::new(self.shards[0].lock().flows.len());
@@ -258,6 +269,26 @@ impl Recorder {
     fn with_shard(&self, change: impl FnOnce(&mut Recorded)) {
         let thread = THREAD.with(|thread| *thread);
         change(&mut self.shards[thread % SHARDS].lock());
+    }
+}
+
+/// The mark of a request is the entry of `traffic` it was made for.
+impl ClientEvents for Recorder {
+    fn refresh_began(&self, _: u32) {
+        self.with_shard(|shard| shard.refreshing += 1);
+    }
+
+    fn refresh_ended(&self, mark: u32, outcome: Result<(), &AcquireError>, sent: TokenRequests) {
+        self.with_shard(|shard| {
+            shard.refreshing -= 1;
+            shard.token_requests.add(sent);
+            if let Some(flow) = shard.flows.get_mut(mark as usize) {
+                match outcome {
+                    Ok(()) => flow.refreshes.succeeded += 1,
+                    Err(_) => flow.refreshes.failed += 1,
+                }
+            }
+        });
     }
 }
 

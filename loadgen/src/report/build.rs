@@ -117,7 +117,7 @@ fn acquisitions(record: &FlowRecord) -> Acquisitions {
             proactively_refreshed: reason("proactively_refreshed"),
             cache_disabled: reason("cache_disabled"),
         },
-        background_refreshes: 0,
+        background_refreshes: record.refreshes.succeeded + record.refreshes.failed,
         coalesced: record.coalesced,
         durations: Durations {
             total: times.total.distribution(),
@@ -172,7 +172,8 @@ fn ledger(recorded: &Recorded, load: &Load, idp: Option<&Idp>, driver: OwnReques
     // A request without an answer may have arrived or not; an acquisition that
     // has not ended may have sent one or not.
     let unsettled = (recorded.token_requests.unanswered + driver.unanswered + load.censored)
-        .saturating_add_signed(recorded.overdue);
+        .saturating_add_signed(recorded.overdue)
+        .saturating_add_signed(recorded.refreshing);
     Ledger {
         client_side,
         server_side,

@@ -107,7 +107,8 @@ pub struct Acquisitions {
     pub cache_level: CacheLevelCounts,
     /// Why the identity provider was asked.
     pub cache_refresh_reason: CacheRefreshReasonCounts,
-    /// Refreshes nobody waited for.
+    /// Refreshes behind served tokens, well or badly ended: nobody waited for
+    /// them, and they are no acquisitions.
     pub background_refreshes: u64,
     /// Acquisitions that waited for another caller's fetch.
     pub coalesced: u64,

@@ -99,6 +99,10 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
         "refresh reason",
         reasons.map(|(word, times)| format!("{word} {}", count(times))),
     )?;
+    if report.totals.background_refreshes > 0 {
+        let behind = count(report.totals.background_refreshes);
+        writeln!(out, "  {:<22}{behind}", "background refreshes")?;
+    }
     list(out, "errors", counted(&report.totals.errors_by_kind))
 }
 

@@ -64,6 +64,8 @@ pub enum IdpPlan {
 pub struct EmbeddedIdpPlan {
     /// Lifetime of access tokens.
     pub expires_in: Duration,
+    /// When clients are advised to replace them; `None` gives no advice.
+    pub refresh_in: Option<Duration>,
     /// Latency of the token endpoint.
     pub token_latency: LatencyPlan,
 }

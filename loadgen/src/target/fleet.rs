@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::provider::{CLIENT_SECRET, Provider};
 use super::store::SharedStore;
 use crate::population::Subject;
+use crate::record::Recorder;
 use crate::report::model;
 use crate::scenario::plan::{Plan, PresetPlan};
 
@@ -39,14 +40,20 @@ struct Instance {
 
 impl Fleet {
     /// The fleet of `plan`, asking `provider` for tokens.
-    pub fn new(plan: &Plan, directory: &Directory, provider: &Provider, clock: Clock) -> Self {
+    pub fn new(
+        plan: &Plan,
+        directory: &Directory,
+        provider: &Provider,
+        clock: Clock,
+        recorder: &Arc<Recorder>,
+    ) -> Self {
         let store = plan
             .cache
             .l2
             .as_ref()
             .map(|l2| Arc::new(SharedStore::new(l2, plan.seed, clock)));
         let instances = (0..plan.fleet.instances)
-            .map(|_| Instance::new(plan, directory, provider, store.as_ref(), clock))
+            .map(|_| Instance::new(plan, directory, provider, store.as_ref(), clock, recorder))
             .collect();
         Self {
             instances,
@@ -90,6 +97,7 @@ impl Instance {
         provider: &Provider,
         store: Option<&Arc<SharedStore>>,
         clock: Clock,
+        recorder: &Arc<Recorder>,
     ) -> Self {
         let events: Arc<dyn CacheEvents> = match store {
             Some(store) => Arc::clone(store) as _,
@@ -123,7 +131,12 @@ impl Instance {
                     environment: Environment::of_host(provider.host()),
                     provider: Arc::clone(&endpoint),
                 };
-                Client::new(application, authority, Arc::clone(&cache))
+                Client::with_events(
+                    application,
+                    authority,
+                    Arc::clone(&cache),
+                    Arc::clone(recorder) as _,
+                )
             })
             .collect();
         Self { cache, clients }

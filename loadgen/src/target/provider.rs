@@ -105,6 +105,7 @@ impl Provider {
             https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             lifetimes: Lifetimes {
                 expires_in: plan.expires_in,
+                refresh_in: plan.refresh_in,
                 ..Default::default()
             },
             latency: Latencies {

@@ -12,13 +12,18 @@ use crate::scenario::reader::{Bad, DurationIn, Table, Text};
 const EXPIRY_BUFFER: Duration = Duration::from_secs(300);
 
 /// The keys that describe an embedded provider.
-const EMBEDDED_KEYS: [&str; 2] = ["expires_in", "latency"];
+const EMBEDDED_KEYS: [&str; 3] = ["expires_in", "refresh_in", "latency"];
 
 pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
     let expires_in = table.or(
         "expires_in",
         "Lifetime of access tokens; the cache stops serving one 300 s before it ends",
         "3600s",
+        &DurationIn::above_zero(),
+    );
+    let refresh_in = table.optional(
+        "refresh_in",
+        "When clients are advised to replace a token behind their callers' backs; less than `expires_in`",
         &DurationIn::above_zero(),
     );
     let token_latency = table.section("latency", "How long each endpoint takes", endpoint_latency);
@@ -36,8 +41,13 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         return external(table, url, ca);
     }
     let expires_in = usable_lifetime(table, expires_in?);
+    let refresh_in = refresh_in.ok()?;
+    if let Some(advice) = refresh_in {
+        check_advice(table, advice, expires_in);
+    }
     Some(IdpPlan::Embedded(EmbeddedIdpPlan {
         expires_in: expires_in?,
+        refresh_in,
         token_latency: token_latency?,
     }))
 }
@@ -65,6 +75,24 @@ fn usable_lifetime(table: &mut Table<'_>, expires_in: Duration) -> Option<Durati
         return None;
     }
     Some(expires_in)
+}
+
+/// Checks that the advice to refresh is one that can be given.
+fn check_advice(table: &mut Table<'_>, advice: Duration, expires_in: Option<Duration>) {
+    let span = table.value_span("refresh_in");
+    if advice.subsec_nanos() != 0 {
+        table.problems().add_with_hint(
+            span,
+            "the advice to refresh is in whole seconds",
+            format!("write `{}s`", advice.as_secs() + 1),
+        );
+    } else if expires_in.is_some_and(|lifetime| advice >= lifetime) {
+        table.problems().add_with_hint(
+            span,
+            "a token would expire before the advice to refresh it comes",
+            "write less than `expires_in`, half of it as Entra does",
+        );
+    }
 }
 
 fn external(

@@ -1,0 +1,111 @@
+//! Proactive refresh: replacing a token behind the caller's back once the
+//! provider's advice (`refresh_in`) has passed, while the old one still serves.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+use rand::RngExt as _;
+use token_cache::freshness::{REFRESH_JITTER_S, refresh_is_due, refresh_may_be_due};
+use token_cache::policy::{Flight, Jitter, Refresh, StaleL1};
+use token_cache::{AccessToken, PartitionKey, PartitionKeyRef, Timestamp};
+use tokio::time::Instant;
+
+use crate::client::{AcquireRequest, FlightKey, Purpose, Shared};
+use crate::error::AcquireError;
+use crate::fetch::{Fetch, Seen};
+use crate::result::{CacheRefreshReason, TokenRequests};
+
+impl Shared {
+    /// Begins to refresh `token`, which was just served, if that is due at
+    /// `now`. Says what the caller's result says of it.
+    pub(crate) fn refresh_if_due(
+        self: &Arc<Self>,
+        request: &AcquireRequest,
+        key: PartitionKeyRef<'_>,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> CacheRefreshReason {
+        let Refresh::Background { jitter, flight } = self.cache.policy().refresh else {
+            return CacheRefreshReason::NotApplicable;
+        };
+        if !self.is_due(jitter, token, now) {
+            return CacheRefreshReason::NotApplicable;
+        }
+        let key = key.to_owned();
+        match flight {
+            Flight::PerKey => {
+                let flight_key = FlightKey::new(Purpose::Refresh, key.clone(), request);
+                let refresh = || Arc::clone(self).refresh(request.clone(), key);
+                self.flights.launch(flight_key, refresh);
+            }
+            Flight::None => {
+                tokio::spawn(Arc::clone(self).refresh(request.clone(), key));
+            }
+        }
+        CacheRefreshReason::ProactivelyRefreshed
+    }
+
+    fn is_due(&self, jitter: Jitter, token: &AccessToken, now: Timestamp) -> bool {
+        let Some(refresh_on) = token.refresh_on else {
+            return false;
+        };
+        refresh_may_be_due(refresh_on, now)
+            && refresh_is_due(refresh_on, self.jitter_s(jitter, token), now)
+    }
+
+    /// Whole seconds from `-REFRESH_JITTER_S` to one less than
+    /// `REFRESH_JITTER_S`.
+    fn jitter_s(&self, jitter: Jitter, token: &AccessToken) -> i64 {
+        let range = 2 * REFRESH_JITTER_S;
+        match jitter {
+            Jitter::PerCall => rand::rng().random_range(0..range) - REFRESH_JITTER_S,
+            Jitter::PerToken => {
+                let hash = self.jitter_hasher.hash_one(&token.secret);
+                i64::try_from(hash % range.unsigned_abs()).unwrap_or(0) - REFRESH_JITTER_S
+            }
+        }
+    }
+
+    /// Replaces the token, telling the listener. Nobody waits for it.
+    async fn refresh(self: Arc<Self>, request: AcquireRequest, key: PartitionKey) -> Fetch {
+        self.events.refresh_began(request.mark);
+        let fetch = self.replace(&request, &key).await;
+        let sent = fetch.token_requests;
+        match &fetch.answer {
+            Ok(_) => self.events.refresh_ended(request.mark, Ok(()), sent),
+            Err(kind) => {
+                let error = AcquireError::new(Arc::clone(kind), fetch.leaders_metadata());
+                self.events.refresh_ended(request.mark, Err(&error), sent);
+            }
+        }
+        fetch
+    }
+
+    async fn replace(&self, request: &AcquireRequest, key: &PartitionKey) -> Fetch {
+        let began = Instant::now();
+        let now = self.cache.clock().now();
+        let mut seen = Seen {
+            partition: self.cache.peek_l1(key.borrowed(), now),
+            reason: CacheRefreshReason::ProactivelyRefreshed,
+        };
+        if seen.partition.is_none() || self.cache.policy().stale_l1 == StaleL1::AskL2 {
+            let read = self.cache.read_l2(key).await;
+            if let Some(partition) = read.partition
+                && let Ok(Some(answer)) = self.look(request, partition, now, &mut seen)
+                && !self.is_due(Jitter::PerToken, &answer.token, now)
+            {
+                // Another instance was faster.
+                return Fetch {
+                    answer: Ok(answer),
+                    level: read.level,
+                    reason: CacheRefreshReason::NotApplicable,
+                    in_cache: began.elapsed(),
+                    in_http: None,
+                    token_requests: TokenRequests::default(),
+                };
+            }
+        }
+        seen.reason = CacheRefreshReason::ProactivelyRefreshed;
+        self.ask(request, &seen, began).await
+    }
+}
