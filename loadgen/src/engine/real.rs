@@ -1,5 +1,6 @@
 //! Real time: sockets, TLS and the wall clock.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::exit::Failure;
 use crate::flow::{Caller, Callers, Trouble};
 use crate::population::{FlowStreams, Population, Subject};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Flow, Plan, TrafficPlan};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -101,15 +102,16 @@ impl Run {
     ///
     /// A [`Failure`] when a caller cannot sign in.
     pub async fn prepare(&self) -> Result<usize, Failure> {
-        use crate::scenario::plan::Flow;
-        use std::collections::BTreeMap;
-
         /// Sign-ins at a time.
         const AT_ONCE: usize = 32;
         let mut callers = BTreeMap::new();
+        let is_on_behalf_of = |traffic: &TrafficPlan| traffic.flow == Flow::OnBehalfOf;
+        if !self.plan.traffic.iter().any(is_on_behalf_of) {
+            // A day of arrivals need not be drawn to find that out.
+            return Ok(0);
+        }
         for arrival in Schedule::new(&self.plan) {
-            let traffic = &self.plan.traffic[arrival.flow_index];
-            if traffic.flow == Flow::OnBehalfOf {
+            if is_on_behalf_of(&self.plan.traffic[arrival.flow_index]) {
                 let subject = self.subject(&arrival);
                 callers.insert((subject.application, subject.user), subject);
             }

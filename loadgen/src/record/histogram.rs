@@ -51,12 +51,6 @@ impl Times {
         self.0.as_ref().map_or(0, |times| times.len())
     }
 
-    /// The time that this share of all do not exceed; zero without samples.
-    pub fn quantile(&self, quantile: f64) -> Duration {
-        let times = self.0.as_ref();
-        Duration::from_nanos(times.map_or(0, |times| times.value_at_quantile(quantile)))
-    }
-
     /// What a report says of it.
     pub fn distribution(&self) -> Distribution {
         let times = match &self.0 {
