@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     use crate::gate::threshold::{Context, parse};
     use crate::report::model::{
-        Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations, FlowReport, Idp, L1, L2,
-        L2Operations, Ledger, Load, Mode, Oracle, SCHEMA_VERSION, ScenarioId, TokenSourceCounts,
-        Verdict,
+        BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations, FlowReport, Idp,
+        L1, L2, L2Operations, Ledger, Load, Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series,
+        TokenSourceCounts, Verdict,
     };
 
     fn times(count: u64, scale: f64) -> Distribution {
@@ -133,6 +133,7 @@ mod tests {
                 total: times(20_000, 1.0),
                 cache: times(20_000, 10.0),
                 http: times(999, 100.0),
+                by_source: BySource::default(),
             },
             errors_by_kind: BTreeMap::new(),
         }
@@ -164,6 +165,8 @@ mod tests {
             cache: Cache::default(),
             theory: vec![],
             thresholds: vec![],
+            series: Series::default(),
+            outcomes: None,
         }
     }
 

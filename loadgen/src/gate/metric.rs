@@ -4,12 +4,13 @@
 //! a pass, so each metric says below what it takes for its number to mean
 //! something: no wrong token among zero checked tokens is no evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::model::{Acquisitions, Distribution, Report};
 
 /// What a metric's numbers are, and so which limits it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// How many: zero or more.

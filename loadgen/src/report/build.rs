@@ -6,8 +6,9 @@ use std::time::Duration;
 use mock_idp::LedgerSnapshot;
 
 use super::model::{
-    Acquisitions, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations, FlowReport, Idp,
-    Ledger, Load, Mode, Report, SCHEMA_VERSION, ScenarioId, TokenSourceCounts, Verdict,
+    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations,
+    FlowReport, Idp, Ledger, Load, Mode, Report, SCHEMA_VERSION, ScenarioId, Series,
+    TokenSourceCounts, Verdict,
 };
 use crate::record::Recorded;
 use crate::record::flow::FlowRecord;
@@ -83,6 +84,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         cache: evidence.cache,
         theory: Vec::new(),
         thresholds: Vec::new(),
+        series: Series::default(),
+        outcomes: None,
     }
 }
 
@@ -123,6 +126,10 @@ fn acquisitions(record: &FlowRecord) -> Acquisitions {
             total: times.total.distribution(),
             cache: times.cache.distribution(),
             http: times.http.distribution(),
+            by_source: BySource {
+                cache: record.from_cache.total.distribution(),
+                identity_provider: record.from_provider.total.distribution(),
+            },
         },
         errors_by_kind,
     }

@@ -4,6 +4,7 @@
 pub mod build;
 pub mod judge;
 pub mod model;
+pub mod series;
 pub mod text;
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::series::{Interval, Mark, MarkKind, Outcomes, Series};
 use crate::gate::metric::Unit;
 
 /// Version of the layout below.
@@ -12,7 +14,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything a run has to say: enough to render, compare, merge and judge it
 /// again without running it again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
@@ -53,10 +55,17 @@ pub struct Report {
     pub theory: Vec<Theory>,
     /// Each threshold with what was measured.
     pub thresholds: Vec<ThresholdResult>,
+    /// How the run went over time; without intervals when nothing was recorded.
+    #[serde(default)]
+    pub series: Series,
+    /// How each arrival ended; absent where arrivals are not the same run to
+    /// run, or are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<Outcomes>,
 }
 
 /// Which scenario a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioId {
     /// Its `name`.
     pub name: String,
@@ -69,7 +78,7 @@ pub struct ScenarioId {
 }
 
 /// Which clock a run was on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Sockets, TLS and the wall clock.
@@ -77,7 +86,7 @@ pub enum Mode {
 }
 
 /// The judgement of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every threshold held, the oracle found nothing, the ledgers agree.
@@ -91,7 +100,7 @@ pub enum Verdict {
 }
 
 /// Acquisitions of a flow, or of all.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Acquisitions {
     /// Finished acquisitions, errors included; each arrival that started and
     /// ended counts once.
@@ -119,7 +128,7 @@ pub struct Acquisitions {
 }
 
 /// A flow's share of the report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowReport {
     /// Its name in the scenario.
     pub name: String,
@@ -131,7 +140,7 @@ pub struct FlowReport {
 }
 
 /// Successful acquisitions by MSAL's `TokenSource`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenSourceCounts {
     /// From L1 or L2.
     pub cache: u64,
@@ -140,7 +149,7 @@ pub struct TokenSourceCounts {
 }
 
 /// Successful acquisitions by MSAL's `CacheLevel`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CacheLevelCounts {
     /// Not from a cache.
     pub none: u64,
@@ -151,7 +160,7 @@ pub struct CacheLevelCounts {
 }
 
 /// Successful acquisitions by MSAL's `CacheRefreshReason`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CacheRefreshReasonCounts {
     /// Served from the cache, or the flow never consults it.
     pub not_applicable: u64,
@@ -169,7 +178,7 @@ pub struct CacheRefreshReasonCounts {
 
 /// The three durations of MSAL's result metadata. Each is one distribution;
 /// `cache` counts every acquisition, `http` only those that used HTTP.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Durations {
     /// The whole acquisition, inside the client.
     pub total: Distribution,
@@ -177,10 +186,22 @@ pub struct Durations {
     pub cache: Distribution,
     /// Waiting for the token endpoint.
     pub http: Distribution,
+    /// `total` of acquisitions with a token, by where it came from.
+    #[serde(default)]
+    pub by_source: BySource,
+}
+
+/// Whole acquisitions with a token, by `TokenSource`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BySource {
+    /// Served from L1 or L2.
+    pub cache: Distribution,
+    /// Served by the token endpoint.
+    pub identity_provider: Distribution,
 }
 
 /// A distribution of times.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// Samples.
     pub count: u64,
@@ -202,7 +223,7 @@ pub struct Distribution {
 
 /// How the load was offered. `offered = started + dropped` and
 /// `started = ok + error + timeout + censored`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Load {
     /// Arrivals that fell due.
     pub offered: u64,
@@ -227,7 +248,7 @@ pub struct Load {
 }
 
 /// What the identity provider counted between the first arrival and the end.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Idp {
     /// Requests to the token endpoint.
     pub token_requests: u64,
@@ -242,7 +263,7 @@ pub struct Idp {
 }
 
 /// Token requests as each side counted them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// Requests the acquisitions' results account for.
     pub client_side: u64,
@@ -260,7 +281,7 @@ pub struct Ledger {
 }
 
 /// What the check of every returned token found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Oracle {
     /// Tokens checked.
     pub checked: u64,
@@ -276,7 +297,7 @@ pub struct Oracle {
 }
 
 /// What the caches hold and did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cache {
     /// All instances' L1 together.
     pub l1: L1,
@@ -285,7 +306,7 @@ pub struct Cache {
 }
 
 /// The memory layers of all instances, added up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct L1 {
     /// Partitions held.
     pub entries: u64,
@@ -296,7 +317,7 @@ pub struct L1 {
 }
 
 /// The shared store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct L2 {
     /// Blobs held.
     pub entries: u64,
@@ -313,7 +334,7 @@ pub struct L2 {
 }
 
 /// Operations asked of L2.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct L2Operations {
     /// Reads.
     pub get: u64,
@@ -326,7 +347,7 @@ pub struct L2Operations {
 }
 
 /// A predicted hit ratio beside the measured one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Theory {
     /// `totals` or a flow's name.
     pub scope: String,
@@ -343,7 +364,7 @@ pub struct Theory {
 }
 
 /// One threshold with what was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdResult {
     /// As written in the scenario.
     pub expression: String,
@@ -362,7 +383,7 @@ pub struct ThresholdResult {
 }
 
 /// The judgement of one threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdVerdict {
     /// It held.

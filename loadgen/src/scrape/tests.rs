@@ -98,7 +98,9 @@ fn acquisitions_are_the_report_s_by_source_level_and_reason() {
 #[test]
 fn histograms_count_and_add_up_to_the_report_s() {
     let (text, report) = (render(), sample::report());
-    let Durations { total, cache, http } = report.totals.durations;
+    let Durations {
+        total, cache, http, ..
+    } = report.totals.durations;
     let load = report.load;
     for (name, reported) in [
         ("tokencache_acquire_duration_seconds", &total),
