@@ -4,7 +4,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use token_cache::store::{Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture};
+use token_cache::store::{
+    CompareAndSet, Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture, Swap, Version,
+    Versioned,
+};
 use token_cache::{CacheEvents, Clock, L2Operation, StoreError};
 
 use super::latency;
@@ -94,7 +97,35 @@ fn slot(operation: L2Operation) -> usize {
     }
 }
 
+impl CompareAndSet for SharedStore {
+    fn get_versioned<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Versioned>> {
+        self.after_round_trip(L2Operation::Get, || self.store.get_versioned(key))
+    }
+
+    fn set_if<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a Version>,
+        blob: Bytes,
+        expiration: Expiration,
+    ) -> StoreFuture<'a, Swap> {
+        self.after_round_trip(L2Operation::Set, move || {
+            self.store.set_if(key, expected, blob, expiration)
+        })
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap> {
+        self.after_round_trip(L2Operation::Remove, move || {
+            self.store.remove_if(key, expected)
+        })
+    }
+}
+
 impl Store for SharedStore {
+    fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {
+        Some(self)
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
         self.after_round_trip(L2Operation::Get, || self.store.get(key))
     }

@@ -12,7 +12,7 @@ use std::future::ready;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Expiration, Store, StoreFuture};
+use super::{CompareAndSet, Expiration, Store, StoreFuture, Swap, Version, Versioned};
 use crate::clock::{Clock, Timestamp};
 
 /// A store in memory, bounded in bytes.
@@ -37,6 +37,8 @@ pub struct MemoryStoreStats {
 
 #[derive(Default)]
 struct Held {
+    /// Numbers the writes, so that each gives its entry a new version.
+    writes: u64,
     entries: HashMap<String, Entry>,
     bytes: usize,
     refused: u64,
@@ -45,11 +47,16 @@ struct Held {
 
 struct Entry {
     blob: Bytes,
+    write: u64,
     expiration: Expiration,
     used_at: Timestamp,
 }
 
 impl Entry {
+    fn version(&self) -> Version {
+        Version::new(self.write.to_be_bytes().to_vec())
+    }
+
     fn has_expired(&self, now: Timestamp) -> bool {
         let Expiration { absolute, sliding } = self.expiration;
         absolute.is_some_and(|end| end <= now)
@@ -88,6 +95,44 @@ impl Held {
 }
 
 impl Held {
+    fn put(
+        &mut self,
+        key: &str,
+        blob: Bytes,
+        expiration: Expiration,
+        now: Timestamp,
+        size_limit_bytes: usize,
+    ) {
+        self.remove(key);
+        if self.bytes + blob.len() > size_limit_bytes {
+            self.sweep(now);
+        }
+        self.writes += 1;
+        let entry = Entry {
+            blob,
+            write: self.writes,
+            expiration,
+            used_at: now,
+        };
+        if self.bytes + entry.blob.len() > size_limit_bytes {
+            self.refused += 1;
+            self.compact(size_limit_bytes);
+        } else if !entry.has_expired(now) {
+            self.bytes += entry.blob.len();
+            self.entries.insert(key.to_owned(), entry);
+        }
+    }
+
+    /// The version of what is under `key`, if anything.
+    fn version(&mut self, key: &str, now: Timestamp) -> Option<Version> {
+        let entry = self.entries.get(key)?;
+        if entry.has_expired(now) {
+            self.remove(key);
+            return None;
+        }
+        Some(entry.version())
+    }
+
     /// Lets the least recently used entries go until 95 % of the limit are left,
     /// as .NET's compaction does.
     fn compact(&mut self, size_limit_bytes: usize) {
@@ -141,7 +186,52 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
+impl CompareAndSet for MemoryStore {
+    fn get_versioned<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Versioned>> {
+        let now = self.clock.now();
+        let found = self.held.lock().touch(key, now).map(|entry| Versioned {
+            blob: entry.blob.clone(),
+            version: entry.version(),
+        });
+        Box::pin(ready(Ok(found)))
+    }
+
+    fn set_if<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a Version>,
+        blob: Bytes,
+        expiration: Expiration,
+    ) -> StoreFuture<'a, Swap> {
+        let now = self.clock.now();
+        let mut held = self.held.lock();
+        let swap = if held.version(key, now).as_ref() == expected {
+            held.put(key, blob, expiration, now, self.size_limit_bytes);
+            Swap::Done
+        } else {
+            Swap::Conflict
+        };
+        Box::pin(ready(Ok(swap)))
+    }
+
+    fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap> {
+        let mut held = self.held.lock();
+        let swap = match held.version(key, self.clock.now()) {
+            Some(version) if version != *expected => Swap::Conflict,
+            _ => {
+                held.remove(key);
+                Swap::Done
+            }
+        };
+        Box::pin(ready(Ok(swap)))
+    }
+}
+
 impl Store for MemoryStore {
+    fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {
+        Some(self)
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
         let now = self.clock.now();
         let blob = self
@@ -154,23 +244,9 @@ impl Store for MemoryStore {
 
     fn set<'a>(&'a self, key: &'a str, blob: Bytes, expiration: Expiration) -> StoreFuture<'a, ()> {
         let now = self.clock.now();
-        let mut held = self.held.lock();
-        held.remove(key);
-        if held.bytes + blob.len() > self.size_limit_bytes {
-            held.sweep(now);
-        }
-        let entry = Entry {
-            blob,
-            expiration,
-            used_at: now,
-        };
-        if held.bytes + entry.blob.len() > self.size_limit_bytes {
-            held.refused += 1;
-            held.compact(self.size_limit_bytes);
-        } else if !entry.has_expired(now) {
-            held.bytes += entry.blob.len();
-            held.entries.insert(key.to_owned(), entry);
-        }
+        self.held
+            .lock()
+            .put(key, blob, expiration, now, self.size_limit_bytes);
         Box::pin(ready(Ok(())))
     }
 
@@ -227,6 +303,32 @@ mod tests {
         tokio::time::advance(minute).await;
         assert!(!has(&store, "at").await);
         assert_eq!(store.stats(), MemoryStoreStats::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_conditional_change_is_made_only_if_nobody_came_between() {
+        let store = MemoryStore::new(1_000, Clock::system());
+        let forever = Expiration::default();
+        let put = |expected: Option<Version>, blob: &'static str| {
+            let store = &store;
+            async move {
+                let blob = Bytes::from_static(blob.as_bytes());
+                let swap = store.set_if("a", expected.as_ref(), blob, forever).await;
+                swap.unwrap()
+            }
+        };
+        assert_eq!(put(None, "1").await, Swap::Done);
+        assert_eq!(put(None, "2").await, Swap::Conflict, "something is there");
+        let first = store.get_versioned("a").await.unwrap().unwrap();
+        assert_eq!(&first.blob[..], b"1");
+        assert_eq!(put(Some(first.version.clone()), "2").await, Swap::Done);
+        let stale = Some(first.version.clone());
+        assert_eq!(put(stale, "3").await, Swap::Conflict);
+        let swap = store.remove_if("a", &first.version).await.unwrap();
+        assert_eq!(swap, Swap::Conflict);
+        let second = store.get_versioned("a").await.unwrap().unwrap();
+        let swap = store.remove_if("a", &second.version).await.unwrap();
+        assert_eq!((swap, has(&store, "a").await), (Swap::Done, false));
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,8 +25,81 @@ pub struct Expiration {
     pub sliding: Option<Duration>,
 }
 
+/// A state of an entry, as its store tells states apart: an ETag, a memcached
+/// `cas` number, a hash of the blob. Two equal versions are the same blob.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Version(Bytes);
+
+impl Version {
+    /// Takes whatever the store calls a version.
+    pub fn new(version: impl Into<Bytes>) -> Self {
+        Self(version.into())
+    }
+
+    /// What the store calls it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A blob and the version it has.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Versioned {
+    /// The blob.
+    pub blob: Bytes,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Shows the size; the blob is full of secrets.
+impl fmt::Debug for Versioned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Versioned")
+            .field("bytes", &self.blob.len())
+            .field("version", &self.version)
+            .finish()
+    }
+}
+
+/// What became of a conditional change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swap {
+    /// It was made.
+    Done,
+    /// It was not: the entry is not as expected. Read it again.
+    Conflict,
+}
+
+/// Changes on condition that nobody came between. Each is one atomic step of
+/// the store. An entry past its [`Expiration`] counts as absent.
+pub trait CompareAndSet: Send + Sync {
+    /// The blob under `key` with its version; reading extends a sliding
+    /// expiration.
+    fn get_versioned<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Versioned>>;
+
+    /// Puts a blob under `key` if what is there has the version `expected`, or
+    /// if nothing is there and `expected` is `None`.
+    fn set_if<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a Version>,
+        blob: Bytes,
+        expiration: Expiration,
+    ) -> StoreFuture<'a, Swap>;
+
+    /// Removes what is under `key` if it has the version `expected`. Nothing
+    /// there is [`Swap::Done`].
+    fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap>;
+}
+
 /// A store of blobs. An entry past its [`Expiration`] is as good as gone.
 pub trait Store: Send + Sync + fmt::Debug {
+    /// The store's conditional changes, where it has them. Without, the last
+    /// writer wins.
+    fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {
+        None
+    }
+
     /// The blob under `key`; reading extends a sliding expiration.
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>>;
 
