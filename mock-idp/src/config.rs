@@ -32,6 +32,12 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where to serve managed identities, over plain HTTP; port 0 takes a free one.
     pub imds: Option<SocketAddr>,
+    /// Where to serve a CONNECT proxy that leads to Entra's hosts, which are this server, and
+    /// nowhere else; port 0 takes a free one.
+    pub proxy: Option<SocketAddr>,
+    /// Whether addresses that other machines reach may be bound. Whoever reaches them gets tokens
+    /// for anyone.
+    pub expose: bool,
     /// Where Azure Arc's key files go; `None` for the directory of Arc's own agent, the only one
     /// that clients accept.
     pub arc_key_dir: Option<PathBuf>,
@@ -94,6 +100,8 @@ impl Default for Config {
             https: None,
             http: None,
             imds: None,
+            proxy: None,
+            expose: false,
             arc_key_dir: None,
             data_dir: None,
             lifetimes: Lifetimes::default(),

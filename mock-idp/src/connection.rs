@@ -20,6 +20,7 @@ use crate::config::Limits;
 use crate::idp::Idp;
 use crate::opening::Opening;
 use crate::origin::Scheme;
+use crate::proxy;
 use crate::request::Peer;
 use crate::socket::{self, HangUp, Socket};
 
@@ -36,11 +37,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A TLS record with the fatal alert `handshake_failure`.
 const HANDSHAKE_FAILURE: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 
+/// How a connection begins.
+#[derive(Clone)]
+pub(crate) enum Door {
+    /// With HTTP.
+    Plain,
+    /// With a TLS handshake.
+    Tls(TlsAcceptor),
+    /// With a request for a tunnel to one of Entra's hosts, and then a TLS handshake.
+    Proxy(TlsAcceptor),
+}
+
 /// What the connections of one listener share.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
-    /// Serves HTTPS when there is one.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) door: Door,
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     /// Decides which connections go wrong.
@@ -53,14 +64,14 @@ impl Listener {
     pub(crate) async fn serve(self, mut stop: watch::Receiver<()>) {
         let Self {
             socket,
-            tls,
+            door,
             router,
             limits,
             idp,
         } = self;
         let served = Served {
             builder: Arc::new(builder(&limits)),
-            tls,
+            door,
             router,
             limits,
             idp,
@@ -110,14 +121,14 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 #[derive(Clone)]
 struct Served {
     builder: Arc<auto::Builder<TokioExecutor>>,
-    tls: Option<TlsAcceptor>,
+    door: Door,
     router: Router,
     limits: Limits,
     idp: Arc<Idp>,
 }
 
 impl Served {
-    async fn connection(self, stream: TcpStream, peer: Peer, mut stop: watch::Receiver<()>) {
+    async fn connection(self, mut stream: TcpStream, peer: Peer, mut stop: watch::Receiver<()>) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection lost");
             return;
@@ -127,9 +138,23 @@ impl Served {
             return;
         }
         let hang_up = HangUp::default();
-        let Some(tls) = self.tls.clone() else {
-            let stream = Socket::new(stream, hang_up.clone());
-            return self.http(stream, Scheme::Http, peer, hang_up, stop).await;
+        let tls = match self.door.clone() {
+            Door::Plain => {
+                let stream = Socket::new(stream, hang_up.clone());
+                return self.http(stream, Scheme::Http, peer, hang_up, stop).await;
+            }
+            Door::Tls(tls) => tls,
+            Door::Proxy(tls) => {
+                let admitted = tokio::select! {
+                    biased;
+                    _ = stop.changed() => false,
+                    admitted = proxy::admit(&mut stream, &self.limits) => admitted,
+                };
+                if !admitted {
+                    return;
+                }
+                tls
+            }
         };
         if let Some(fault) = self.strikes(Stage::Handshake) {
             tokio::select! {

@@ -1,5 +1,7 @@
 //! The hosts that Entra itself answers at.
 
+use std::net::Ipv4Addr;
+
 /// Hosts of one cloud; the first is the one clients connect to, the second the one they file
 /// tokens under.
 pub(crate) struct Cloud {
@@ -65,6 +67,12 @@ pub(crate) const CLOUDS: &[Cloud] = &[
 /// Domains under which any one label is a host: regions, external identities, consumers of apps.
 pub(crate) const WILDCARD_DOMAINS: &[&str] =
     &["login.microsoft.com", "ciamlogin.com", "b2clogin.com"];
+
+/// The host of the region that the mock's machines are in.
+pub(crate) const REGIONAL_HOST: &str = "westeurope.login.microsoft.com";
+
+/// Where managed identities ask for tokens. Only a machine that gave itself this address has it.
+pub(crate) const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// Names under which this machine reaches itself.
 pub(crate) const LOOPBACK: &[&str] = &["localhost", "127.0.0.1", "[::1]"];

@@ -11,8 +11,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::connection::Listener;
+use crate::connection::{Door, Listener};
 use crate::endpoint::{managed_identity, router};
+use crate::hosts::LINK_LOCAL;
 use crate::idp::{Idp, IdpError};
 use crate::ledger::LedgerSnapshot;
 use crate::origin::{Origin, Scheme};
@@ -25,10 +26,16 @@ pub enum StartError {
     /// Neither HTTPS nor HTTP nor managed identities were asked for.
     #[error("no address to serve at was given")]
     NoAddress,
+    /// Other machines would reach an address, and that was not asked for.
+    #[error("{address} may be reached from other machines")]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
     /// An address cannot be bound.
     #[error("cannot serve {scheme} at {address}")]
     Bind {
-        /// `https`, `http` or `imds`.
+        /// `https`, `http`, `imds` or `proxy`.
         scheme: &'static str,
         /// The address.
         address: SocketAddr,
@@ -51,6 +58,11 @@ impl StartError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoAddress => Some("give --https or --http an address".to_owned()),
+            Self::Exposed { .. } => Some(
+                "everyone who reaches it gets tokens for anyone; use an address such as \
+                 127.0.0.1, or say --expose if that is what you want"
+                    .to_owned(),
+            ),
             Self::Bind { source, scheme, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => Some(format!(
                     "another program serves there; stop it, choose another port, or let the \
@@ -77,7 +89,9 @@ pub struct Server {
     https: Option<SocketAddr>,
     http: Option<SocketAddr>,
     imds: Option<SocketAddr>,
+    proxy: Option<SocketAddr>,
     ca_certificate: Option<PathBuf>,
+    thumbprint: Option<String>,
     /// Dropping it tells the listeners to stop.
     stop: watch::Sender<()>,
     listeners: Vec<JoinHandle<()>>,
@@ -92,24 +106,24 @@ impl Server {
     /// An address that cannot be bound, a certificate authority that cannot be used, or a
     /// configuration that makes no sense. Nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        if config.https.is_none() && config.http.is_none() && config.imds.is_none() {
+        let addresses = [config.https, config.http, config.imds, config.proxy];
+        if addresses.iter().all(Option::is_none) {
             return Err(StartError::NoAddress);
+        }
+        for address in addresses.into_iter().flatten() {
+            check_exposure(address, config.expose)?;
         }
         let https = bind("https", config.https).await?;
         let http = bind("http", config.http).await?;
         let imds = bind("imds", config.imds).await?;
-        let needs_tls = https.is_some();
+        let proxy = bind("proxy", config.proxy).await?;
+        let needs_tls = https.is_some() || proxy.is_some();
         let limits = config.limits;
         let (idp, tls) = spawn_blocking(move || prepare(&config, needs_tls))
             .await
             .map_err(|error| StartError::Internal(error.to_string()))??;
 
         let idp = Arc::new(idp);
-        let routers = [
-            router(Arc::clone(&idp)),
-            router(Arc::clone(&idp)),
-            managed_identity::router(Arc::clone(&idp)),
-        ];
         if let Some((scheme, port)) = https
             .as_ref()
             .map(|(_, address)| (Scheme::Https, address.port()))
@@ -120,28 +134,36 @@ impl Server {
             idp.own_origin.get_or_init(|| Origin::local(scheme, port));
         }
         let (stop, stopped) = watch::channel(());
+        let address = |bound: &Option<Bound>| bound.as_ref().map(|(_, address)| *address);
         let mut server = Self {
-            idp,
-            https: https.as_ref().map(|(_, address)| *address),
-            http: http.as_ref().map(|(_, address)| *address),
-            imds: imds.as_ref().map(|(_, address)| *address),
-            ca_certificate: tls.as_ref().map(|(path, _)| path.clone()),
+            https: address(&https),
+            http: address(&http),
+            imds: address(&imds),
+            proxy: address(&proxy),
+            ca_certificate: tls.as_ref().map(|tls| tls.authority.clone()),
+            thumbprint: tls.as_ref().map(|tls| tls.thumbprint.clone()),
+            idp: Arc::clone(&idp),
             stop,
             listeners: Vec::new(),
         };
-        let listeners = [
-            (https, tls.map(|(_, acceptor)| acceptor)),
-            (http, None),
-            (imds, None),
-        ];
-        for ((bound, tls), router) in listeners.into_iter().zip(routers) {
-            let Some((socket, _)) = bound else { continue };
+        let acceptor = tls.map(|tls| tls.acceptor);
+        let entra = router(Arc::clone(&idp));
+        let machine = managed_identity::router(Arc::clone(&idp));
+        for (bound, door, router) in [
+            (https, acceptor.clone().map(Door::Tls), entra.clone()),
+            (http, Some(Door::Plain), entra.clone()),
+            (imds, Some(Door::Plain), machine),
+            (proxy, acceptor.map(Door::Proxy), entra),
+        ] {
+            let (Some((socket, _)), Some(door)) = (bound, door) else {
+                continue;
+            };
             let listener = Listener {
                 socket,
-                tls,
+                door,
                 router,
                 limits,
-                idp: Arc::clone(&server.idp),
+                idp: Arc::clone(&idp),
             };
             server
                 .listeners
@@ -163,6 +185,17 @@ impl Server {
     /// Where managed identities are served.
     pub fn imds_addr(&self) -> Option<SocketAddr> {
         self.imds
+    }
+
+    /// Where the proxy is served.
+    pub fn proxy_addr(&self) -> Option<SocketAddr> {
+        self.proxy
+    }
+
+    /// The SHA-1 thumbprint of the certificate that HTTPS is served with, in upper-case hex: the
+    /// value of Service Fabric's `IDENTITY_SERVER_THUMBPRINT`.
+    pub fn certificate_thumbprint(&self) -> Option<&str> {
+        self.thumbprint.as_deref()
     }
 
     /// The certificate that HTTPS clients must trust.
@@ -191,10 +224,25 @@ impl Server {
     }
 }
 
+/// A listener, and the address it got.
+type Bound = (TcpListener, SocketAddr);
+
+/// Refuses an address that other machines reach, unless they are meant to.
+fn check_exposure(address: SocketAddr, expose: bool) -> Result<(), StartError> {
+    if address.ip().is_loopback() || address.ip() == LINK_LOCAL {
+        return Ok(());
+    }
+    if !expose {
+        return Err(StartError::Exposed { address });
+    }
+    tracing::warn!(%address, "other machines may reach this server, and get tokens for anyone");
+    Ok(())
+}
+
 async fn bind(
     scheme: &'static str,
     address: Option<SocketAddr>,
-) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+) -> Result<Option<Bound>, StartError> {
     let Some(address) = address else {
         return Ok(None);
     };
@@ -208,15 +256,24 @@ async fn bind(
     Ok(Some((listener, bound)))
 }
 
+/// What HTTPS needs.
+struct Tls {
+    acceptor: TlsAcceptor,
+    thumbprint: String,
+    /// Where the authority's certificate is.
+    authority: PathBuf,
+}
+
 /// What takes time and needs no runtime: files and keys.
-fn prepare(
-    config: &Config,
-    needs_tls: bool,
-) -> Result<(Idp, Option<(PathBuf, TlsAcceptor)>), StartError> {
+fn prepare(config: &Config, needs_tls: bool) -> Result<(Idp, Option<Tls>), StartError> {
     let tls = if needs_tls {
         let authority = Authority::open(config.data_dir.as_deref())?;
-        let acceptor = TlsAcceptor::from(Arc::new(authority.server_config()?));
-        Some((authority.certificate_path().to_owned(), acceptor))
+        let (server, thumbprint) = authority.server_config()?;
+        Some(Tls {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            thumbprint,
+            authority: authority.certificate_path().to_owned(),
+        })
     } else {
         None
     };

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
@@ -19,16 +20,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::clock::Clock;
-use crate::hosts::{CLOUDS, WILDCARD_DOMAINS};
+use crate::hosts::{CLOUDS, LINK_LOCAL, WILDCARD_DOMAINS};
 
 /// The authority's own directory in the data directory. Certificate and key appear in it together,
 /// by one rename.
 const DIRECTORY: &str = "ca";
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";
-
-/// Where managed identities ask for tokens.
-const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// What is wrong with the authority's files.
 #[derive(Debug, thiserror::Error)]
@@ -107,12 +105,18 @@ impl Authority {
         &self.certificate_path
     }
 
-    /// A TLS configuration with a new certificate for every name the server may be reached by.
-    pub(crate) fn server_config(&self) -> Result<ServerConfig, TlsError> {
+    /// A TLS configuration with a new certificate for every name the server may be reached by, and
+    /// that certificate's SHA-1 thumbprint in upper-case hex.
+    pub(crate) fn server_config(&self) -> Result<(ServerConfig, String), TlsError> {
         let failed = |error: rcgen::Error| TlsError::Certificate(error.to_string());
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
         let certificate = leaf_params().map_err(failed)?;
         let certificate = certificate.signed_by(&key, &self.issuer).map_err(failed)?;
+        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der())
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
         let chain = vec![certificate.der().clone(), self.certificate.clone()];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let failed = |error: rustls::Error| TlsError::Certificate(error.to_string());
@@ -124,7 +128,7 @@ impl Authority {
             .with_single_cert(chain, key)
             .map_err(failed)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok((config, thumbprint))
     }
 }
 

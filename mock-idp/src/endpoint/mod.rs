@@ -93,6 +93,7 @@ fn token_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     Router::new()
         .route("/{tenant}/oauth2/token", any(token::v1))
         .route("/{tenant}/oauth2/v2.0/token", any(token::v2))
+        .merge(managed_identity::service_fabric_routes())
         .layer(observer(idp, Endpoint::Token))
 }
 

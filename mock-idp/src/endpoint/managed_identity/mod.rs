@@ -8,6 +8,7 @@ mod app_service;
 mod arc;
 mod cloud_shell;
 mod imds;
+mod service_fabric;
 
 use std::sync::Arc;
 
@@ -59,6 +60,14 @@ pub(crate) fn router(idp: Arc<Idp>) -> Router {
     Router::new().fallback_service(routes.map_request(tolerate))
 }
 
+/// The endpoint that is served beside Entra's own, because it must be HTTPS.
+pub(super) fn service_fabric_routes() -> Router<Arc<Idp>> {
+    Router::new().route(
+        "/metadata/identity/oauth2/token",
+        get(service_fabric::token),
+    )
+}
+
 /// A refusal, as machines hear it.
 struct Refused {
     status: StatusCode,
@@ -66,6 +75,8 @@ struct Refused {
     description: String,
     /// How the caller is to prove itself.
     challenge: Option<HeaderValue>,
+    /// Whether it is told in Service Fabric's way.
+    fabric: bool,
 }
 
 impl Refused {
@@ -75,6 +86,7 @@ impl Refused {
             error,
             description: description.into(),
             challenge: None,
+            fabric: false,
         }
     }
 
@@ -83,7 +95,11 @@ impl Refused {
     }
 
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.error, "error_description": self.description });
+        let body = if self.fabric {
+            json!({ "error": { "code": self.error, "message": self.description } })
+        } else {
+            json!({ "error": self.error, "error_description": self.description })
+        };
         let mut response = reply::json(self.status, &body);
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
