@@ -116,9 +116,14 @@ impl Clock {
     /// A clock set by the system's, running with Tokio's.
     pub(crate) fn system() -> Self {
         let now = jiff::Timestamp::now().as_duration();
+        Self::starting_at(now.try_into().unwrap_or_default())
+    }
+
+    /// A clock that says at this moment that so much time has passed since the epoch.
+    pub(crate) fn starting_at(since_epoch: Duration) -> Self {
         Self {
             started: Instant::now(),
-            started_at: UnixTime(now.try_into().unwrap_or_default()),
+            started_at: UnixTime(since_epoch),
             setting: Mutex::default(),
         }
     }

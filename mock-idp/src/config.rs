@@ -65,6 +65,9 @@ pub struct Config {
     pub limits: Limits,
     /// Decides ids in tokens and latencies; random by default.
     pub seed: u64,
+    /// What time it is at the start, since the Unix epoch; the system's time when left out. For
+    /// runs that must be the same whenever they happen.
+    pub starts_at: Option<Duration>,
     /// What the admin API wants as bearer token; without one it serves this machine alone.
     pub admin_token: Option<AdminToken>,
 }
@@ -115,6 +118,7 @@ impl Default for Config {
             signing: Signing::default(),
             limits: Limits::default(),
             seed: rand::random(),
+            starts_at: None,
             admin_token: None,
         }
     }

@@ -73,7 +73,7 @@ impl Idp {
                 .validate()
                 .map_err(|source| IdpError::Latency { name, source })?;
         }
-        let signer = Signer::start(config.signing)?;
+        let signer = Signer::start(config.signing, config.seed)?;
         let sealer =
             Sealer::new(config.seed).ok_or_else(|| SigningError::Key("no cipher".to_owned()))?;
         Ok(Self {
@@ -83,7 +83,9 @@ impl Idp {
             pace: Pace::new(latencies.clone(), config.seed),
             rules: Rules::new(config.rules.clone(), config.seed)?,
             throttles: Throttles::new(config.throttles.clone())?,
-            clock: Clock::system(),
+            clock: config
+                .starts_at
+                .map_or_else(Clock::system, Clock::starting_at),
             ids: Stream::new(config.seed, "ids"),
             jitter: Stream::new(config.seed, "lifetime jitter"),
             signer,

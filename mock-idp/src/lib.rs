@@ -54,14 +54,14 @@ mod tls;
 mod token;
 
 pub use behavior::fault::{Fault, FaultKind, RetryAfter};
-pub use behavior::latency::{Latencies, Latency, LatencyError};
+pub use behavior::latency::{Latencies, Latency, LatencyError, TokenPace};
 pub use behavior::matcher::Matcher;
 pub use behavior::rule::{Rule, RuleError, RuleStatus, Trigger, When};
 pub use behavior::throttle::{ThrottleBy, ThrottleKind, ThrottleLimit, ThrottlePolicy};
 pub use config::{AdminToken, Config, DeviceApproval, Lifetimes, Limits};
 pub use directory::Directory;
 pub use directory::closed::{ClosedDirectory, DirectoryError};
-pub use endpoint::router;
+pub use endpoint::{Unpaced, router};
 pub use idp::{Idp, IdpError};
 pub use issuer::IssuerMode;
 pub use ledger::{GrantType, LedgerSnapshot};

@@ -4,11 +4,12 @@
 //! is what makes a serialised MSAL hit ten times slower than one in memory.
 
 use std::fmt;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use crate::clock::Timestamp;
 use crate::key::{PartitionKey, PartitionKeyRef};
@@ -21,9 +22,13 @@ const OVERHEAD_BYTES: u64 = 200;
 /// A shard drops a partition heavier than itself, so a small L1 is not divided.
 const SMALLEST_SHARD_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Not seeded at random, so that the same requests evict the same partitions
+/// in every run; keys are hashes and ids that no caller can choose freely.
+type HashBuilder = BuildHasherDefault<DefaultHasher>;
+
 /// The memory layer.
 pub struct L1 {
-    cache: Cache<PartitionKey, Entry, Weigh, DefaultHashBuilder, CountEvictions>,
+    cache: Cache<PartitionKey, Entry, Weigh, HashBuilder, CountEvictions>,
     evictions: Arc<AtomicU64>,
 }
 
@@ -86,14 +91,12 @@ impl L1 {
             .shards(usize::try_from(shards).unwrap_or(1));
         let lifecycle = CountEvictions(Arc::clone(&evictions));
         let cache = match options.build() {
-            Ok(options) => {
-                Cache::with_options(options, Weigh, DefaultHashBuilder::default(), lifecycle)
-            }
+            Ok(options) => Cache::with_options(options, Weigh, HashBuilder::default(), lifecycle),
             Err(_) => Cache::with(
                 1,
                 size_limit_bytes,
                 Weigh,
-                DefaultHashBuilder::default(),
+                HashBuilder::default(),
                 lifecycle,
             ),
         };

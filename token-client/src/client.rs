@@ -1,7 +1,6 @@
 //! The confidential client: `acquire`, and the whole decision behind it.
 
 use std::fmt;
-use std::hash::RandomState;
 use std::sync::Arc;
 
 use token_cache::policy::Flight;
@@ -16,6 +15,7 @@ use crate::fetch::{Fetch, Seen};
 use crate::flight::{Flights, Role};
 use crate::flow::Flow;
 use crate::idp::IdentityProvider;
+use crate::jitter::JitterSource;
 use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests, TokenSource};
 
 /// A registered application.
@@ -84,9 +84,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<TokenCache>,
     pub(crate) flights: Flights<FlightKey, Fetch>,
     pub(crate) events: Arc<dyn ClientEvents>,
-    /// Seeded anew for each client, so that instances refresh one token at
-    /// different moments.
-    pub(crate) jitter_hasher: RandomState,
+    pub(crate) jitter: JitterSource,
 }
 
 /// What a flight is for.
@@ -136,6 +134,19 @@ impl Client {
         cache: Arc<TokenCache>,
         events: Arc<dyn ClientEvents>,
     ) -> Self {
+        Self::seeded(application, authority, cache, events, rand::random())
+    }
+
+    /// [`Client::with_events`], with the seed of its random choices: when it
+    /// refreshes, around the provider's advice. For runs that must be the same
+    /// each time; clients that should differ need seeds that do.
+    pub fn seeded(
+        application: Application,
+        authority: Authority,
+        cache: Arc<TokenCache>,
+        events: Arc<dyn ClientEvents>,
+        seed: u64,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 application,
@@ -143,7 +154,7 @@ impl Client {
                 cache,
                 flights: Flights::new(),
                 events,
-                jitter_hasher: RandomState::new(),
+                jitter: JitterSource::new(seed),
             }),
         }
     }

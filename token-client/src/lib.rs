@@ -14,6 +14,7 @@ pub mod result;
 
 mod fetch;
 mod flight;
+mod jitter;
 mod refresh;
 mod response;
 
@@ -21,6 +22,6 @@ pub use client::{AcquireRequest, Application, Authority, Client};
 pub use error::{AcquireError, ErrorKind};
 pub use events::ClientEvents;
 pub use flow::{AuthorizationCode, Flow, UserAssertion};
-pub use idp::http::HttpIdentityProvider;
+pub use idp::http::{HttpIdentityProvider, Transport, TransportFuture};
 pub use idp::{Grant, IdentityProvider, Refusal, RequestError, TokenRequest, TokenResponse};
 pub use result::{AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};

@@ -1,11 +1,9 @@
 //! Proactive refresh: replacing a token behind the caller's back once the
 //! provider's advice (`refresh_in`) has passed, while the old one still serves.
 
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use rand::RngExt as _;
-use token_cache::freshness::{REFRESH_JITTER_S, refresh_is_due, refresh_may_be_due};
+use token_cache::freshness::{refresh_is_due, refresh_may_be_due};
 use token_cache::policy::{Flight, Jitter, Refresh, StaleL1};
 use token_cache::{AccessToken, PartitionKey, PartitionKeyRef, Timestamp};
 use tokio::time::Instant;
@@ -50,20 +48,7 @@ impl Shared {
             return false;
         };
         refresh_may_be_due(refresh_on, now)
-            && refresh_is_due(refresh_on, self.jitter_s(jitter, token), now)
-    }
-
-    /// Whole seconds from `-REFRESH_JITTER_S` to one less than
-    /// `REFRESH_JITTER_S`.
-    fn jitter_s(&self, jitter: Jitter, token: &AccessToken) -> i64 {
-        let range = 2 * REFRESH_JITTER_S;
-        match jitter {
-            Jitter::PerCall => rand::rng().random_range(0..range) - REFRESH_JITTER_S,
-            Jitter::PerToken => {
-                let hash = self.jitter_hasher.hash_one(&token.secret);
-                i64::try_from(hash % range.unsigned_abs()).unwrap_or(0) - REFRESH_JITTER_S
-            }
-        }
+            && refresh_is_due(refresh_on, self.jitter.draw(jitter, token), now)
     }
 
     /// Replaces the token, telling the listener. Nobody waits for it.

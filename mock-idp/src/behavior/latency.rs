@@ -255,6 +255,32 @@ impl Pace {
     }
 }
 
+/// The latencies that a server's token endpoint draws, in the order of its requests: for a model of
+/// a run that is to meet the same ones.
+pub struct TokenPace(Pace);
+
+impl TokenPace {
+    /// Those of a server with this latency and seed.
+    pub fn new(token: Latency, seed: u64) -> Self {
+        let latencies = Latencies {
+            token,
+            ..Latencies::default()
+        };
+        Self(Pace::new(latencies, seed))
+    }
+
+    /// The latency of the next request.
+    pub fn draw(&self) -> Duration {
+        self.0.draw(Endpoint::Token)
+    }
+}
+
+impl fmt::Debug for TokenPace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenPace")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
 
+pub use self::observe::Unpaced;
 use self::observe::observer;
 use crate::idp::Idp;
 

@@ -23,6 +23,11 @@ type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 type Observer =
     FromFnLayer<fn(State<Observed>, Request, Next) -> Answer, Observed, (State<Observed>, Request)>;
 
+/// Put into the extensions of an in-process request, lets it be answered at once, without a latency
+/// being drawn: for what a simulation has to ask and does not model.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpaced;
+
 /// Observes the routes of one endpoint.
 pub(super) fn observer(idp: &Arc<Idp>, endpoint: Endpoint) -> Observer {
     from_fn_with_state(
@@ -50,7 +55,10 @@ impl Asked {
 
 async fn observe(idp: Arc<Idp>, endpoint: Endpoint, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
-    let not_before = arrived + idp.pace.draw(endpoint);
+    let not_before = match request.extensions().get::<Unpaced>() {
+        Some(Unpaced) => arrived,
+        None => arrived + idp.pace.draw(endpoint),
+    };
     let mut observation = Observation::begin(Arc::clone(&idp), endpoint, arrived);
     let hang_up = request.extensions().get::<HangUp>().cloned();
     let asked = observation.asked.clone();

@@ -1,10 +1,12 @@
 //! The token endpoint over HTTP.
 
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri, header};
+use http::{Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -19,36 +21,41 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// A token endpoint at `{base}/{tenant}/oauth2/v2.0/token`, with a connection
-/// pool of its own.
+/// Brings an HTTP request to the provider and its answer back.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Sends `request` and waits for the whole answer.
+    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_>;
+}
+
+/// What [`Transport::send`] returns.
+pub type TransportFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, RequestError>> + Send + 'a>>;
+
+/// A token endpoint at `{base}/{tenant}/oauth2/v2.0/token`.
+#[derive(Debug)]
 pub struct HttpIdentityProvider {
     base: String,
     timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    transport: Arc<dyn Transport>,
 }
+
+/// Sockets and TLS, with a connection pool of its own.
+struct Network(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl HttpIdentityProvider {
     /// A provider at `base` (`https://host[:port]`), trusted as `tls` says.
     /// A request that takes longer than `timeout`, connecting included, fails.
     pub fn new(base: impl Into<String>, tls: &rustls::ClientConfig, timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        // HTTP/1.1, as MSAL.NET's HttpClient speaks by default: one connection
-        // a request in flight, where HTTP/2 would put all on one.
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(without_alpn(tls))
-            .https_only()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
+        Self::over(Arc::new(Network::new(tls)), base, timeout)
+    }
+
+    /// A provider at `base` that is reached through `transport`; a request that
+    /// takes longer than `timeout` fails.
+    pub fn over(transport: Arc<dyn Transport>, base: impl Into<String>, timeout: Duration) -> Self {
         Self {
             base: base.into().trim_end_matches('/').to_owned(),
             timeout,
-            client,
+            transport,
         }
     }
 
@@ -65,11 +72,7 @@ impl HttpIdentityProvider {
             .header("x-client-ver", env!("CARGO_PKG_VERSION"))
             .body(Full::from(wire::encode(request)))
             .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
-        let response = self
-            .client
-            .request(http_request)
-            .await
-            .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
+        let response = self.transport.send(http_request).await?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
@@ -77,15 +80,54 @@ impl HttpIdentityProvider {
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.parse().ok())
             .map(Duration::from_secs);
-        let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+        wire::decode(status, retry_after, response.body())
+    }
+}
+
+impl Network {
+    fn new(tls: &rustls::ClientConfig) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        // HTTP/1.1, as MSAL.NET's HttpClient speaks by default: one connection
+        // a request in flight, where HTTP/2 would put all on one.
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(without_alpn(tls))
+            .https_only()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Self(
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .build(connector),
+        )
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, RequestError> {
+        let response = self
+            .0
+            .request(request)
+            .await
+            .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES)
             .collect()
             .await
             .map_err(|_| RequestError::Protocol {
-                status,
+                status: parts.status.as_u16(),
                 reason: format!("a body that broke off or exceeds {MAX_BODY_BYTES} bytes"),
-            })?
-            .to_bytes();
-        wire::decode(status, retry_after, &body)
+            })?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+}
+
+impl Transport for Network {
+    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_> {
+        Box::pin(self.exchange(request))
     }
 }
 
@@ -106,10 +148,8 @@ impl IdentityProvider for HttpIdentityProvider {
     }
 }
 
-impl fmt::Debug for HttpIdentityProvider {
+impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpIdentityProvider")
-            .field("base", &self.base)
-            .finish_non_exhaustive()
+        f.write_str("Network")
     }
 }
