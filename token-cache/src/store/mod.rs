@@ -1,8 +1,39 @@
 //! L2: blobs by key, in a store that several instances may share.
 
+#[cfg(any(
+    feature = "redis",
+    feature = "postgres",
+    feature = "memcached",
+    feature = "sql-server"
+))]
+mod backoff;
+#[cfg(any(
+    feature = "redis",
+    feature = "postgres",
+    feature = "memcached",
+    feature = "sql-server",
+    feature = "cosmos"
+))]
+mod lifetime;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "memcached", feature = "sql-server"))]
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "sql-server"))]
+mod sweep;
 
+#[cfg(feature = "memcached")]
+pub use memcached::{MemcachedOptions, MemcachedStore};
 pub use memory::{MemoryStore, MemoryStoreStats};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisStore};
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,0 +1,20 @@
+//! The stores against real servers, which each test starts on a free port and
+//! stops. What every store has to do is in `contract`; a file for each store has
+//! what is its own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![expect(
+    clippy::print_stderr,
+    reason = "which check of the contract ran last is told when one fails"
+)]
+
+mod contract;
+#[cfg(feature = "memcached")]
+mod memcached;
+mod memory;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
+mod outage;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod support;

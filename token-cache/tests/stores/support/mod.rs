@@ -1,0 +1,5 @@
+//! Servers and trouble for tests.
+
+#[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
+pub(crate) mod proxy;
+pub(crate) mod server;
