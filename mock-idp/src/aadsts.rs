@@ -17,6 +17,27 @@ pub(crate) struct Known {
     pub(crate) text: &'static str,
 }
 
+/// The policy that a claims challenge names.
+const POLICY: &str = "00000000-0000-0000-0000-00000000ca01";
+
+impl Known {
+    /// The claims that the next sign-in has to bring: of errors that the user can do something
+    /// about.
+    pub(crate) fn claims(&self) -> Option<String> {
+        let is_challenge = self.suberror == Some("basic_action");
+        is_challenge.then(|| {
+            format!(
+                r#"{{"access_token":{{"capolids":{{"essential":true,"values":["{POLICY}"]}}}}}}"#
+            )
+        })
+    }
+
+    /// Whether Entra links a page about it.
+    pub(crate) fn has_page(&self) -> bool {
+        !matches!(self.number, 70_003 | 700_038)
+    }
+}
+
 /// The error of this number.
 pub(crate) fn find(number: u32) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.number == number)
@@ -67,6 +88,8 @@ static KNOWN: &[Known] = known! {
     9_001_023 BAD_REQUEST "invalid_request" "The grant type is not supported over the /common or /consumers endpoints.";
     900_561 METHOD_NOT_ALLOWED "invalid_request" "The endpoint only accepts POST requests.";
     901_002 BAD_REQUEST "invalid_request" "The 'resource' request parameter is not supported.";
+
+    70_003 BAD_REQUEST "unsupported_grant_type" "The app requested an unsupported grant type.";
 
     // scopes, resources and consent
     70_011 BAD_REQUEST "invalid_scope" "The provided value for the input parameter 'scope' is not valid.";
@@ -179,6 +202,94 @@ mod tests {
                 .iter()
                 .any(|&(_, status, error)| (status, error) == (known.status, known.error));
             assert!(own.is_empty() || agrees, "{known:?} and {own:?}");
+        }
+    }
+
+    /// The table of `entra-wire`, section 3.2, by its groups.
+    const TABLE: &str = "
+        7000215 7000222 700016 700038 700027 700024 700023 7000214 7000216 7000218 700025 7000274
+        7000277 700213 700211 700212 90002 900144 90014 90013 9002313 9001023 900561 901002
+        70011 1002012 500011 501051 650052 650056 650057 65001 65004 90094 28002 28003 700022
+        54005 70000 70008 700082 700084 70043 50173 50089 50013 500133 500131 240002 7000114 700005
+        501481 500112 50011 7000112 530032 53000 53001 53002 53003 53004
+        50034 50126 50055 50057 50053 50058 50076 50079 50074 50078 50072 50105 50132 50133 16000
+        51004 70016 70018 70019 70020 90119 90120
+        90033 90024 90012 90006 50033 90055 50196 50049 50050 90051 500021 100007 1000502 70003";
+
+    #[test]
+    fn every_code_of_the_table_is_there() {
+        let missing: Vec<_> = TABLE
+            .split_whitespace()
+            .filter(|number| find(number.parse().unwrap()).is_none())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        assert_eq!(TABLE.split_whitespace().count(), KNOWN.len());
+    }
+
+    /// What was captured from Entra, and what clients decide by.
+    #[test]
+    fn errors_come_as_they_were_captured() {
+        for (number, status, error, suberror, has_claims, has_page) in [
+            (7_000_215, 401, "invalid_client", None, false, true),
+            (500_011, 400, "invalid_resource", None, false, true),
+            (700_038, 400, "unauthorized_client", None, false, false),
+            (70_003, 400, "unsupported_grant_type", None, false, false),
+            (
+                50_076,
+                400,
+                "interaction_required",
+                Some("basic_action"),
+                true,
+                true,
+            ),
+            (
+                50_079,
+                400,
+                "interaction_required",
+                Some("basic_action"),
+                true,
+                true,
+            ),
+            (
+                53_003,
+                400,
+                "invalid_grant",
+                Some("message_only"),
+                false,
+                true,
+            ),
+            (
+                50_055,
+                400,
+                "invalid_grant",
+                Some("user_password_expired"),
+                false,
+                true,
+            ),
+            (
+                65_001,
+                400,
+                "invalid_grant",
+                Some("consent_required"),
+                false,
+                true,
+            ),
+            (50_173, 400, "invalid_grant", Some("bad_token"), false, true),
+            (70_016, 400, "authorization_pending", None, false, true),
+            (70_019, 400, "expired_token", None, false, true),
+            (90_033, 503, "temporarily_unavailable", None, false, true),
+            (90_055, 429, "temporarily_unavailable", None, false, true),
+            (50_049, 400, "invalid_instance", None, false, true),
+        ] {
+            let known = find(number).unwrap();
+            let found = (known.status.as_u16(), known.error, known.suberror);
+            assert_eq!(found, (status, error, suberror), "{number}");
+            let claims = known.claims();
+            assert_eq!(claims.is_some(), has_claims, "{number}");
+            assert_eq!(known.has_page(), has_page, "{number}");
+            let Some(claims) = claims else { continue };
+            let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
+            assert_eq!(claims["access_token"]["capolids"]["essential"], true);
         }
     }
 }

@@ -35,6 +35,11 @@ impl UnixTime {
         Self(self.0.saturating_sub(time))
     }
 
+    /// How long after `earlier` this is; nothing when it is before.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Years to seconds, the way Entra writes them in error bodies: `2026-08-13 03:04:05Z`.
     pub(crate) fn to_text(self) -> String {
         match self.to_jiff() {
@@ -125,6 +130,19 @@ impl Clock {
             started: Instant::now(),
             started_at: UnixTime(since_epoch),
             setting: Mutex::default(),
+        }
+    }
+
+    /// A clock for tests of what needs no runtime's time: 13 August 2026.
+    #[cfg(test)]
+    pub(crate) fn fixed() -> Self {
+        Self {
+            started: Instant::now(),
+            started_at: UnixTime(Duration::from_secs(1_786_590_245)),
+            setting: Mutex::new(Setting {
+                frozen: Some(Duration::ZERO),
+                ..Setting::default()
+            }),
         }
     }
 

@@ -8,9 +8,12 @@ use crate::behavior::latency::Latencies;
 use crate::behavior::rule::Rule;
 use crate::behavior::throttle::ThrottlePolicy;
 use crate::directory::Directory;
+use crate::error::ErrorStyle;
+use crate::idp::IdpError;
 use crate::issuer::IssuerMode;
 use crate::refresh_families::RefreshTokens;
-use crate::signing::Signing;
+use crate::signing::{KeySchedule, Signing};
+use crate::token::policy::TokenPolicy;
 
 /// Everything about a server that can be chosen.
 ///
@@ -59,6 +62,12 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// How much clients may ask for.
     pub throttles: Vec<ThrottlePolicy>,
+    /// What the tokens of some applications or scopes are like: the first that fits decides.
+    pub tokens: Vec<TokenPolicy>,
+    /// How error descriptions are written.
+    pub error_style: ErrorStyle,
+    /// What tokens are signed with, and how keys follow each other.
+    pub keys: KeySchedule,
     /// Where tokens are signed.
     pub signing: Signing,
     /// What a client may take of the server.
@@ -115,12 +124,41 @@ impl Default for Config {
             latency: Latencies::default(),
             rules: Vec::new(),
             throttles: Vec::new(),
+            tokens: Vec::new(),
+            error_style: ErrorStyle::default(),
+            keys: KeySchedule::default(),
             signing: Signing::default(),
             limits: Limits::default(),
             seed: rand::random(),
             starts_at: None,
             admin_token: None,
         }
+    }
+}
+
+impl Config {
+    /// Says what is wrong with it, if anything is; rules and throttles are judged where they are
+    /// put in force.
+    pub(crate) fn validate(&self) -> Result<(), IdpError> {
+        let latencies = &self.latency;
+        for (name, latency) in [
+            ("token", &latencies.token),
+            ("authorize", &latencies.authorize),
+            ("discovery", &latencies.discovery),
+            ("jwks", &latencies.jwks),
+            ("instance_discovery", &latencies.instance_discovery),
+        ] {
+            latency
+                .validate()
+                .map_err(|source| IdpError::Latency { name, source })?;
+        }
+        for (index, policy) in self.tokens.iter().enumerate() {
+            let place = index + 1;
+            policy
+                .validate()
+                .map_err(|what| IdpError::Tokens { place, what })?;
+        }
+        Ok(self.keys.validate()?)
     }
 }
 
@@ -147,6 +185,11 @@ pub struct Lifetimes {
     pub ext_expires_in: Option<Duration>,
     /// `refresh_in`; absent from answers when left out.
     pub refresh_in: Option<Duration>,
+    /// Access tokens for clients that say they cope with claims challenges (`CP1`); as others when
+    /// left out.
+    pub cae: Option<Duration>,
+    /// Up to so much longer, whole seconds.
+    pub cae_jitter: Duration,
     /// Refresh tokens.
     pub refresh_token: Duration,
     /// Authorization codes.
@@ -158,17 +201,35 @@ pub struct Lifetimes {
 }
 
 impl Default for Lifetimes {
-    /// Entra's: an hour less a second, 90 days, ten and fifteen minutes, a day less a second.
+    /// Entra's: an hour less a second, 20 to 28 hours where access is evaluated continuously, 90
+    /// days, ten and fifteen minutes, a day less a second.
     fn default() -> Self {
         Self {
             expires_in: Duration::from_secs(3599),
             jitter: Duration::ZERO,
             ext_expires_in: None,
             refresh_in: None,
+            cae: Some(Duration::from_hours(20)),
+            cae_jitter: Duration::from_hours(8),
             refresh_token: Duration::from_hours(90 * 24),
             code: Duration::from_mins(10),
             device_code: Duration::from_mins(15),
             managed_identity: Duration::from_secs(86_399),
+        }
+    }
+}
+
+impl Lifetimes {
+    /// The same for a client that copes with claims challenges.
+    pub(crate) fn of_continuous_access(self) -> Self {
+        match self.cae {
+            None => self,
+            Some(expires_in) => Self {
+                expires_in,
+                jitter: self.cae_jitter,
+                ext_expires_in: None,
+                ..self
+            },
         }
     }
 }

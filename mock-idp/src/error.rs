@@ -4,7 +4,7 @@
 //! from the body and loses the whole error when it cannot.
 
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::aadsts::{self, Known};
@@ -257,6 +257,7 @@ impl Refusal {
     /// The whole error body.
     pub(crate) fn body(&self, trace: &Trace) -> ErrorBody {
         let entry = self.code.entry();
+        let known = aadsts::find(entry.number);
         ErrorBody {
             error: self.error(),
             error_description: self.description(trace),
@@ -265,10 +266,8 @@ impl Refusal {
             trace_id: trace.id,
             correlation_id: trace.correlation_id,
             error_uri: entry.error_uri.then(|| error_uri(entry.number)),
-            suberror: aadsts::find(entry.number)
-                .and_then(|known| known.suberror)
-                .map(str::to_owned),
-            claims: None,
+            suberror: known.and_then(|known| known.suberror).map(str::to_owned),
+            claims: known.and_then(Known::claims),
         }
     }
 }
@@ -288,9 +287,9 @@ pub(crate) fn injected(
         timestamp: trace.at.to_text(),
         trace_id: trace.id,
         correlation_id: trace.correlation_id,
-        error_uri: Some(error_uri(number)),
+        error_uri: known.has_page().then(|| error_uri(number)),
         suberror: suberror.or_else(|| known.suberror.map(str::to_owned)),
-        claims,
+        claims: claims.or_else(|| known.claims()),
     }
 }
 
@@ -305,6 +304,18 @@ fn error_uri(number: u32) -> String {
     format!("https://login.microsoftonline.com/error?code={number}")
 }
 
+/// How error descriptions end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorStyle {
+    /// With ids and time after spaces, as Entra writes since 2024. Needs no escape in JSON.
+    #[default]
+    Spaces,
+    /// With each on a line of its own, as Entra wrote before. `azure_identity` for Rust loses such
+    /// errors.
+    Crlf,
+}
+
 /// What ties an answer to its request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trace {
@@ -314,6 +325,7 @@ pub(crate) struct Trace {
     pub(crate) correlation_id: Uuid,
     /// When.
     pub(crate) at: UnixTime,
+    pub(crate) style: ErrorStyle,
 }
 
 impl Trace {
@@ -323,9 +335,17 @@ impl Trace {
             id,
             correlation_id,
             at,
+            style,
         } = self;
         let timestamp = at.to_text();
-        format!("{message} Trace ID: {id} Correlation ID: {correlation_id} Timestamp: {timestamp}")
+        let end = match style {
+            ErrorStyle::Spaces => " ",
+            ErrorStyle::Crlf => "\r\n",
+        };
+        format!(
+            "{message}{end}Trace ID: {id}{end}Correlation ID: {correlation_id}{end}Timestamp: \
+             {timestamp}"
+        )
     }
 }
 
@@ -368,6 +388,7 @@ mod tests {
             id: Uuid::nil(),
             correlation_id: Uuid::max(),
             at: Clock::system().now(),
+            style: ErrorStyle::Spaces,
         }
     }
 
@@ -413,6 +434,25 @@ mod tests {
             let json = serde_json::to_string(&description).unwrap();
             assert_eq!(json.len(), description.len() + 2, "{json}");
             assert!(!description.contains(['<', '{', '}']), "{description}");
+        }
+    }
+
+    #[test]
+    fn the_older_style_puts_each_id_on_a_line_of_its_own() {
+        let trace = Trace {
+            style: ErrorStyle::Crlf,
+            ..trace()
+        };
+        let description = Refusal::new(Aadsts::WrongSecret, &["app"]).description(&trace);
+        let lines: Vec<_> = description.split("\r\n").collect();
+        assert_eq!(lines.len(), 4, "{description}");
+        for (line, start) in lines.iter().zip([
+            "AADSTS7000215: ",
+            "Trace ID: ",
+            "Correlation ID: ",
+            "Timestamp: ",
+        ]) {
+            assert!(line.starts_with(start), "{line}");
         }
     }
 

@@ -1,31 +1,32 @@
 //! One identity provider: its keys, clock, directory and ledger. It has no sockets; a server or a
 //! test brings requests to its router.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::RwLock;
 
 use crate::behavior::latency::{LatencyError, Pace};
 use crate::behavior::rule::{Rule, RuleError, RuleStatus, Rules};
 use crate::behavior::throttle::{ThrottlePolicy, Throttles};
 use crate::clock::Clock;
-use crate::config::{AdminToken, Config, DeviceApproval, Lifetimes, Limits};
+use crate::config::{AdminToken, Config, Limits};
 use crate::device_codes::DeviceCodes;
-use crate::directory::Directory;
 use crate::endpoint::managed_identity::ArcKeys;
-use crate::issuer::IssuerMode;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::random::Stream;
 use crate::recent::{RecordedRequests, RequestFilter};
 use crate::redeemed::RedeemedCodes;
-use crate::refresh_families::{RefreshFamilies, RefreshTokens};
+use crate::refresh_families::RefreshFamilies;
 use crate::revoked::RevokedSessions;
 use crate::sealed::Sealer;
-use crate::signing::{Signer, SigningError};
+use crate::settings::Settings;
+use crate::signing::{ScheduleError, Signer, SigningError};
 
 /// The state behind a [`router`](crate::router).
 pub struct Idp {
-    pub(crate) lifetimes: Lifetimes,
+    settings: RwLock<Arc<Settings>>,
     pub(crate) limits: Limits,
     pub(crate) admin_token: Option<AdminToken>,
     pub(crate) pace: Pace,
@@ -40,15 +41,11 @@ pub struct Idp {
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
     pub(crate) revoked: RevokedSessions,
-    pub(crate) directory: Directory,
-    pub(crate) issuer: IssuerMode,
-    pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) refresh_families: RefreshFamilies,
     /// Where the server itself is, for tokens asked for elsewhere: those of managed identities.
     pub(crate) own_origin: OnceLock<Origin>,
     pub(crate) arc_keys: ArcKeys,
     pub(crate) device_codes: DeviceCodes,
-    pub(crate) device_approval: DeviceApproval,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -61,48 +58,39 @@ impl Idp {
     ///
     /// A latency that makes no sense, or no key or thread to be had.
     pub fn new(config: &Config) -> Result<Self, IdpError> {
-        let latencies = &config.latency;
-        for (name, latency) in [
-            ("token", &latencies.token),
-            ("authorize", &latencies.authorize),
-            ("discovery", &latencies.discovery),
-            ("jwks", &latencies.jwks),
-            ("instance_discovery", &latencies.instance_discovery),
-        ] {
-            latency
-                .validate()
-                .map_err(|source| IdpError::Latency { name, source })?;
-        }
-        let signer = Signer::start(config.signing, config.seed)?;
+        config.validate()?;
+        let clock = config
+            .starts_at
+            .map_or_else(Clock::system, Clock::starting_at);
+        let signer = Signer::start(config.signing, config.keys, config.seed, clock.now())?;
         let sealer =
             Sealer::new(config.seed).ok_or_else(|| SigningError::Key("no cipher".to_owned()))?;
         Ok(Self {
-            lifetimes: config.lifetimes,
+            settings: RwLock::new(Arc::new(Settings::of(config))),
             limits: config.limits,
             admin_token: config.admin_token.clone(),
-            pace: Pace::new(latencies.clone(), config.seed),
+            pace: Pace::new(config.latency.clone(), config.seed),
             rules: Rules::new(config.rules.clone(), config.seed)?,
             throttles: Throttles::new(config.throttles.clone())?,
-            clock: config
-                .starts_at
-                .map_or_else(Clock::system, Clock::starting_at),
+            clock,
             ids: Stream::new(config.seed, "ids"),
             jitter: Stream::new(config.seed, "lifetime jitter"),
             signer,
             sealer,
             redeemed: RedeemedCodes::default(),
             revoked: RevokedSessions::default(),
-            directory: config.directory.clone(),
-            issuer: config.issuer,
-            refresh_tokens: config.refresh_tokens,
             refresh_families: RefreshFamilies::default(),
             own_origin: OnceLock::new(),
             arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
             device_codes: DeviceCodes::default(),
-            device_approval: config.device_approval,
             ledger: Ledger::keeping(config.limits.recorded_requests),
             metrics: Metrics::default(),
         })
+    }
+
+    /// What requests are answered by at present.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
     }
 
     /// What was asked of the token endpoint so far, and what was issued.
@@ -142,7 +130,7 @@ impl Idp {
 impl std::fmt::Debug for Idp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Idp")
-            .field("lifetimes", &self.lifetimes)
+            .field("settings", &self.settings())
             .finish_non_exhaustive()
     }
 }
@@ -162,6 +150,17 @@ pub enum IdpError {
     /// A fault rule or a throttle policy makes no sense.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// A key schedule makes no sense.
+    #[error("the key schedule makes no sense: {0}")]
+    Keys(#[from] ScheduleError),
+    /// A token policy makes no sense.
+    #[error("token policy {place} makes no sense: {what}")]
+    Tokens {
+        /// Which, from 1.
+        place: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// No signing key or thread.
     #[error("{0}")]
     Signing(String),

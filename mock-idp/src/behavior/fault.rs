@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::forgery::Forgery;
 use super::latency::Latency;
 use crate::aadsts;
 use crate::duration::as_text;
@@ -41,6 +42,11 @@ pub enum Fault {
         /// When to come again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<RetryAfter>,
+    },
+    /// The right answer, whose tokens are wrong.
+    ForgedToken {
+        /// What is wrong with them.
+        forgery: Forgery,
     },
     /// The right answer, whose body ends in its middle.
     TruncatedBody,
@@ -90,6 +96,8 @@ pub enum FaultKind {
     Status,
     /// [`Fault::HtmlPage`]
     HtmlPage,
+    /// [`Fault::ForgedToken`]
+    ForgedToken,
     /// [`Fault::TruncatedBody`]
     TruncatedBody,
     /// [`Fault::SlowBody`]
@@ -108,10 +116,11 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Aadsts,
         Self::Status,
         Self::HtmlPage,
+        Self::ForgedToken,
         Self::TruncatedBody,
         Self::SlowBody,
         Self::Latency,
@@ -127,6 +136,7 @@ impl FaultKind {
             Self::Aadsts => "aadsts",
             Self::Status => "status",
             Self::HtmlPage => "html_page",
+            Self::ForgedToken => "forged_token",
             Self::TruncatedBody => "truncated_body",
             Self::SlowBody => "slow_body",
             Self::Latency => "latency",
@@ -160,6 +170,7 @@ impl Fault {
             Self::Aadsts { .. } => FaultKind::Aadsts,
             Self::Status { .. } => FaultKind::Status,
             Self::HtmlPage { .. } => FaultKind::HtmlPage,
+            Self::ForgedToken { .. } => FaultKind::ForgedToken,
             Self::TruncatedBody => FaultKind::TruncatedBody,
             Self::SlowBody { .. } => FaultKind::SlowBody,
             Self::Latency { .. } => FaultKind::Latency,
@@ -178,7 +189,7 @@ impl Fault {
             | Self::Status { .. }
             | Self::HtmlPage { .. }
             | Self::ResetAfterRequest => Stage::Request,
-            Self::TruncatedBody | Self::SlowBody { .. } => Stage::Answer,
+            Self::ForgedToken { .. } | Self::TruncatedBody | Self::SlowBody { .. } => Stage::Answer,
             Self::Latency { .. } => Stage::Pace,
         }
     }
@@ -221,6 +232,7 @@ mod tests {
             r#"{"kind":"status","status":503}"#,
             r#"{"kind":"status","status":429,"retry_after":{"seconds":3}}"#,
             r#"{"kind":"html_page","status":503,"retry_after":{"date":3}}"#,
+            r#"{"kind":"forged_token","forgery":"missing_tenant"}"#,
             r#"{"kind":"truncated_body"}"#,
             r#"{"kind":"slow_body","over":"5s"}"#,
             r#"{"kind":"latency","add":"fixed:20ms"}"#,

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::fault::{Fault, Stage};
+use super::fault::{Fault, FaultKind, Stage};
 use super::matcher::Matcher;
 use crate::duration::as_optional_text;
 use crate::random::Stream;
@@ -94,6 +94,10 @@ impl Rule {
         let is_of_connections = matches!(self.fault.stage(), Stage::Connection | Stage::Handshake);
         if is_of_connections && !self.matcher.is_empty() {
             return wrong("of a new connection nothing is known; leave `match` out".to_owned());
+        }
+        let is_forged = self.fault.kind() == FaultKind::ForgedToken;
+        if is_forged && self.matcher.endpoint.as_deref().unwrap_or("token") != "token" {
+            return wrong("only the token endpoint issues tokens".to_owned());
         }
         let parts = self.matcher.validate().and_then(|()| self.fault.validate());
         parts.or_else(wrong)

@@ -79,7 +79,12 @@ impl Failure {
             | Self::Start(
                 StartError::NoAddress
                 | StartError::Exposed { .. }
-                | StartError::Idp(IdpError::Latency { .. } | IdpError::Rule(_)),
+                | StartError::Idp(
+                    IdpError::Latency { .. }
+                    | IdpError::Rule(_)
+                    | IdpError::Keys(_)
+                    | IdpError::Tokens { .. },
+                ),
             ) => USAGE,
             Self::Start(StartError::Tls(TlsError::Certificate(_)))
             | Self::Tls(TlsError::Certificate(_)) => INTERNAL,

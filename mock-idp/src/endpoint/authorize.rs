@@ -47,7 +47,8 @@ fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -
     let addressed = form.and_then(|form| {
         let address = ReturnAddress::read(&form)?;
         let client_id = form.get("client_id").unwrap_or_default();
-        idp.directory
+        idp.settings()
+            .directory
             .check_redirect(client_id, &address.redirect_uri)?;
         Ok((address, form))
     });
@@ -67,7 +68,7 @@ type Answer = Vec<(&'static str, String)>;
 
 /// Signs the user in: the code and what belongs to it.
 fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
-    let tenant = idp.directory.tenant(tenant)?;
+    let tenant = idp.settings().directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
     let response_type = form.require("response_type")?;
     if response_type != "code" {
@@ -82,10 +83,11 @@ fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
         None => Scopes::parse(form.require("scope")?)?,
     };
     let user = match form.get("login_hint") {
-        Some(name) => idp.directory.user(name, tenant)?,
-        None => idp.directory.default_user(tenant)?,
+        Some(name) => idp.settings().directory.user(name, tenant)?,
+        None => idp.settings().directory.default_user(tenant)?,
     };
-    idp.directory
+    idp.settings()
+        .directory
         .check_consent(client_id, &scopes)
         .map_err(|refusal| match refusal.number() {
             65_001 => refusal.under("consent_required"),
@@ -101,7 +103,7 @@ fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
         scope: scopes.to_text(),
         nonce: form.get("nonce").map(str::to_owned),
         challenge: challenge(form)?,
-        expires: idp.clock.now().plus(idp.lifetimes.code),
+        expires: idp.clock.now().plus(idp.settings().lifetimes.code),
     };
     let code = idp.sealer.seal(&code).ok_or(Aadsts::Transient)?;
     let mut answer = vec![("code", code)];

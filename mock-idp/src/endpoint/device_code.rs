@@ -57,9 +57,9 @@ fn start(
 ) -> Result<Value, Refusal> {
     let origin = Origin::of(request)
         .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
-    let tenant = idp.directory.tenant(tenant)?;
+    let tenant = idp.settings().directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
-    idp.directory.app(client_id)?;
+    idp.settings().directory.app(client_id)?;
     let scopes = match version {
         Version::V1 => Scopes::of_resource(
             form.require("resource")?,
@@ -68,7 +68,7 @@ fn start(
         Version::V2 => Scopes::parse(form.require("scope")?)?,
     };
     let now = idp.clock.now();
-    let lifetime = idp.lifetimes.device_code;
+    let lifetime = idp.settings().lifetimes.device_code;
     let expires = now.plus(lifetime);
     let user_code = idp
         .device_codes
@@ -141,8 +141,8 @@ fn note(idp: &Idp, form: &Form) -> Result<Response, Refusal> {
         .client_of(code, now)
         .ok_or(Aadsts::BadUserCode)?;
     let user = match form.get("username") {
-        Some(name) => idp.directory.user(name, Tenant::Common)?,
-        None => idp.directory.default_user(Tenant::Common)?,
+        Some(name) => idp.settings().directory.user(name, Tenant::Common)?,
+        None => idp.settings().directory.default_user(Tenant::Common)?,
     };
     let (decision, words) = match form.get("decision") {
         Some("decline") => (Decision::Declined, "You declined the sign-in to"),

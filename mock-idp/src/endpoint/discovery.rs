@@ -39,7 +39,12 @@ fn document(
 ) -> Response {
     let (parts, _) = request.into_parts();
     match locate(idp, &parts, tenant) {
-        Ok((origin, tenant)) => reply::json(StatusCode::OK, &make(idp.issuer, &origin, tenant)),
+        Ok((origin, tenant)) => {
+            let mut document = make(idp.settings().issuer, &origin, tenant);
+            let algorithm = idp.signer.algorithm();
+            document["id_token_signing_alg_values_supported"] = json!([algorithm]);
+            reply::json(StatusCode::OK, &document)
+        }
         Err(refused) => *refused,
     }
 }
@@ -51,7 +56,7 @@ pub(super) fn locate(
     request: &Parts,
     tenant: &str,
 ) -> Result<(Origin, Tenant), Box<Response>> {
-    let located = match (Origin::of(request), idp.directory.tenant(tenant)) {
+    let located = match (Origin::of(request), idp.settings().directory.tenant(tenant)) {
         (Some(origin), Ok(tenant)) => Ok((origin, tenant)),
         (None, _) => Err(Refusal::new(
             Aadsts::Malformed,
@@ -104,7 +109,6 @@ fn v2_document(mode: IssuerMode, origin: &Origin, tenant: Tenant) -> Value {
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "issuer": issuer(mode, Version::V2, origin, in_issuer(tenant)),
@@ -139,7 +143,6 @@ fn v1_document(mode: IssuerMode, origin: &Origin, tenant: Tenant) -> Value {
         "jwks_uri": format!("{base}/discovery/keys"),
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported":
             ["code", "id_token", "code id_token", "token id_token", "token"],
         "scopes_supported": ["openid"],

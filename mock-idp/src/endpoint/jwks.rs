@@ -17,7 +17,7 @@ pub(super) async fn v1(
     Path(tenant): Path<String>,
     request: Request,
 ) -> Response {
-    keys(Version::V1, &idp, &tenant, request)
+    keys(Version::V1, &idp, &tenant, request).await
 }
 
 pub(super) async fn v2(
@@ -25,10 +25,10 @@ pub(super) async fn v2(
     Path(tenant): Path<String>,
     request: Request,
 ) -> Response {
-    keys(Version::V2, &idp, &tenant, request)
+    keys(Version::V2, &idp, &tenant, request).await
 }
 
-fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response {
+async fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let (origin, _) = match locate(idp, &parts, tenant) {
         Ok(located) => located,
@@ -37,10 +37,23 @@ fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response
     // Keys are shared by all tenants, so the issuer they may sign for is a template.
     let issuer = match version {
         Version::V1 => None,
-        Version::V2 => Some(issuer(idp.issuer, version, &origin, "{tenantid}")),
+        Version::V2 => Some(issuer(
+            idp.settings().issuer,
+            version,
+            &origin,
+            "{tenantid}",
+        )),
     };
-    reply::json(
-        StatusCode::OK,
-        &json!({ "keys": [idp.signer.key().public(issuer)] }),
-    )
+    let keys = match idp.signer.shown(idp.clock.now()).await {
+        Ok(keys) => keys,
+        Err(error) => {
+            tracing::warn!(%error, "no keys to publish");
+            return reply::text(StatusCode::SERVICE_UNAVAILABLE, "no keys\n");
+        }
+    };
+    let public: Vec<_> = keys
+        .iter()
+        .map(|key| key.public(issuer.as_deref()))
+        .collect();
+    reply::json(StatusCode::OK, &json!({ "keys": public }))
 }

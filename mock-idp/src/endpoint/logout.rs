@@ -53,10 +53,10 @@ fn sign_out(idp: &Idp, form: &Form) -> Result<Response, Refusal> {
     if !is_redirect_uri(next) {
         return Err(invalid());
     }
-    if let Directory::Closed(_) = idp.directory {
+    if let Directory::Closed(_) = idp.settings().directory {
         // Who does not say which application it is has none to be sent back to.
         let client_id = form.get("client_id").unwrap_or_default();
-        idp.directory.check_redirect(client_id, next)?;
+        idp.settings().directory.check_redirect(client_id, next)?;
     }
     let mut location = next.to_owned();
     if let Some(state) = form.get_even_empty("state") {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::trouble::Trouble;
 use super::{Endpoint, trace};
+use crate::behavior::forgery::Forgery;
 use crate::idp::Idp;
 use crate::ledger::status_of;
 use crate::request::RequestContext;
@@ -50,6 +51,11 @@ impl Asked {
             (context, trouble)
         });
         trouble
+    }
+
+    /// What was decided to be wrong with the tokens of the answer.
+    pub(super) fn forgery(&self) -> Option<Forgery> {
+        self.0.get().and_then(|(_, trouble)| trouble.forgery())
     }
 }
 

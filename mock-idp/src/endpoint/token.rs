@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 
 use super::observe::Asked;
 use super::{Version, body, reply, trace};
+use crate::behavior::forgery::Forgery;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::grant::{self, TokenRequest, TokenResponse};
@@ -36,10 +37,12 @@ async fn answer(
     let readable = form.as_ref().ok();
     let context = RequestContext::of_token_request(&tenant, &parts, readable, trace.correlation_id);
     let asked = parts.extensions.get::<Asked>().cloned().unwrap_or_default();
-    if let Some(answer) = asked.leave(&idp, context).answer(|| trace) {
+    let trouble = asked.leave(&idp, context);
+    if let Some(answer) = trouble.answer(|| trace) {
         return reply::private(answer, &parts.headers, &trace);
     }
-    let result = decide(version, &idp, &tenant, &parts, form.as_ref()).await;
+    let forgery = trouble.forgery();
+    let result = decide(version, &idp, &tenant, &parts, form.as_ref(), forgery).await;
     let response = match &result {
         Ok(tokens) => reply::json(StatusCode::OK, tokens),
         Err(refusal) => {
@@ -60,6 +63,7 @@ async fn decide(
     tenant: &str,
     request: &Parts,
     form: Result<&Form, &Refusal>,
+    forgery: Option<Forgery>,
 ) -> Result<TokenResponse, Refusal> {
     if request.method != Method::POST {
         return Err(Refusal::new(
@@ -70,15 +74,18 @@ async fn decide(
     let form = form.map_err(Clone::clone)?;
     let origin = Origin::of(request)
         .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
-    let tenant = idp.directory.tenant(tenant)?;
+    let settings = idp.settings();
+    let tenant = settings.directory.tenant(tenant)?;
     let token_request = TokenRequest {
         idp,
+        settings: &settings,
         origin: &origin,
         tenant,
         version,
         form,
         headers: &request.headers,
         now: idp.clock.now(),
+        forgery,
     };
     grant::answer(&token_request).await
 }

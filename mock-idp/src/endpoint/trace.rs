@@ -28,6 +28,7 @@ pub(super) fn trace(idp: &Idp, request: &Parts, form: Option<&Form>) -> Trace {
             .or_else(from_body)
             .unwrap_or_else(|| idp.ids.uuid()),
         at: idp.clock.now(),
+        style: idp.settings().error_style,
     }
 }
 

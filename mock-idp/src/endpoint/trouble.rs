@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::reply;
 use crate::aadsts;
 use crate::behavior::fault::{Fault, RetryAfter};
+use crate::behavior::forgery::Forgery;
 use crate::behavior::throttle::{Permits, ThrottleKind, Throttled};
 use crate::error::{Trace, injected};
 use crate::idp::Idp;
@@ -130,6 +131,14 @@ impl Trouble {
                 Some(response)
             }
         }
+    }
+
+    /// What is to be wrong with the tokens of the answer.
+    pub(super) fn forgery(&self) -> Option<Forgery> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::ForgedToken { forgery } => Some(*forgery),
+            _ => None,
+        })
     }
 
     /// How much later than the endpoint's latency alone would have it.

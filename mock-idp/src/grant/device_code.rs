@@ -39,12 +39,12 @@ pub(super) fn approve(
         Some(scopes) => scopes,
         None => Scopes::parse(&device.scope)?,
     };
-    let approves_itself = idp.device_approval == DeviceApproval::Automatic;
+    let approves_itself = request.settings.device_approval == DeviceApproval::Automatic;
     let user = match idp.device_codes.poll(&device.user_code, now) {
         Poll::Decided(Decision::Approved(user)) => user,
         Poll::Decided(Decision::Declined) => return Err(Aadsts::DeviceCodeDeclined.into()),
         Poll::Pending | Poll::TooSoon if approves_itself => {
-            idp.directory.default_user(device.tenant)?
+            request.settings.directory.default_user(device.tenant)?
         }
         Poll::Pending => return Err(Aadsts::DeviceCodePending.into()),
         Poll::TooSoon => return Err(Aadsts::DevicePollsTooOften.into()),

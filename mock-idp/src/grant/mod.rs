@@ -4,6 +4,7 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod issue;
 mod on_behalf_of;
 mod password;
 mod refresh_token;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(crate) use self::response::TokenResponse;
+use crate::behavior::forgery::Forgery;
 use crate::clock::UnixTime;
 use crate::directory::application::{Application, Authentication};
 use crate::directory::assertion::Recipient;
@@ -23,12 +25,11 @@ use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
 use crate::form::Form;
 use crate::idp::Idp;
-use crate::issuer::issuer;
-use crate::ledger::{GrantType, TokenIdentity};
+use crate::ledger::GrantType;
 use crate::origin::Origin;
 use crate::scope::Scopes;
-use crate::sealed::{Lineage, Refresh};
-use crate::token::{Claims, Issue, Opaque, Validity, client_info};
+use crate::sealed::Lineage;
+use crate::settings::Settings;
 
 /// The `grant_type` of on-behalf-of.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -39,12 +40,15 @@ const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// A token request, as far as it is the same for every grant.
 pub(crate) struct TokenRequest<'a> {
     pub(crate) idp: &'a Idp,
+    pub(crate) settings: &'a Settings,
     pub(crate) origin: &'a Origin,
     pub(crate) tenant: Tenant,
     pub(crate) version: Version,
     pub(crate) form: &'a Form,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) now: UnixTime,
+    /// What is to be wrong with the tokens.
+    pub(crate) forgery: Option<Forgery>,
 }
 
 /// What a grant approved.
@@ -96,12 +100,15 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         origin: request.origin,
         tenant: request.tenant,
         now: request.now,
-        directory: &request.idp.directory,
+        directory: &request.settings.directory,
     };
     let application = Application::authenticate(request.form, request.headers, &recipient)?;
     let proves_nothing = application.authentication == Authentication::Public;
     if proves_nothing && grant_type != GrantType::ClientCredentials {
-        request.idp.directory.check_proven(&application.client_id)?;
+        request
+            .settings
+            .directory
+            .check_proven(&application.client_id)?;
     }
     let mut approval = match grant_type {
         GrantType::ClientCredentials => client_credentials::approve(request, &application),
@@ -115,14 +122,14 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         }
     }?;
     approval.excused |= bypasses_caches(request.form);
-    let directory = &request.idp.directory;
+    let directory = &request.settings.directory;
     match approval.subject {
         Subject::Application { .. } => directory.check_resource(&approval.scopes)?,
         Subject::User { .. } => {
             directory.check_consent(&application.client_id, &approval.scopes)?;
         }
     }
-    issue(request, &application, approval).await
+    issue::issue(request, &application, approval).await
 }
 
 impl TokenRequest<'_> {
@@ -159,137 +166,70 @@ fn require_credential(application: &Application) -> Result<(), Refusal> {
 }
 
 /// Whether the request carries claims that a cache must not answer. Claims about the ID token are
-/// none: msal-node sends some with every code and refresh token.
+/// none: msal-node sends some with every code and refresh token. Nor is what the client is capable
+/// of, which it says with every request.
 fn bypasses_caches(form: &Form) -> bool {
+    let is_capability = |claims: &Value| {
+        let claims = claims.as_object();
+        claims.is_some_and(|claims| claims.keys().all(|name| name == "xms_cc"))
+    };
     match form.get("claims").map(serde_json::from_str::<Value>) {
         None => false,
-        Some(Ok(Value::Object(claims))) => claims.keys().any(|section| section != "id_token"),
+        Some(Ok(Value::Object(claims))) => claims.iter().any(|(section, claims)| {
+            section != "id_token" && !(section == "access_token" && is_capability(claims))
+        }),
         Some(_) => true,
     }
 }
 
-async fn issue(
-    request: &TokenRequest<'_>,
-    application: &Application,
-    approval: Approval,
-) -> Result<TokenResponse, Refusal> {
-    let TokenRequest {
-        idp,
-        now,
-        form,
-        version,
-        ..
-    } = *request;
-    let Approval {
-        subject,
-        scopes,
-        nonce,
-        assertion,
-        lineage,
-        excused,
-    } = approval;
-    let lifetimes = &idp.lifetimes;
-    let expires_in = lifetimes.expires_in + idp.jitter.up_to(lifetimes.jitter);
-    let tenant_id = match subject {
-        Subject::Application { tenant_id } | Subject::User { tenant_id, .. } => tenant_id,
+/// Whether the client says that it copes with challenges, so that its tokens may live long.
+fn evaluates_continuously(form: &Form) -> bool {
+    let claims = form.get("claims").map(serde_json::from_str::<Value>);
+    let Some(Ok(claims)) = claims else {
+        return false;
     };
-    let issue = Issue {
-        issuer: issuer(idp.issuer, version, request.origin, tenant_id),
-        tenant_id,
-        application,
-        scopes: &scopes,
-        validity: Validity::new(now, expires_in),
-        roles: match subject {
-            Subject::Application { .. } => idp
-                .directory
-                .roles(&application.client_id, scopes.audience()),
-            Subject::User { .. } => Vec::new(),
-        },
-        groups: match &subject {
-            Subject::Application { .. } => &[],
-            Subject::User { user, .. } => idp.directory.groups(user),
-        },
-    };
-    let mut response = TokenResponse::new(version, lifetimes, expires_in, issue.validity, &scopes);
-    let subject_id = match subject {
-        // Nothing but these fields: with `client_info`, MSAL would file the token under an account
-        // and never find it again.
-        Subject::Application { .. } => {
-            let claims = Claims::for_application(version, &issue, Opaque::draw(&idp.ids));
-            response.access_token = sign(idp, claims).await?;
-            None
-        }
-        Subject::User { user, .. } => {
-            let claims = Claims::for_user(version, &issue, &user, Opaque::draw(&idp.ids));
-            let access_token = sign(idp, claims);
-            let id_token = scopes.want_id_token().then(|| {
-                let opaque = Opaque::draw(&idp.ids);
-                sign(idp, Claims::about(version, &issue, &user, nonce, opaque))
-            });
-            let (access_token, id_token) = match id_token {
-                Some(id_token) => {
-                    let (access_token, id_token) = tokio::try_join!(access_token, id_token)?;
-                    (access_token, Some(id_token))
-                }
-                None => (access_token.await?, None),
-            };
-            response.access_token = access_token;
-            response.id_token = id_token;
-            response.scope = Some(match version {
-                Version::V1 => scopes.granted(),
-                Version::V2 => scopes.echoed(),
-            });
-            response.client_info =
-                (form.get("client_info") == Some("1")).then(|| client_info(&user));
-            let subject_id = user.object_id_in(tenant_id);
-            if scopes.want_refresh_token() {
-                let token = refresh_token(request, application, &scopes, user, lineage)?;
-                response.refresh_token = Some(token);
-            }
-            Some(subject_id)
-        }
-    };
-    let identity = TokenIdentity {
-        client_id: &application.client_id,
-        tenant_id,
-        subject: subject_id,
-        assertion: assertion.as_deref(),
-        scopes: &scopes.identity(),
-    };
-    // The end that the token itself says: a cache that goes by it is not redundant.
-    let ends = now.plus(expires_in).whole_seconds();
-    idp.ledger.issued(&identity, now, ends, excused);
-    Ok(response)
-}
-
-async fn sign(idp: &Idp, claims: Claims) -> Result<String, Refusal> {
-    idp.signer.sign(claims).await.map_err(|error| {
-        tracing::warn!(%error, "token not signed");
-        Aadsts::Transient.into()
+    let capabilities = claims["access_token"]["xms_cc"]["values"].as_array();
+    capabilities.is_some_and(|values| {
+        let mut names = values.iter().filter_map(Value::as_str);
+        names.any(|name| name.eq_ignore_ascii_case("CP1"))
     })
 }
 
-fn refresh_token(
-    request: &TokenRequest<'_>,
-    application: &Application,
-    scopes: &Scopes,
-    user: User,
-    lineage: Option<Lineage>,
-) -> Result<String, Refusal> {
-    let refresh = Refresh {
-        lineage: lineage.unwrap_or_else(|| Lineage {
-            family: request.idp.ids.uuid(),
-            number: 0,
-        }),
-        client_id: application.client_id.clone(),
-        user,
-        scope: scopes.to_text(),
-        issued: request.now,
-        expires: request.now.plus(request.idp.lifetimes.refresh_token),
-    };
-    request
-        .idp
-        .sealer
-        .seal(&refresh)
-        .ok_or_else(|| Aadsts::Transient.into())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_do_not_bypass_caches_and_challenges_do() {
+        for (claims, bypasses, continuous) in [
+            (None, false, false),
+            (
+                Some(r#"{"access_token":{"xms_cc":{"values":["CP1"]}}}"#),
+                false,
+                true,
+            ),
+            (
+                Some(r#"{"access_token":{"xms_cc":{"values":["other"]}}}"#),
+                false,
+                false,
+            ),
+            (
+                Some(r#"{"access_token":{"nbf":{"value":"1"},"xms_cc":{"values":["cp1"]}}}"#),
+                true,
+                true,
+            ),
+            (Some(r#"{"id_token":{"login_hint":{}}}"#), false, false),
+            (Some(r#"{"userinfo":{}}"#), true, false),
+            (Some("nonsense"), true, false),
+            (Some("[]"), true, false),
+        ] {
+            let pairs = claims.map(|claims| ("claims", claims));
+            let text = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish();
+            let form = Form::parse(text.as_bytes()).unwrap();
+            assert_eq!(bypasses_caches(&form), bypasses, "{claims:?}");
+            assert_eq!(evaluates_continuously(&form), continuous, "{claims:?}");
+        }
+    }
 }

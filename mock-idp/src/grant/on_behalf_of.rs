@@ -44,9 +44,8 @@ fn examine(
     let claims: AssertionClaims = request
         .idp
         .signer
-        .key()
-        .verify(assertion)
-        .map_err(|_| invalid("The token was not signed by this authority"))?;
+        .verify(assertion, request.now)
+        .ok_or_else(|| invalid("The token was not signed by this authority"))?;
     if claims.azp.is_none() {
         return Err(Aadsts::AssertionIsIdToken.into());
     }
@@ -64,7 +63,7 @@ fn examine(
         ));
     };
     let user = request
-        .idp
+        .settings
         .directory
         .user(name, Tenant::Directory(claims.tid))?;
     let tenant_id = request.tenant.or_home(claims.tid);

@@ -6,17 +6,20 @@ use crate::directory::tenant::{PERSONAL_ACCOUNTS, Tenant};
 use crate::error::{Aadsts, Refusal};
 
 pub(super) fn approve(request: &TokenRequest<'_>) -> Result<Approval, Refusal> {
-    let TokenRequest {
-        idp, form, tenant, ..
-    } = *request;
+    let TokenRequest { form, tenant, .. } = *request;
     match tenant {
         Tenant::Directory(PERSONAL_ACCOUNTS) | Tenant::Common | Tenant::Consumers => {
             return Err(Refusal::new(Aadsts::GrantNotForTenant, &["password"]));
         }
         Tenant::Directory(_) | Tenant::Organizations => {}
     }
-    let user = idp.directory.user(form.require("username")?, tenant)?;
-    idp.directory
+    let user = request
+        .settings
+        .directory
+        .user(form.require("username")?, tenant)?;
+    request
+        .settings
+        .directory
         .check_password(&user, form.require("password")?)?;
     Ok(Approval {
         subject: Subject::User {

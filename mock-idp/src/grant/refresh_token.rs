@@ -42,9 +42,14 @@ pub(super) fn approve(
     };
     let Lineage { family, number } = refresh.lineage;
     // Last, so that a request refused for another reason leaves the token usable.
-    if idp.refresh_tokens == RefreshTokens::Strict {
+    if request.settings.refresh_tokens == RefreshTokens::Strict {
         idp.refresh_families
-            .spend(family, number, now.plus(idp.lifetimes.refresh_token), now)
+            .spend(
+                family,
+                number,
+                now.plus(request.settings.lifetimes.refresh_token),
+                now,
+            )
             .map_err(|Reused| Refusal::from(Aadsts::GrantRevoked))?;
     }
     let lineage = Lineage {

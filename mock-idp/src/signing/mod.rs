@@ -4,13 +4,20 @@
 //! other connection of that worker, so signatures are made by threads of their own and a request
 //! only waits for its own.
 
+mod algorithm;
 mod key;
 mod pool;
 mod provider;
+mod ring;
+mod schedule;
+mod signer;
 
+pub use algorithm::SigningAlgorithm;
 pub(crate) use key::SigningKey;
-pub(crate) use pool::Signer;
 pub use pool::Signing;
+pub(crate) use schedule::Rollover;
+pub use schedule::{KeySchedule, ScheduleError};
+pub(crate) use signer::Signer;
 
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]

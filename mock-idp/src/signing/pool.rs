@@ -8,8 +8,9 @@ use std::thread;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::signer::sign_now;
 use super::{SigningError, SigningKey};
-use crate::token::Claims;
+use crate::token::Draft;
 
 /// Tokens that may wait for a signature: many seconds of work. Beyond it the server says that it
 /// is overloaded, as an honest server would.
@@ -35,11 +36,8 @@ impl Default for Signing {
     }
 }
 
-/// Signs tokens with one key.
-pub(crate) struct Signer {
-    key: Arc<SigningKey>,
-    queue: Option<Arc<Queue>>,
-}
+/// Threads that sign until they are dropped.
+pub(super) struct Threads(Arc<Queue>);
 
 struct Queue {
     jobs: Mutex<Jobs>,
@@ -53,62 +51,47 @@ struct Jobs {
 }
 
 struct Job {
-    claims: Claims,
+    key: Arc<SigningKey>,
+    draft: Draft,
     reply: oneshot::Sender<Result<String, SigningError>>,
 }
 
-impl Signer {
-    /// Makes a key and starts the threads. Blocks for the time a key takes.
-    pub(crate) fn start(signing: Signing, seed: u64) -> Result<Self, SigningError> {
-        let key = Arc::new(match signing {
-            Signing::Simulated => SigningKey::simulated(seed),
-            Signing::Threads(_) | Signing::Inline => SigningKey::generate()?,
-        });
-        let Signing::Threads(threads) = signing else {
-            return Ok(Self { key, queue: None });
-        };
+impl Threads {
+    pub(super) fn start(count: NonZeroUsize) -> Result<Self, SigningError> {
         let queue = Arc::new(Queue {
             jobs: Mutex::new(Jobs::default()),
             arrived: Condvar::new(),
         });
-        let signer = Self {
-            key: Arc::clone(&key),
-            queue: Some(Arc::clone(&queue)),
-        };
-        for number in 0..threads.get() {
-            let (key, queue) = (Arc::clone(&key), Arc::clone(&queue));
+        // Made first: when a thread cannot be started, those before it end.
+        let threads = Self(Arc::clone(&queue));
+        for number in 0..count.get() {
+            let queue = Arc::clone(&queue);
             thread::Builder::new()
                 .name(format!("signing-{number}"))
-                .spawn(move || work(&key, &queue))
+                .spawn(move || work(&queue))
                 .map_err(SigningError::Threads)?;
         }
-        Ok(signer)
+        Ok(threads)
     }
 
-    pub(crate) fn key(&self) -> &SigningKey {
-        &self.key
-    }
-
-    /// The signed token of these claims. When the caller goes away meanwhile, a token still in
-    /// the queue is not signed.
-    pub(crate) async fn sign(&self, claims: Claims) -> Result<String, SigningError> {
-        let Some(queue) = &self.queue else {
-            return sign_now(&self.key, &claims);
-        };
+    /// The token of a draft, signed when its turn comes.
+    pub(super) async fn sign(
+        &self,
+        key: Arc<SigningKey>,
+        draft: Draft,
+    ) -> Result<String, SigningError> {
         let (reply, signed) = oneshot::channel();
-        queue.push(Job { claims, reply })?;
+        self.0.push(Job { key, draft, reply })?;
         signed
             .await
             .unwrap_or_else(|_| Err(SigningError::Token("the thread died".to_owned())))
     }
 }
 
-impl Drop for Signer {
+impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(queue) = &self.queue {
-            queue.jobs.lock().closed = true;
-            queue.arrived.notify_all();
-        }
+        self.0.jobs.lock().closed = true;
+        self.0.arrived.notify_all();
     }
 }
 
@@ -139,17 +122,12 @@ impl Queue {
     }
 }
 
-fn work(key: &SigningKey, queue: &Queue) {
+fn work(queue: &Queue) {
     while let Some(job) = queue.pop() {
         if job.reply.is_closed() {
             continue;
         }
         // The caller may go away while its token is signed; then nobody wants it.
-        let _ = job.reply.send(sign_now(key, &job.claims));
+        let _ = job.reply.send(sign_now(&job.key, &job.draft));
     }
-}
-
-fn sign_now(key: &SigningKey, claims: &Claims) -> Result<String, SigningError> {
-    key.sign(claims, claims.version())
-        .map_err(|error| SigningError::Token(error.to_string()))
 }

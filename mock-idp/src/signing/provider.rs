@@ -1,13 +1,15 @@
-//! The RSA key is parsed once, not at every signature.
+//! A private key is parsed once, not at every signature.
 //!
 //! `jsonwebtoken`'s stock backend parses the private key each time it signs, which costs as much
 //! again as signing. This provider keeps the parsed keys of this process' servers and leaves
-//! everything but RS256 signing to the stock one.
+//! everything but signing with them to the stock one.
 
 use std::sync::{Arc, LazyLock, Once};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, aws_lc};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
 use jsonwebtoken::signature::{self, Signer};
@@ -16,7 +18,7 @@ use parking_lot::RwLock;
 
 /// Keys kept; the oldest goes first. A process rarely runs more servers at a time, and a key that
 /// fell out is only parsed again.
-const KEPT: usize = 16;
+const KEPT: usize = 32;
 
 static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| CryptoProvider {
     signer_factory,
@@ -24,7 +26,14 @@ static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| CryptoProvider {
 });
 
 /// The parsed keys, oldest first, beside the DER they were parsed from.
-static PARSED: RwLock<Vec<(Vec<u8>, Arc<RsaKeyPair>)>> = RwLock::new(Vec::new());
+static PARSED: RwLock<Vec<(Vec<u8>, Parsed)>> = RwLock::new(Vec::new());
+
+/// A parsed private key.
+#[derive(Clone)]
+enum Parsed {
+    Rsa(Arc<RsaKeyPair>),
+    Ec(Arc<EcdsaKeyPair>),
+}
 
 /// Makes `jsonwebtoken` use this provider. When the program has installed another, that one stays:
 /// tokens are as valid, only slower to sign.
@@ -40,22 +49,31 @@ pub(super) fn install() {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's signature")]
 fn signer_factory(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     match algorithm {
-        Algorithm::RS256 => Ok(Box::new(Rs256Signer(parsed(key.as_bytes())?))),
+        Algorithm::RS256 | Algorithm::PS256 | Algorithm::ES256 => Ok(Box::new(CachedSigner {
+            algorithm: *algorithm,
+            key: parsed(*algorithm, key.as_bytes())?,
+        })),
         _ => (aws_lc::DEFAULT_PROVIDER.signer_factory)(algorithm, key),
     }
 }
 
-fn parsed(der: &[u8]) -> Result<Arc<RsaKeyPair>> {
-    let find = |keys: &[(Vec<u8>, Arc<RsaKeyPair>)]| {
+fn parsed(algorithm: Algorithm, der: &[u8]) -> Result<Parsed> {
+    let find = |keys: &[(Vec<u8>, Parsed)]| {
         let found = keys.iter().rev().find(|(known, _)| known == der);
-        found.map(|(_, key)| Arc::clone(key))
+        found.map(|(_, key)| key.clone())
     };
     if let Some(key) = find(&PARSED.read()) {
         return Ok(key);
     }
-    let key = RsaKeyPair::from_der(der)
-        .map_err(|error| Error::from(ErrorKind::InvalidRsaKey(error.to_string())))?;
-    let key = Arc::new(key);
+    let key = if algorithm == Algorithm::ES256 {
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
+            .map(|key| Parsed::Ec(Arc::new(key)))
+            .map_err(|_| Error::from(ErrorKind::InvalidEcdsaKey))?
+    } else {
+        RsaKeyPair::from_der(der)
+            .map(|key| Parsed::Rsa(Arc::new(key)))
+            .map_err(|error| Error::from(ErrorKind::InvalidRsaKey(error.to_string())))?
+    };
     let mut keys = PARSED.write();
     if let Some(key) = find(&keys) {
         return Ok(key);
@@ -63,29 +81,41 @@ fn parsed(der: &[u8]) -> Result<Arc<RsaKeyPair>> {
     if keys.len() >= KEPT {
         keys.remove(0);
     }
-    keys.push((der.to_vec(), Arc::clone(&key)));
+    keys.push((der.to_vec(), key.clone()));
     Ok(key)
 }
 
-struct Rs256Signer(Arc<RsaKeyPair>);
+struct CachedSigner {
+    algorithm: Algorithm,
+    key: Parsed,
+}
 
-impl Signer<Vec<u8>> for Rs256Signer {
+impl Signer<Vec<u8>> for CachedSigner {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, signature::Error> {
-        let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
-            .map_err(signature::Error::from_source)?;
-        Ok(signature)
+        let random = SystemRandom::new();
+        match &self.key {
+            Parsed::Rsa(key) => {
+                let padding = match self.algorithm {
+                    Algorithm::PS256 => &RSA_PSS_SHA256,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(padding, &random, message, &mut signature)
+                    .map_err(signature::Error::from_source)?;
+                Ok(signature)
+            }
+            Parsed::Ec(key) => {
+                let signature = key
+                    .sign(&random, message)
+                    .map_err(signature::Error::from_source)?;
+                Ok(signature.as_ref().to_vec())
+            }
+        }
     }
 }
 
-impl JwtSigner for Rs256Signer {
+impl JwtSigner for CachedSigner {
     fn algorithm(&self) -> Algorithm {
-        Algorithm::RS256
+        self.algorithm
     }
 }

@@ -1,6 +1,9 @@
 //! The claims of the tokens issued, as Entra's v2 tokens carry them; those of v1 tokens are in a
 //! file of their own.
 
+mod draft;
+pub(crate) mod policy;
+pub(crate) mod shape;
 pub(crate) mod v1;
 
 use std::time::Duration;
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::draft::{Draft, reordered, stranger};
 use crate::clock::UnixTime;
 use crate::directory::application::Application;
 use crate::directory::user::User;
@@ -170,6 +174,11 @@ impl Groups {
                 ..Self::default()
             };
         }
+        Self::too_many(issue, user)
+    }
+
+    /// Where to ask for the groups of a user who is in too many.
+    fn too_many(issue: &Issue<'_>, user: &User) -> Self {
         let id = user.object_id_in(issue.tenant_id);
         let endpoint = format!(
             "https://graph.windows.net/{}/users/{id}/getMemberObjects",
@@ -340,6 +349,34 @@ pub(crate) struct AssertionClaims {
 
 /// Tells a client which account an answer is about.
 pub(crate) fn client_info(user: &User) -> String {
-    let info = serde_json::json!({ "uid": user.home_object_id, "utid": user.home_tenant_id });
+    let info = json!({ "uid": user.home_object_id, "utid": user.home_tenant_id });
     URL_SAFE_NO_PAD.encode(info.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::application::Authentication;
+
+    /// Claims that say something everywhere.
+    pub(super) fn claims(now: UnixTime) -> Claims {
+        let application = Application {
+            client_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+            authentication: Authentication::Secret,
+        };
+        let scopes = Scopes::parse("api://x/read api://x/write").unwrap();
+        let tenant_id = Uuid::from_u128(0x42);
+        let issue = Issue {
+            issuer: format!("https://login.microsoftonline.com/{tenant_id}/v2.0"),
+            tenant_id,
+            application: &application,
+            scopes: &scopes,
+            validity: Validity::new(now, Duration::from_secs(3599)),
+            roles: Vec::new(),
+            groups: &[],
+        };
+        let user = User::default_of(crate::directory::tenant::Tenant::Directory(tenant_id));
+        let opaque = Opaque::draw(&Stream::new(7, "ids"));
+        Claims::for_user(Version::V2, &issue, &user, opaque)
+    }
 }

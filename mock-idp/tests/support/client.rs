@@ -96,6 +96,12 @@ pub(crate) fn form(parameters: &[(&str, &str)]) -> String {
         .finish()
 }
 
+/// The header of a token.
+pub(crate) fn header_of(token: &str) -> Value {
+    let header = token.split('.').next().unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+}
+
 /// The claims of a token, unverified.
 pub(crate) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();

@@ -88,6 +88,7 @@ pub static MOCKIDP_FAULTS_INJECTED: Metric = Metric {
             "aadsts",
             "status",
             "html_page",
+            "forged_token",
             "truncated_body",
             "slow_body",
             "latency",

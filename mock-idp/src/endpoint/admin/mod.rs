@@ -16,6 +16,9 @@
 //! | `GET`, `POST`, `PUT /admin/throttles`, `DELETE /admin/throttles/NAME` | the same with [`ThrottlePolicy`](crate::ThrottlePolicy) | the list |
 //! | `GET /admin/clock` | | `now`, `now_s`, `since_start_s`, `offset`, `frozen` |
 //! | `POST /admin/clock` | any of `{"offset": "-1h", "advance": "5m", "frozen": true}` | the same |
+//! | `GET /admin/keys` | | `schedule`, and the `keys` with their times |
+//! | `PUT /admin/keys` | a [`KeySchedule`](crate::KeySchedule), in force from the next key on | the same |
+//! | `POST /admin/keys/rollover` | any of `{"publish_ahead": "1m", "retire_after": "1h"}`, or `{"emergency": true}`: the keys there are leave at once | the same |
 //! | `POST /admin/revoke` | `{"user": "alice@contoso.com"}`: refresh tokens issued until now end with AADSTS50173 | a claims challenge |
 //! | `GET /admin/claims-challenge` | | `claims`, and the `www_authenticate` a resource would send |
 //!
@@ -45,6 +48,7 @@
 //! be sent as `application/json`, which no foreign page can make a browser do unasked. With a
 //! token every request needs `Authorization: Bearer TOKEN`, wherever it comes from.
 
+mod keys;
 mod misbehavior;
 mod requests;
 mod state;
@@ -100,6 +104,8 @@ pub(super) fn routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
             delete(misbehavior::remove_throttle),
         )
         .route("/admin/clock", get(state::clock).post(state::change_clock))
+        .route("/admin/keys", get(keys::list).put(keys::reschedule))
+        .route("/admin/keys/rollover", post(keys::roll))
         .route("/admin/revoke", post(state::revoke))
         .route("/admin/claims-challenge", get(state::challenge))
         .layer(from_fn_with_state(Arc::clone(idp), guard))

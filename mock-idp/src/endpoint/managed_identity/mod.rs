@@ -37,7 +37,7 @@ use crate::ledger::TokenIdentity;
 use crate::origin::Origin;
 use crate::request::RequestContext;
 use crate::scope::Scopes;
-use crate::token::{Claims, Issue, Opaque, Validity};
+use crate::token::{Draft, Issue, Validity};
 
 /// The domain of the tenant that the machine's identities live in.
 const HOME: &str = "contoso.com";
@@ -213,11 +213,18 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         client_id: client_id(form)?,
         authentication: Authentication::Assertion,
     };
-    let (now, lifetime) = (idp.clock.now(), idp.lifetimes.managed_identity);
+    let settings = idp.settings();
+    let policy = settings.policy(&application.client_id, &scopes);
+    let lifetime = policy
+        .and_then(|policy| policy.expires_in)
+        .unwrap_or(settings.lifetimes.managed_identity);
+    let now = idp.clock.now();
+    let asked = request.extensions.get::<Asked>();
+    let forgery = asked.and_then(Asked::forgery);
     let tenant_id = tenant_of_domain(HOME);
     let validity = Validity::new(now, lifetime);
     let issue = Issue {
-        issuer: issuer(idp.issuer, Version::V1, &origin, tenant_id),
+        issuer: issuer(settings.issuer, Version::V1, &origin, tenant_id),
         tenant_id,
         application: &application,
         scopes: &scopes,
@@ -225,8 +232,8 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         roles: Vec::new(),
         groups: &[],
     };
-    let claims = Claims::for_application(Version::V1, &issue, Opaque::draw(&idp.ids));
-    let access_token = idp.signer.sign(claims).await.map_err(|error| {
+    let draft = Draft::for_application(Version::V1, &issue, policy, &idp.ids).forged(forgery);
+    let access_token = idp.signer.sign(draft, now).await.map_err(|error| {
         tracing::warn!(%error, "token not signed");
         Refused::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -243,12 +250,11 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
     };
     let bypasses_caches =
         form.get("bypass_cache").is_some() || form.get("token_sha256_to_refresh").is_some();
-    idp.ledger.issued(
-        &identity,
-        now,
-        now.plus(lifetime).whole_seconds(),
-        bypasses_caches,
-    );
+    let ends = match forgery {
+        Some(forgery) if !forgery.is_worth_keeping() => now,
+        _ => now.plus(lifetime).whole_seconds(),
+    };
+    idp.ledger.issued(&identity, now, ends, bypasses_caches);
     Ok(Granted {
         access_token,
         client_id: application.client_id.clone(),

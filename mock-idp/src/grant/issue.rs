@@ -1,0 +1,248 @@
+//! The tokens of what a grant approved.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Approval, Subject, TokenRequest, TokenResponse, evaluates_continuously};
+use crate::behavior::forgery::Forgery;
+use crate::config::Lifetimes;
+use crate::directory::application::Application;
+use crate::directory::user::User;
+use crate::endpoint::Version;
+use crate::error::{Aadsts, Refusal};
+use crate::issuer::issuer;
+use crate::ledger::TokenIdentity;
+use crate::scope::Scopes;
+use crate::sealed::{Lineage, Refresh};
+use crate::token::policy::TokenPolicy;
+use crate::token::shape::{AppShape, UserShape};
+use crate::token::{Claims, Draft, Issue, Opaque, Validity, client_info, reordered, stranger};
+
+pub(super) async fn issue(
+    request: &TokenRequest<'_>,
+    application: &Application,
+    approval: Approval,
+) -> Result<TokenResponse, Refusal> {
+    let Approval {
+        subject,
+        scopes,
+        nonce,
+        assertion,
+        lineage,
+        excused,
+    } = approval;
+    let mint = Mint::new(request, application, &scopes);
+    let (response, tenant_id, subject_id) = match subject {
+        Subject::Application { tenant_id } => {
+            let response = mint.for_application(tenant_id).await?;
+            (response, tenant_id, None)
+        }
+        Subject::User { user, tenant_id } => {
+            let mut response = mint.for_user(&user, tenant_id, nonce).await?;
+            let subject_id = user.object_id_in(tenant_id);
+            if scopes.want_refresh_token() {
+                let token = refresh_token(request, application, &scopes, user, lineage)?;
+                response.refresh_token = Some(token);
+            }
+            (response, tenant_id, Some(subject_id))
+        }
+    };
+    let identity = TokenIdentity {
+        client_id: &application.client_id,
+        tenant_id,
+        subject: subject_id,
+        assertion: assertion.as_deref(),
+        scopes: &scopes.identity(),
+    };
+    // The end that the token itself says: a cache that goes by it is not redundant. A forged token
+    // is one that no cache should have kept.
+    let is_worth_keeping = request.forgery.is_none_or(Forgery::is_worth_keeping);
+    let ends = if is_worth_keeping {
+        request.now.plus(mint.expires_in).whole_seconds()
+    } else {
+        request.now
+    };
+    let ledger = &request.idp.ledger;
+    ledger.issued(&identity, request.now, ends, excused);
+    Ok(response)
+}
+
+/// Makes the tokens of one answer.
+struct Mint<'a> {
+    request: &'a TokenRequest<'a>,
+    application: &'a Application,
+    scopes: &'a Scopes,
+    policy: Option<&'a TokenPolicy>,
+    lifetimes: Lifetimes,
+    expires_in: Duration,
+    validity: Validity,
+    is_continuous: bool,
+}
+
+impl<'a> Mint<'a> {
+    fn new(
+        request: &'a TokenRequest<'a>,
+        application: &'a Application,
+        scopes: &'a Scopes,
+    ) -> Self {
+        let settings = request.settings;
+        let policy = settings.policy(&application.client_id, scopes);
+        let lifetimes = policy.map_or(settings.lifetimes, |policy| {
+            policy.lifetimes(&settings.lifetimes)
+        });
+        let is_continuous = lifetimes.cae.is_some() && evaluates_continuously(request.form);
+        let lifetimes = if is_continuous {
+            lifetimes.of_continuous_access()
+        } else {
+            lifetimes
+        };
+        let expires_in = lifetimes.expires_in + request.idp.jitter.up_to(lifetimes.jitter);
+        Self {
+            request,
+            application,
+            scopes,
+            policy,
+            lifetimes,
+            expires_in,
+            validity: Validity::new(request.now, expires_in),
+            is_continuous,
+        }
+    }
+
+    fn response(&self) -> TokenResponse {
+        TokenResponse::new(
+            self.request.version,
+            &self.lifetimes,
+            self.expires_in,
+            self.validity,
+            self.scopes,
+        )
+    }
+
+    /// What a token of this version says about who issued it, to whom, for what.
+    fn terms(&self, version: Version, tenant_id: Uuid) -> Issue<'a> {
+        let mode = self.request.settings.issuer;
+        Issue {
+            issuer: issuer(mode, version, self.request.origin, tenant_id),
+            tenant_id,
+            application: self.application,
+            scopes: self.scopes,
+            validity: self.validity,
+            roles: Vec::new(),
+            groups: &[],
+        }
+    }
+
+    async fn sign_access(&self, draft: Draft) -> Result<String, Refusal> {
+        let draft = if self.is_continuous {
+            draft.of_continuous_access()
+        } else {
+            draft
+        };
+        sign(self.request, draft).await
+    }
+
+    /// Nothing but the required members: with `client_info`, MSAL would file the token under an
+    /// account and never find it again.
+    async fn for_application(&self, tenant_id: Uuid) -> Result<TokenResponse, Refusal> {
+        let TokenRequest { idp, settings, .. } = self.request;
+        let shape = self.policy.and_then(|policy| policy.app);
+        let version = shape.map_or(self.request.version, AppShape::version);
+        let terms = Issue {
+            roles: settings
+                .directory
+                .roles(&self.application.client_id, self.scopes.audience()),
+            ..self.terms(version, tenant_id)
+        };
+        let draft = Draft::for_application(version, &terms, self.policy, &idp.ids);
+        let mut response = self.response();
+        response.access_token = self.sign_access(draft).await?;
+        Ok(response)
+    }
+
+    async fn for_user(
+        &self,
+        user: &User,
+        tenant_id: Uuid,
+        nonce: Option<String>,
+    ) -> Result<TokenResponse, Refusal> {
+        let TokenRequest { idp, settings, .. } = self.request;
+        let version = self.request.version;
+        let shape = self.policy.and_then(|policy| policy.user);
+        let of_token = shape.and_then(UserShape::version).unwrap_or(version);
+        let terms = |version| Issue {
+            groups: settings.directory.groups(user),
+            ..self.terms(version, tenant_id)
+        };
+        let draft = Draft::for_user(of_token, &terms(of_token), user, self.policy, &idp.ids);
+        let access_token = self.sign_access(draft);
+        let id_token = self.scopes.want_id_token().then(|| {
+            let opaque = Opaque::draw(&idp.ids);
+            let claims = Claims::about(version, &terms(version), user, nonce, opaque);
+            sign(self.request, Draft::of(claims))
+        });
+        let (access_token, id_token) = match id_token {
+            Some(id_token) => {
+                let (access_token, id_token) = tokio::try_join!(access_token, id_token)?;
+                (access_token, Some(id_token))
+            }
+            None => (access_token.await?, None),
+        };
+        let granted = match version {
+            Version::V1 => self.scopes.granted(),
+            Version::V2 => self.scopes.echoed(),
+        };
+        let wants_info = self.request.form.get("client_info") == Some("1");
+        let mut response = self.response();
+        response.access_token = access_token;
+        response.id_token = id_token;
+        response.scope = Some(match self.request.forgery {
+            Some(Forgery::ReorderedScopes) => reordered(&granted),
+            _ => granted,
+        });
+        response.client_info = wants_info.then(|| match self.request.forgery {
+            Some(Forgery::WrongSubject) => client_info(&User {
+                home_object_id: stranger(),
+                ..user.clone()
+            }),
+            _ => client_info(user),
+        });
+        Ok(response)
+    }
+}
+
+async fn sign(request: &TokenRequest<'_>, draft: Draft) -> Result<String, Refusal> {
+    let draft = draft.forged(request.forgery);
+    let signed = request.idp.signer.sign(draft, request.now).await;
+    signed.map_err(|error| {
+        tracing::warn!(%error, "token not signed");
+        Aadsts::Transient.into()
+    })
+}
+
+fn refresh_token(
+    request: &TokenRequest<'_>,
+    application: &Application,
+    scopes: &Scopes,
+    user: User,
+    lineage: Option<Lineage>,
+) -> Result<String, Refusal> {
+    let Lifetimes { refresh_token, .. } = request.settings.lifetimes;
+    let refresh = Refresh {
+        lineage: lineage.unwrap_or_else(|| Lineage {
+            family: request.idp.ids.uuid(),
+            number: 0,
+        }),
+        client_id: application.client_id.clone(),
+        user,
+        scope: scopes.to_text(),
+        issued: request.now,
+        expires: request.now.plus(refresh_token),
+    };
+    request
+        .idp
+        .sealer
+        .seal(&refresh)
+        .ok_or_else(|| Aadsts::Transient.into())
+}

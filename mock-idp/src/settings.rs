@@ -1,0 +1,41 @@
+//! What of a server can change while it runs.
+
+use crate::config::{Config, DeviceApproval, Lifetimes};
+use crate::directory::Directory;
+use crate::error::ErrorStyle;
+use crate::issuer::IssuerMode;
+use crate::refresh_families::RefreshTokens;
+use crate::scope::Scopes;
+use crate::token::policy::TokenPolicy;
+
+/// What a request is answered by. A request keeps the settings that it began with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) directory: Directory,
+    pub(crate) issuer: IssuerMode,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) device_approval: DeviceApproval,
+    pub(crate) tokens: Vec<TokenPolicy>,
+    pub(crate) error_style: ErrorStyle,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            lifetimes: config.lifetimes,
+            directory: config.directory.clone(),
+            issuer: config.issuer,
+            refresh_tokens: config.refresh_tokens,
+            device_approval: config.device_approval,
+            tokens: config.tokens.clone(),
+            error_style: config.error_style,
+        }
+    }
+
+    /// What the access tokens of an application for these scopes are like.
+    pub(crate) fn policy(&self, client_id: &str, scopes: &Scopes) -> Option<&TokenPolicy> {
+        let mut policies = self.tokens.iter();
+        policies.find(|policy| policy.fits(client_id, scopes))
+    }
+}
