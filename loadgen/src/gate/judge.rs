@@ -1,82 +1,61 @@
 //! A threshold against a report. Anything the report cannot answer, or cannot
 //! answer with enough samples, is `no_data`, which is never a pass.
 
-use super::metric::{Counted, Reading};
-use super::threshold::{Statistic, Threshold};
-use crate::report::model::{Acquisitions, Distribution, Report, ThresholdResult, ThresholdVerdict};
+use super::theory;
+use super::threshold::{Limit, Operator, Threshold, Tolerance};
+use crate::report::model::{Report, ThresholdResult, ThresholdVerdict};
 
 /// Judges one threshold. `measured` and `limit` are in the metric's unit:
 /// counts, shares from 0 to 1, bytes, microseconds.
 pub fn judge(threshold: &Threshold, report: &Report) -> ThresholdResult {
-    let measured = measure(threshold, report).filter(|measured| measured.is_finite());
-    let verdict =
-        match measured.and_then(|measured| threshold.operator.holds(measured, threshold.limit)) {
-            Some(true) => ThresholdVerdict::Pass,
-            Some(false) => ThresholdVerdict::Fail,
-            None => ThresholdVerdict::NoData,
-        };
+    let subject = &threshold.subject;
+    let window = threshold.window;
+    let measured = subject.measure(report, window);
+    let enough = threshold
+        .min_samples
+        .is_none_or(|least| subject.samples(report, window) >= least);
+    let (limit, operator) = against(threshold, report);
+    let verdict = match measured
+        .filter(|_| enough)
+        .zip(limit)
+        .and_then(|(measured, limit)| operator.holds(measured, limit))
+    {
+        Some(true) => ThresholdVerdict::Pass,
+        Some(false) => ThresholdVerdict::Fail,
+        None => ThresholdVerdict::NoData,
+    };
     ThresholdResult {
         expression: threshold.expression.clone(),
         measured,
-        limit: threshold.limit,
-        unit: threshold.metric.unit,
+        limit,
+        tolerance: match operator {
+            Operator::Within(Tolerance::Absolute(tolerance)) => Some(tolerance),
+            _ => None,
+        },
+        unit: subject.metric.unit,
         verdict,
         file: report.scenario.file.clone(),
         line: threshold.line,
     }
 }
 
-fn measure(threshold: &Threshold, report: &Report) -> Option<f64> {
-    match threshold.metric.reading {
-        Reading::Flow(read) => read(acquisitions(threshold, report)?),
-        Reading::FlowBy(_, values) => {
-            let of = acquisitions(threshold, report)?;
-            (of.acquisitions > 0).then(|| counted(threshold, values, of))?
+/// The limit and the operator with what theory says put in; no limit where it
+/// says nothing.
+fn against(threshold: &Threshold, report: &Report) -> (Option<f64>, Operator) {
+    let factor = match threshold.limit {
+        Limit::Number(limit) => return (Some(limit), threshold.operator),
+        Limit::Theory { factor } => factor,
+    };
+    let Some(prediction) = theory::predict(&threshold.subject, report) else {
+        return (None, threshold.operator);
+    };
+    let operator = match (threshold.operator, prediction.standard_error) {
+        (Operator::Within(Tolerance::StandardErrors(times)), Some(error)) => {
+            Operator::Within(Tolerance::Absolute(times * error))
         }
-        Reading::FlowTimes(read) => {
-            statistic(threshold.statistic?, read(acquisitions(threshold, report)?))
-        }
-        Reading::Run(read) => read(report),
-        Reading::RunBy(_, values) => {
-            (report.totals.acquisitions > 0).then(|| counted(threshold, values, report))?
-        }
-        Reading::RunTimes(read) => statistic(threshold.statistic?, read(report)),
-    }
-}
-
-/// The numbers of the threshold's flow, or of all; `None` for a flow the
-/// report does not have.
-fn acquisitions<'a>(threshold: &Threshold, report: &'a Report) -> Option<&'a Acquisitions> {
-    match &threshold.flow {
-        None => Some(&report.totals),
-        Some(name) => report
-            .flows
-            .iter()
-            .find(|flow| flow.name == *name)
-            .map(|flow| &flow.acquisitions),
-    }
-}
-
-fn counted<T>(threshold: &Threshold, values: &[Counted<T>], of: &T) -> Option<f64> {
-    let chosen = threshold.label?;
-    values
-        .iter()
-        .find(|(value, _)| *value == chosen)
-        .map(|(_, read)| read(of) as f64)
-}
-
-fn statistic(statistic: Statistic, times: &Distribution) -> Option<f64> {
-    if times.count < statistic.samples_needed() {
-        return None;
-    }
-    Some(match statistic {
-        Statistic::P50 => times.p50_us,
-        Statistic::P90 => times.p90_us,
-        Statistic::P99 => times.p99_us,
-        Statistic::P999 => times.p999_us,
-        Statistic::Max => times.max_us,
-        Statistic::Mean => times.mean_us,
-    })
+        (operator, _) => operator,
+    };
+    (Some(prediction.value * factor), operator)
 }
 
 #[cfg(test)]
@@ -86,9 +65,9 @@ mod tests {
     use super::*;
     use crate::gate::threshold::{Context, parse};
     use crate::report::model::{
-        BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations, FlowReport, Idp,
-        L1, L2, L2Operations, Ledger, Load, Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series,
-        TokenSourceCounts, Verdict,
+        Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Distribution,
+        Durations, FlowReport, Idp, Interval, L1, L2, L2Operations, Ledger, Load, Mark, MarkKind,
+        Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series, Theory, TokenSourceCounts, Verdict,
     };
 
     fn times(count: u64, scale: f64) -> Distribution {
@@ -415,5 +394,144 @@ mod tests {
             report.load.lag.count = needed;
             assert_eq!(judged(text, &report).1, ThresholdVerdict::Pass, "{text}");
         }
+    }
+
+    /// Ten intervals of a second: the first three miss, the rest hit.
+    fn over_time() -> Report {
+        let mut report = full();
+        let mut times =
+            hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1_000_000_000, 2).unwrap();
+        times.record_n(5_000_000, 30).unwrap();
+        let interval = |cache, identity_provider| Interval {
+            offered: 30,
+            token_source: TokenSourceCounts {
+                cache,
+                identity_provider,
+            },
+            acquire: crate::report::hdr::encode(&times),
+            ..Interval::default()
+        };
+        report.series = Series {
+            interval_s: 1.0,
+            intervals: (0..10)
+                .map(|index| {
+                    if index < 3 {
+                        interval(0, 30)
+                    } else {
+                        interval(30, 0)
+                    }
+                })
+                .collect(),
+            marks: Vec::new(),
+        };
+        report
+    }
+
+    #[test]
+    fn a_window_is_judged_by_the_intervals_wholly_inside_it() {
+        use ThresholdVerdict::{Fail, NoData, Pass};
+        let cases = [
+            ("hit_ratio >= 99% after 3s", Pass, Some(1.0)),
+            ("hit_ratio >= 99% after 2500ms", Pass, Some(1.0)),
+            ("hit_ratio >= 99% after 2s", Fail, Some(210.0 / 240.0)),
+            ("hit_ratio > 0 until 3s", Fail, Some(0.0)),
+            ("hit_ratio > 0 until 3500ms", Fail, Some(0.0)),
+            ("acquisitions == 60 after 1s until 3s", Pass, Some(60.0)),
+            ("errors == 0 after 10s", NoData, None),
+            ("errors == 0 after 9500ms", NoData, None),
+            ("errors == 0 after 1s until 1500ms", NoData, None),
+            ("hit_ratio >= 99% after warmup", NoData, None),
+            ("p50(acquire) < 6ms after 5s", Pass, Some(5_013.503)),
+            ("p90(acquire) < 6ms after 8s", NoData, None),
+        ];
+        for (text, verdict, measured) in cases {
+            let (found, judged) = judged(text, &over_time());
+            assert_eq!(judged, verdict, "{text}: {found:?}");
+            assert_eq!(
+                found.map(|value| (value * 1e3).round()),
+                measured.map(|value: f64| (value * 1e3).round()),
+                "{text}"
+            );
+        }
+        let mut warmed = over_time();
+        warmed.series.marks.push(Mark {
+            kind: MarkKind::Warmup,
+            label: "warm-up".to_owned(),
+            from_s: 0.0,
+            until_s: Some(3.0),
+        });
+        assert_eq!(judged("hit_ratio >= 99% after warmup", &warmed).1, Pass);
+        let nothing = judged("errors == 0 after 1s", &full());
+        assert_eq!(nothing, (None, NoData), "a report without a series");
+    }
+
+    #[test]
+    fn fewer_samples_than_asked_for_are_no_data() {
+        let report = over_time();
+        for (text, verdict) in [
+            ("hit_ratio >= 50% min_samples 1000", ThresholdVerdict::Pass),
+            (
+                "hit_ratio >= 50% min_samples 1001",
+                ThresholdVerdict::NoData,
+            ),
+            (
+                "p99(acquire) < 1s min_samples 20000",
+                ThresholdVerdict::Pass,
+            ),
+            (
+                "p99(acquire) < 1s min_samples 20001",
+                ThresholdVerdict::NoData,
+            ),
+            (
+                "hit_ratio >= 0.1 after 8s min_samples 60",
+                ThresholdVerdict::Pass,
+            ),
+            (
+                "hit_ratio >= 0.1 after 8s min_samples 61",
+                ThresholdVerdict::NoData,
+            ),
+        ] {
+            assert_eq!(judged(text, &report).1, verdict, "{text}");
+        }
+    }
+
+    #[test]
+    fn theory_is_a_limit_only_where_it_says_something() {
+        use ThresholdVerdict::{Fail, NoData, Pass};
+        let theory = |scope: &str, z| Theory {
+            scope: scope.to_owned(),
+            predicted_hit_ratio: 0.95,
+            measured_hit_ratio: 0.9,
+            z,
+            assumptions: vec![],
+            attribution: BTreeMap::new(),
+        };
+        let mut report = full();
+        report.theory = vec![theory("totals", -5.0)];
+        for (text, verdict, limit) in [
+            // 51 calls per thousand, of which theory has 50.
+            ("idp_calls_per_1k <= theory * 1.03", Pass, Some(51.5)),
+            ("idp_calls_per_1k <= theory * 1.01", Fail, Some(50.5)),
+            ("hit_ratio >= theory", Fail, Some(0.95)),
+            ("hit_ratio within theory +- 5.01se", Pass, Some(0.95)),
+            ("hit_ratio within theory +- 4.99se", Fail, Some(0.95)),
+            ("hit_ratio within theory +- 6%", Pass, Some(0.95)),
+            ("hit_ratio within theory +- 4%", Fail, Some(0.95)),
+            ("hit_ratio{flow=app} >= theory * 0.5", NoData, None),
+        ] {
+            let threshold = parse(text, 7, 3, &Context::default()).unwrap();
+            let result = judge(&threshold, &report);
+            assert_eq!(result.verdict, verdict, "{text}: {result:?}");
+            assert_eq!(
+                result.limit.map(|limit| (limit * 1e6).round()),
+                limit.map(|limit: f64| (limit * 1e6).round()),
+                "{text}"
+            );
+        }
+        let mut blind = full();
+        blind.theory = vec![theory("totals", f64::NAN)];
+        assert_eq!(judged("hit_ratio within theory +- 4se", &blind).1, NoData);
+        blind.theory.clear();
+        assert_eq!(judged("hit_ratio >= theory * 0.1", &blind).1, NoData);
     }
 }

@@ -3,7 +3,10 @@
 
 pub mod judge;
 pub mod metric;
+pub mod subject;
+pub mod theory;
 pub mod threshold;
 
 pub use judge::judge;
+pub use subject::Subject;
 pub use threshold::{Operator, Statistic, Threshold, ThresholdError};

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use telemetry::HistogramSample;
 
+use crate::report::hdr;
 use crate::report::model::Distribution;
 
 /// Longest time told apart, ten minutes; a longer one counts as this long.
@@ -53,28 +51,9 @@ impl Times {
 
     /// What a report says of it.
     pub fn distribution(&self) -> Distribution {
-        let times = match &self.0 {
-            Some(times) => times,
-            None => &empty(),
-        };
-        let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1_000.0;
-        let at = |quantile: f64| microseconds(times.value_at_quantile(quantile));
-        let mut hdr = Vec::new();
-        // Serializing into memory fails only beyond 2^64 counts.
-        let _ = V2Serializer::new().serialize(times, &mut hdr);
-        Distribution {
-            count: times.len(),
-            mean_us: if times.is_empty() {
-                0.0
-            } else {
-                times.mean() / 1_000.0
-            },
-            p50_us: at(0.50),
-            p90_us: at(0.90),
-            p99_us: at(0.99),
-            p999_us: at(0.999),
-            max_us: microseconds(times.max()),
-            hdr: BASE64_STANDARD.encode(hdr),
+        match &self.0 {
+            Some(times) => hdr::distribution(times),
+            None => hdr::distribution(&empty()),
         }
     }
 
@@ -110,8 +89,6 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
-
     use super::*;
 
     fn of(microseconds: impl IntoIterator<Item = u64>) -> Times {
@@ -152,10 +129,7 @@ mod tests {
     #[test]
     fn the_histogram_in_a_report_reads_back() {
         let times = of([1, 50, 50, 900_000]);
-        let bytes = BASE64_STANDARD.decode(times.distribution().hdr).unwrap();
-        let read: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .unwrap();
+        let read = hdr::decode(&times.distribution().hdr).unwrap();
         assert_eq!(Some(Box::new(read)), times.0);
     }
 

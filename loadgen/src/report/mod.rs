@@ -2,6 +2,7 @@
 //! judged, and rendered for people.
 
 pub mod build;
+pub mod hdr;
 pub mod judge;
 pub mod model;
 pub mod series;

@@ -148,6 +148,13 @@ pub struct TokenSourceCounts {
     pub identity_provider: u64,
 }
 
+impl std::ops::AddAssign for TokenSourceCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.cache += other.cache;
+        self.identity_provider += other.identity_provider;
+    }
+}
+
 /// Successful acquisitions by MSAL's `CacheLevel`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CacheLevelCounts {
@@ -157,6 +164,14 @@ pub struct CacheLevelCounts {
     pub l1: u64,
     /// From the shared store.
     pub l2: u64,
+}
+
+impl std::ops::AddAssign for CacheLevelCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.none += other.none;
+        self.l1 += other.l1;
+        self.l2 += other.l2;
+    }
 }
 
 /// Successful acquisitions by MSAL's `CacheRefreshReason`.
@@ -174,6 +189,17 @@ pub struct CacheRefreshReasonCounts {
     pub proactively_refreshed: u64,
     /// The cache is off.
     pub cache_disabled: u64,
+}
+
+impl std::ops::AddAssign for CacheRefreshReasonCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.not_applicable += other.not_applicable;
+        self.no_cached_access_token += other.no_cached_access_token;
+        self.expired += other.expired;
+        self.force_refresh_or_claims += other.force_refresh_or_claims;
+        self.proactively_refreshed += other.proactively_refreshed;
+        self.cache_disabled += other.cache_disabled;
+    }
 }
 
 /// The three durations of MSAL's result metadata. Each is one distribution;
@@ -370,8 +396,12 @@ pub struct ThresholdResult {
     pub expression: String,
     /// The measured value in the metric's unit; `null` when there was none.
     pub measured: Option<f64>,
-    /// The limit in the same unit.
-    pub limit: f64,
+    /// The limit in the same unit; `null` when theory, which it refers to, says
+    /// nothing.
+    pub limit: Option<f64>,
+    /// How far from the limit it may be, for `within`; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
     /// That unit.
     pub unit: Unit,
     /// `pass`, `fail`, or `no_data` (which is never a pass).

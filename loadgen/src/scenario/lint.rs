@@ -99,10 +99,10 @@ fn read_threshold(
 /// A quantile needs samples beyond it. What a run will have is known before it
 /// starts; for distributions only some acquisitions feed, this is the most.
 fn enough_samples(threshold: &Threshold, node: &Node, draft: &Draft, problems: &mut Problems) {
-    let Some(statistic) = threshold.statistic else {
+    let Some(statistic) = threshold.subject.statistic else {
         return;
     };
-    let rate = match &threshold.flow {
+    let rate = match &threshold.subject.flow {
         None => total_rate(draft),
         Some(name) => flow_rate(draft, name),
     };

@@ -1,14 +1,13 @@
 //! What a threshold's parts mean: known metric, known labels, a limit in the
 //! metric's unit that the metric can both keep and break.
 
-use std::time::Duration;
-
 use super::cursor::Piece;
+use super::limit::{clauses, condition};
 use super::parse::{Parts, parts};
-use super::{Operator, Threshold, ThresholdError};
-use crate::gate::metric::{METRICS, Metric, Needs, Unit};
+use super::{Threshold, ThresholdError};
+use crate::gate::metric::{METRICS, Metric, Needs};
+use crate::gate::subject::Subject;
 use crate::scenario::problem::{alternatives, did_you_mean, quoted};
-use crate::scenario::units::{Bytes, Rate, Share, parse_duration};
 
 /// What of a scenario its thresholds are checked against.
 #[derive(Debug, Clone, Default)]
@@ -38,18 +37,24 @@ pub fn parse(
     let metric = metric(&parts)?;
     let (flow, label) = labels(metric, &parts, context)?;
     layer(metric, label, &parts.metric, context)?;
-    let limit = limit(metric.unit, &parts.limit)?;
-    can_decide(metric.unit, &parts, limit)?;
+    let (operator, limit) = condition(metric, &parts)?;
+    let subject = Subject {
+        metric,
+        statistic: parts.statistic.as_ref().map(|(statistic, _)| *statistic),
+        flow,
+        label,
+    };
+    let clauses = clauses(&subject, &parts)?;
     Ok(Threshold {
         expression: text.trim().to_owned(),
         line,
         column,
-        metric,
-        statistic: parts.statistic.map(|(statistic, _)| statistic),
-        flow,
-        label,
-        operator: parts.operator,
+        subject,
+        window: clauses.window,
+        operator,
         limit,
+        min_samples: clauses.min_samples,
+        aborts: clauses.aborts,
     })
 }
 
@@ -90,6 +95,7 @@ fn labels(
     context: &Context,
 ) -> Result<Labels, ThresholdError> {
     let required = metric.required_label();
+    let known = required.clone().or_else(|| metric.optional_label());
     let (mut flow, mut chosen) = (None, None);
     for (index, (label, value)) in parts.labels.iter().enumerate() {
         if parts.labels[..index]
@@ -101,7 +107,7 @@ fn labels(
                 "keep one of the two",
             ));
         }
-        match &required {
+        match &known {
             _ if label.text == "flow" && metric.by_flow() => {
                 flow = Some(known_flow(value, context)?);
             }
@@ -170,6 +176,7 @@ fn unknown_label(metric: &Metric, label: &Piece) -> ThresholdError {
     let flow = metric.by_flow().then_some("flow");
     let labels: Vec<&str> = metric
         .required_label()
+        .or_else(|| metric.optional_label())
         .map(|(name, _)| name)
         .into_iter()
         .chain(flow)
@@ -215,80 +222,6 @@ fn layer(
         ));
     }
     Ok(())
-}
-
-/// The limit in the metric's unit.
-fn limit(unit: Unit, limit: &Piece) -> Result<f64, ThresholdError> {
-    let text = limit.text.as_str();
-    let from_unit =
-        |error: crate::scenario::units::UnitError| limit.error(error.message, error.hint);
-    match unit {
-        Unit::Share => text.parse::<Share>().map(Share::get).map_err(from_unit),
-        Unit::Bytes => text
-            .parse::<Bytes>()
-            .map(|bytes| bytes.get() as f64)
-            .map_err(from_unit),
-        Unit::Microseconds => parse_duration(text).map(microseconds).map_err(from_unit),
-        Unit::Count => {
-            let plain = !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'.');
-            match text.parse::<f64>() {
-                Ok(number) if plain && number.is_finite() => Ok(number),
-                _ => Err(limit.error(format!("{} is not a count", quoted(text)), count_hint(text))),
-            }
-        }
-    }
-}
-
-fn count_hint(text: &str) -> &'static str {
-    if text.ends_with('%') {
-        "write a plain number: a count has no whole to be a share of"
-    } else if parse_duration(text).is_ok()
-        || text.parse::<Bytes>().is_ok()
-        || text.parse::<Rate>().is_ok()
-    {
-        "write a plain number: a count has no unit"
-    } else {
-        "write a plain number, zero or more"
-    }
-}
-
-/// Every metric is zero or more, and a share at most one: a threshold that
-/// holds for all of these, or for none, is a slip.
-fn can_decide(unit: Unit, parts: &Parts, limit: f64) -> Result<(), ThresholdError> {
-    let highest = if unit == Unit::Share {
-        1.0
-    } else {
-        f64::INFINITY
-    };
-    let holds = |measured: f64| parts.operator.holds(measured, limit) == Some(true);
-    let decided = match parts.operator {
-        Operator::Less | Operator::GreaterOrEqual | Operator::Greater | Operator::LessOrEqual => {
-            holds(0.0) == holds(highest)
-        }
-        Operator::Equal | Operator::NotEqual => false,
-    };
-    if !decided {
-        return Ok(());
-    }
-    let (message, way) = if holds(0.0) {
-        ("this always holds", "pass")
-    } else {
-        ("this can never hold", "fail")
-    };
-    Err(parts.operator_piece.error(
-        message,
-        format!(
-            "whatever is measured, `{} {}` would {way}: choose another limit",
-            parts.operator, parts.limit.text
-        ),
-    ))
-}
-
-fn microseconds(duration: Duration) -> f64 {
-    duration.as_nanos() as f64 / 1e3
 }
 
 #[cfg(test)]

@@ -33,6 +33,33 @@ impl Piece {
     }
 }
 
+impl Piece {
+    /// Cuts this part at the first `at`, and returns what stands behind it.
+    pub(super) fn split_off(&mut self, at: &str) -> Option<Self> {
+        let (before, after) = self.text.split_once(at)?;
+        let spaces = after.len() - after.trim_start().len();
+        let begin = self.range.start + before.chars().count() + at.chars().count() + spaces;
+        let rest = Self {
+            text: after.trim_start().to_owned(),
+            range: begin..self.range.end,
+        };
+        let kept = before.len();
+        self.text.truncate(kept);
+        self.trim_end();
+        Some(rest)
+    }
+
+    fn trim_end(&mut self) {
+        let trimmed = self.text.trim_end().len();
+        self.text.truncate(trimmed);
+        self.range.end = self.range.start + self.text.chars().count();
+    }
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
 impl Cursor {
     pub(super) fn new(text: &str) -> Self {
         Self {
@@ -43,15 +70,36 @@ impl Cursor {
 
     /// The word at this place, spaces before it skipped; empty if there is none.
     pub(super) fn word(&mut self) -> Piece {
-        self.take_while(|character| character.is_alphanumeric() || character == '_')
+        self.take_while(is_of_word)
     }
 
-    /// Everything from here on, without spaces around it.
-    pub(super) fn rest(&mut self) -> Piece {
-        let mut piece = self.take_while(|_| true);
-        let trimmed = piece.text.trim_end();
-        piece.range.end = piece.range.start + trimmed.chars().count();
-        piece.text.truncate(trimmed.len());
+    /// Everything from here to the first of these words, or to the end, without
+    /// spaces around it.
+    pub(super) fn until_word(&mut self, words: &[&str]) -> Piece {
+        self.skip_spaces();
+        let start = self.at;
+        while self.at < self.characters.len() {
+            let before = self.at.checked_sub(1).map(|index| self.characters[index]);
+            let begins_word = before.is_none_or(|character| !is_of_word(character));
+            let length = self.characters[self.at..]
+                .iter()
+                .take_while(|character| is_of_word(**character))
+                .count();
+            let next = &self.characters[self.at..self.at + length];
+            if begins_word
+                && words
+                    .iter()
+                    .any(|word| word.chars().eq(next.iter().copied()))
+            {
+                break;
+            }
+            self.at += 1;
+        }
+        let mut piece = Piece {
+            text: self.characters[start..self.at].iter().collect(),
+            range: start..self.at,
+        };
+        piece.trim_end();
         piece
     }
 

@@ -1,23 +1,33 @@
 //! A threshold: `hit_ratio{flow=obo} >= 95%`, `p99(acquire{flow=obo}) < 50ms`.
 //!
 //! ```text
-//! threshold = subject operator limit
+//! threshold = subject ( operator limit | "within" limit "+-" tolerance ) { clause }
 //! subject   = metric | statistic "(" metric ")"
 //! metric    = name [ "{" [ label "=" value { "," label "=" value } ] "}" ]
 //! statistic = "p50" | "p90" | "p99" | "p999" | "max" | "mean"
 //! operator  = "<" | "<=" | ">" | ">=" | "==" | "!="
-//! limit     = number | number "%" | duration | size, as the metric's unit asks
+//! limit     = quantity | "theory" [ "*" number ]
+//! tolerance = quantity | number "se"
+//! quantity  = number | number "%" | duration | size, as the metric's unit asks
+//! clause    = "after" ( duration | "warmup" ) | "until" duration
+//!           | "min_samples" number | "abort"
 //! ```
+//!
+//! `theory` is what an ideal cache would do under the same load, and `se` the
+//! standard error of that prediction. `after` and `until` judge a part of the
+//! run alone. `abort` ends the run as soon as the threshold fails.
 
 mod check;
 mod cursor;
+mod limit;
 mod parse;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
-use super::metric::{Metric, Unit};
+use super::metric::Unit;
+use super::subject::{Subject, Window};
 use crate::scenario::units::{Bytes, show_duration};
 
 pub use check::{Context, parse};
@@ -32,35 +42,47 @@ pub struct Threshold {
     /// Column it begins at, from 1.
     pub column: u32,
     /// What is measured.
-    pub metric: &'static Metric,
-    /// Which number of a distribution; `None` for metrics that are one number.
-    pub statistic: Option<Statistic>,
-    /// The flow it is about; `None` for all together.
-    pub flow: Option<String>,
-    /// The value of the metric's required label, if it has one.
-    pub label: Option<&'static str>,
+    pub subject: Subject,
+    /// The part of the run that is judged.
+    pub window: Window,
     /// How the measured number must stand to the limit.
     pub operator: Operator,
-    /// The limit, in the metric's unit.
-    pub limit: f64,
+    /// The limit.
+    pub limit: Limit,
+    /// With fewer samples than this it is not judged.
+    pub min_samples: Option<u64>,
+    /// Whether the run ends as soon as it fails.
+    pub aborts: bool,
+}
+
+/// What a measured number is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// A number in the metric's unit.
+    Number(f64),
+    /// What theory predicts for the same subject, times a factor.
+    Theory {
+        /// More than zero.
+        factor: f64,
+    },
 }
 
 /// Equal when they say the same, wherever they stand.
 impl PartialEq for Threshold {
     fn eq(&self, other: &Self) -> bool {
-        self.metric.name == other.metric.name
-            && self.statistic == other.statistic
-            && self.flow == other.flow
-            && self.label == other.label
+        self.subject == other.subject
+            && self.window == other.window
             && self.operator == other.operator
-            && self.limit.to_bits() == other.limit.to_bits()
+            && self.limit == other.limit
+            && self.min_samples == other.min_samples
+            && self.aborts == other.aborts
     }
 }
 
 impl Threshold {
     /// A measured value as a person reads it: `95.2%`, `12.4ms`, `500MB`.
     pub fn show(&self, value: f64) -> String {
-        show(self.metric.unit, value)
+        show(self.subject.metric.unit, value)
     }
 }
 
@@ -148,8 +170,17 @@ impl Statistic {
     }
 }
 
+/// How far from its limit a number may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tolerance {
+    /// This much, in the metric's unit.
+    Absolute(f64),
+    /// This many standard errors of the prediction.
+    StandardErrors(f64),
+}
+
 /// How a measured number must stand to its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Operator {
     /// Below.
     Less,
@@ -163,10 +194,12 @@ pub enum Operator {
     Equal,
     /// Anything else.
     NotEqual,
+    /// Near it, on either side.
+    Within(Tolerance),
 }
 
 impl Operator {
-    /// Every operator, longer ones first, as they are looked for.
+    /// Every operator of one sign, longer ones first, as they are looked for.
     pub const ALL: [Self; 6] = [
         Self::LessOrEqual,
         Self::GreaterOrEqual,
@@ -185,11 +218,12 @@ impl Operator {
             Self::GreaterOrEqual => ">=",
             Self::Equal => "==",
             Self::NotEqual => "!=",
+            Self::Within(_) => "within",
         }
     }
 
     /// Whether `measured` stands to `limit` as it says; `None` when one of
-    /// them is not a number.
+    /// them is not a number, or a tolerance in standard errors has none.
     pub fn holds(self, measured: f64, limit: f64) -> Option<bool> {
         let order = measured.partial_cmp(&limit)?;
         Some(match self {
@@ -199,6 +233,10 @@ impl Operator {
             Self::GreaterOrEqual => order != Ordering::Less,
             Self::Equal => order == Ordering::Equal,
             Self::NotEqual => order != Ordering::Equal,
+            Self::Within(Tolerance::Absolute(tolerance)) => {
+                (measured - limit).abs().partial_cmp(&tolerance)? != Ordering::Greater
+            }
+            Self::Within(Tolerance::StandardErrors(_)) => return None,
         })
     }
 }

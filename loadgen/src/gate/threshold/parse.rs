@@ -9,15 +9,27 @@ const EXAMPLE: &str =
     "write it like `hit_ratio{flow=client_credentials} >= 0.95` or `p99(acquire) < 50ms`";
 
 /// A threshold by its form alone.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Parts {
     pub(super) statistic: Option<(Statistic, Piece)>,
     pub(super) metric: Piece,
     pub(super) labels: Vec<(Piece, Piece)>,
-    pub(super) operator: Operator,
+    pub(super) operator: Sign,
     pub(super) operator_piece: Piece,
     pub(super) limit: Piece,
+    pub(super) tolerance: Option<Piece>,
+    pub(super) clauses: Vec<(Piece, Piece)>,
 }
+
+/// An operator by its sign alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Sign {
+    Comparison(Operator),
+    Within,
+}
+
+/// What may follow a limit.
+const CLAUSES: [&str; 4] = ["after", "until", "min_samples", "abort"];
 
 pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
     let mut cursor = Cursor::new(text);
@@ -41,10 +53,19 @@ pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
         (None, first, labels)
     };
     let (operator, operator_piece) = operator(&mut cursor)?;
-    let limit = cursor.rest();
+    let mut limit = cursor.until_word(&CLAUSES);
     if limit.text.is_empty() {
         return Err(limit.error("a limit is missing here", EXAMPLE));
     }
+    let tolerance = match operator {
+        Sign::Comparison(_) => None,
+        Sign::Within => Some(limit.split_off("+-").ok_or_else(|| {
+            limit.error(
+                "`within` needs a tolerance",
+                "write it like `within theory +- 4se` or `within 95% +- 1%`",
+            )
+        })?),
+    };
     Ok(Parts {
         statistic,
         metric,
@@ -52,7 +73,42 @@ pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
         operator,
         operator_piece,
         limit,
+        tolerance,
+        clauses: clauses(&mut cursor)?,
     })
+}
+
+/// Each clause with its value, which is empty for `abort`.
+fn clauses(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
+    let mut clauses: Vec<(Piece, Piece)> = Vec::new();
+    loop {
+        let name = cursor.word();
+        if name.text.is_empty() {
+            return Ok(clauses);
+        }
+        if clauses.iter().any(|(earlier, _)| earlier.text == name.text) {
+            return Err(name.error(
+                format!("{} is written twice", quoted(&name.text)),
+                "keep one of the two",
+            ));
+        }
+        let value = cursor.until_word(&CLAUSES);
+        match (name.text.as_str(), value.text.is_empty()) {
+            ("abort", false) => {
+                return Err(value.error(
+                    format!("`abort` stands alone, found {}", quoted(&value.text)),
+                    "write `abort` last",
+                ));
+            }
+            ("abort", true) | (_, false) => clauses.push((name, value)),
+            (_, true) => {
+                return Err(name.error(
+                    format!("{} needs a value", quoted(&name.text)),
+                    "write it like `after 30s`, `until 5m` or `min_samples 500`",
+                ));
+            }
+        }
+    }
 }
 
 fn labels(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
@@ -81,13 +137,24 @@ fn labels(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
     }
 }
 
-fn operator(cursor: &mut Cursor) -> Result<(Operator, Piece), ThresholdError> {
+fn operator(cursor: &mut Cursor) -> Result<(Sign, Piece), ThresholdError> {
     let place = cursor.peek();
+    if place.text == "w" {
+        let word = cursor.word();
+        return if word.text == "within" {
+            Ok((Sign::Within, word))
+        } else {
+            Err(word.error(
+                format!("expected a comparison, found {}", quoted(&word.text)),
+                "expected `<`, `<=`, `>`, `>=`, `==`, `!=` or `within`",
+            ))
+        };
+    }
     for operator in Operator::ALL {
         if cursor.eat(operator.as_str()) {
             let range = place.range.start..place.range.start + operator.as_str().len();
             return Ok((
-                operator,
+                Sign::Comparison(operator),
                 Piece {
                     text: operator.as_str().to_owned(),
                     range,
@@ -98,7 +165,7 @@ fn operator(cursor: &mut Cursor) -> Result<(Operator, Piece), ThresholdError> {
     let hint = if place.text == "=" {
         "write `==`"
     } else {
-        "expected `<`, `<=`, `>`, `>=`, `==` or `!=`"
+        "expected `<`, `<=`, `>`, `>=`, `==`, `!=` or `within`"
     };
     Err(place.error(
         format!("expected a comparison, {}", found_text(&place)),

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::gate::threshold::Statistic;
+use crate::gate::metric::Unit;
+use crate::gate::threshold::{Limit, Statistic};
 
 fn context() -> Context {
     Context {
@@ -20,14 +21,18 @@ fn read(text: &str) -> Result<Threshold, ThresholdError> {
 /// `metric flow label statistic operator limit`, `-` for what is not there.
 fn summary(text: &str) -> String {
     let threshold = read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let subject = &threshold.subject;
+    let limit = match threshold.limit {
+        Limit::Number(limit) => limit.to_string(),
+        Limit::Theory { factor } => format!("theory*{factor}"),
+    };
     format!(
-        "{} {} {} {} {} {}",
-        threshold.metric.name,
-        threshold.flow.as_deref().unwrap_or("-"),
-        threshold.label.unwrap_or("-"),
-        threshold.statistic.map_or("-", Statistic::as_str),
+        "{} {} {} {} {} {limit}",
+        subject.metric.name,
+        subject.flow.as_deref().unwrap_or("-"),
+        subject.label.unwrap_or("-"),
+        subject.statistic.map_or("-", Statistic::as_str),
         threshold.operator,
-        threshold.limit
     )
 }
 
@@ -72,6 +77,19 @@ fn thresholds_read_as_written() {
         ("cache_level{level=l1} > 10", "cache_level - l1 - > 10"),
         ("l1_bytes <= 500MB", "l1_bytes - - - <= 500000000"),
         ("idp_calls_per_1k < 12.5", "idp_calls_per_1k - - - < 12.5"),
+        (
+            "p99(acquire{source=cache, flow=web_api}) < 50us",
+            "acquire web_api cache p99 < 50",
+        ),
+        (
+            "idp_calls_per_1k <= theory * 1.01",
+            "idp_calls_per_1k - - - <= theory*1.01",
+        ),
+        (
+            "hit_ratio{flow=web_api} within theory +- 4se",
+            "hit_ratio web_api - - within theory*1",
+        ),
+        ("hit_ratio within 95% +- 1%", "hit_ratio - - - within 0.95"),
     ];
     for (text, expected) in cases {
         assert_eq!(summary(text), expected, "{text}");
@@ -195,6 +213,82 @@ fn a_wrong_limit_says_where_and_what_instead() {
         ("hit_ratio > 1", "10+1 this can never hold"),
     ];
     refused(&cases);
+}
+
+#[test]
+fn clauses_narrow_a_threshold_down() {
+    use std::time::Duration;
+
+    use crate::gate::subject::{Start, Window};
+
+    let all = read("p99(acquire) < 50us after 30s until 5m min_samples 500 abort").unwrap();
+    let window = Window {
+        from: Start::At(Duration::from_secs(30)),
+        until: Some(Duration::from_secs(300)),
+    };
+    assert_eq!(all.window, window);
+    assert_eq!((all.min_samples, all.aborts), (Some(500), true));
+    let plain = read("p99(acquire) < 50us").unwrap();
+    assert!(plain.window.is_whole());
+    assert_eq!((plain.min_samples, plain.aborts), (None, false));
+    assert_ne!(all, plain);
+    let warm = read("hit_ratio >= 95% after warmup").unwrap();
+    assert_eq!(warm.window.from, Start::Warmup);
+}
+
+#[test]
+fn a_wrong_clause_says_where_and_what_instead() {
+    refused(&[
+        (
+            "errors == 0 after",
+            "12+5 `after` needs a value | write it like",
+        ),
+        ("errors == 0 after soon", "18+4 `soon` is not a duration"),
+        (
+            "errors == 0 after 30s until 10s",
+            "28+3 the window ends before it begins",
+        ),
+        ("errors == 0 abort abort", "18+5 `abort` is written twice"),
+        ("errors == 0 abort now", "18+3 `abort` stands alone"),
+        (
+            "errors == 0 min_samples 0",
+            "24+1 `0` is not a number of samples",
+        ),
+        (
+            "l1_bytes < 1MB after 10s",
+            "15+5 `l1_bytes` is not kept over time",
+        ),
+        (
+            "errors{flow=web_api} == 0 until 10s",
+            "26+5 `errors{flow=web_api}` is not kept over time",
+        ),
+        (
+            "l1_bytes < 1MB abort",
+            "15+5 `l1_bytes` is not known before the end",
+        ),
+        (
+            "errors <= theory",
+            "10+6 no theory predicts `errors` | `theory` stands for `hit_ratio` and `idp_calls_per_1k`",
+        ),
+        (
+            "hit_ratio >= theory * NaN",
+            "13+12 `theory * NaN` is not a limit",
+        ),
+        ("hit_ratio within 95%", "17+3 `within` needs a tolerance"),
+        (
+            "hit_ratio within 95% +- 4se",
+            "24+3 only a prediction has standard errors",
+        ),
+        (
+            "hit_ratio within theory +- 0se",
+            "27+3 `0se` is not a tolerance",
+        ),
+        (
+            "hit_ratio wihtin 95% +- 1%",
+            "10+6 expected a comparison, found `wihtin`",
+        ),
+        ("hit_ratio within 50% +- 100%", "10+6 this always holds"),
+    ]);
 }
 
 #[test]

@@ -1,122 +1,7 @@
-//! The metrics a threshold can name: the closed list, as data.
-//!
-//! A reading is `None` where the report has nothing to judge by. That is never
-//! a pass, so each metric says below what it takes for its number to mean
-//! something: no wrong token among zero checked tokens is no evidence.
+//! The closed list, in the order of the report.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::{Metric, Needs, Reading, Unit};
 use crate::report::model::{Acquisitions, Distribution, Report};
-
-/// What a metric's numbers are, and so which limits it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// How many: zero or more.
-    Count,
-    /// A part of a whole, from 0 to 1.
-    Share,
-    /// Bytes.
-    Bytes,
-    /// Microseconds, as in `report.json`.
-    Microseconds,
-}
-
-/// What of the scenario a metric depends on: without it the number is zero
-/// whatever happens, and a threshold on it could not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing beyond acquisitions.
-    Nothing,
-    /// `cache.l1` must not be `none`.
-    L1,
-    /// `cache.l2` must not be `none`.
-    L2,
-}
-
-/// A value of a closed label, and the count it picks.
-pub type Counted<T> = (&'static str, fn(&T) -> u64);
-
-/// Where a metric's number comes from.
-#[derive(Debug, Clone, Copy)]
-pub enum Reading {
-    /// Of all acquisitions, or of one flow's by the label `flow`.
-    Flow(fn(&Acquisitions) -> Option<f64>),
-    /// The same, split by a label that must be given.
-    FlowBy(&'static str, &'static [Counted<Acquisitions>]),
-    /// A distribution of all acquisitions, or of one flow's.
-    FlowTimes(fn(&Acquisitions) -> &Distribution),
-    /// Of the whole run.
-    Run(fn(&Report) -> Option<f64>),
-    /// Of the whole run, split by a label that must be given.
-    RunBy(&'static str, &'static [Counted<Report>]),
-    /// A distribution of the whole run.
-    RunTimes(fn(&Report) -> &Distribution),
-}
-
-/// A metric of the closed list.
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// What its numbers are.
-    pub unit: Unit,
-    /// What it takes to mean something.
-    pub needs: Needs,
-    /// Where its number comes from.
-    pub reading: Reading,
-    /// One line on what it says.
-    pub doc: &'static str,
-}
-
-impl Metric {
-    /// The metric of this name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        METRICS.iter().find(|metric| metric.name == name)
-    }
-
-    /// Whether it is a distribution, read through `p99(...)` and its like.
-    pub fn is_distribution(&self) -> bool {
-        matches!(self.reading, Reading::FlowTimes(_) | Reading::RunTimes(_))
-    }
-
-    /// Whether it takes the label `flow`.
-    pub fn by_flow(&self) -> bool {
-        matches!(
-            self.reading,
-            Reading::Flow(_) | Reading::FlowBy(..) | Reading::FlowTimes(_)
-        )
-    }
-
-    /// The label it must have, with its values.
-    pub fn required_label(&self) -> Option<(&'static str, Vec<&'static str>)> {
-        match self.reading {
-            Reading::FlowBy(label, values) => {
-                Some((label, values.iter().map(|(value, _)| *value).collect()))
-            }
-            Reading::RunBy(label, values) => {
-                Some((label, values.iter().map(|(value, _)| *value).collect()))
-            }
-            Reading::Flow(_) | Reading::FlowTimes(_) | Reading::Run(_) | Reading::RunTimes(_) => {
-                None
-            }
-        }
-    }
-
-    /// How it is written, for hints: `token_source{source=cache}`, `p99(lag)`.
-    pub fn example(&self) -> String {
-        let name = self.name;
-        match self.required_label() {
-            Some((label, values)) => format!(
-                "{name}{{{label}={}}}",
-                values.first().copied().unwrap_or_default()
-            ),
-            None if self.is_distribution() => format!("p99({name})"),
-            None => name.to_owned(),
-        }
-    }
-}
 
 /// Every metric, in the order of the report.
 pub const METRICS: &[Metric] = &[
@@ -210,11 +95,22 @@ pub const METRICS: &[Metric] = &[
         ),
         doc: "tokens by why the identity provider was asked",
     },
-    flow_times(
-        "acquire",
-        |of| &of.durations.total,
-        "whole acquisitions, inside the client",
-    ),
+    Metric {
+        name: "acquire",
+        unit: Unit::Microseconds,
+        needs: Needs::Nothing,
+        reading: Reading::FlowTimesBy(
+            |of| &of.durations.total,
+            "source",
+            &[
+                ("cache", |of| &of.durations.by_source.cache),
+                ("identity_provider", |of| {
+                    &of.durations.by_source.identity_provider
+                }),
+            ],
+        ),
+        doc: "whole acquisitions, inside the client",
+    },
     flow_times(
         "acquire_cache",
         |of| &of.durations.cache,
@@ -471,22 +367,4 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 
 fn count(value: u64) -> f64 {
     value as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_written_small() {
-        let names: HashSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
-        assert_eq!(names.len(), METRICS.len());
-        let small = |name: &str| {
-            name.bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        };
-        assert!(names.iter().all(|name| small(name)));
-    }
 }
