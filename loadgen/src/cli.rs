@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::command::report::ReportArgs;
 use crate::command::run::{self, Format, Options};
 use crate::command::validate::validate;
 use crate::exit::{Exit, Failure};
@@ -67,9 +68,31 @@ Examples:
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Print the JSON Schema of scenario files.
-    #[command(after_help = after_help!("Examples:\n  loadgen schema > scenario.schema.json"))]
-    Schema,
+    /// Print the JSON Schema of scenario files, or of reports.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen schema > scenario.schema.json
+  loadgen schema --of report > report.schema.json"))]
+    Schema {
+        /// What to describe.
+        #[arg(long, default_value = "scenario", value_enum)]
+        of: Described,
+    },
+    /// Render a run's report again, as text or for another tool.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen report runs/seven
+  loadgen report runs/seven --format markdown >> $GITHUB_STEP_SUMMARY
+  loadgen report runs/seven --format junit > junit.xml
+  loadgen report runs/seven --format github"))]
+    Report(ReportArgs),
+}
+
+/// What has a published schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Described {
+    Scenario,
+    Report,
 }
 
 #[derive(Debug, Args)]
@@ -174,7 +197,14 @@ impl Cli {
                 };
                 Ok((found.report, exit))
             }
-            Command::Schema => Ok((format!("{:#}\n", schema()), Exit::Pass)),
+            Command::Schema { of } => {
+                let schema = match of {
+                    Described::Scenario => schema(),
+                    Described::Report => crate::report::schema::schema(),
+                };
+                Ok((format!("{schema:#}\n"), Exit::Pass))
+            }
+            Command::Report(args) => args.execute(),
         };
         match done {
             Ok((printed, exit)) => print(&printed, exit),

@@ -1,4 +1,5 @@
 //! One verb each.
 
+pub mod report;
 pub mod run;
 pub mod validate;

@@ -6,6 +6,7 @@ pub mod metric;
 pub mod subject;
 pub mod theory;
 pub mod threshold;
+pub mod uncertainty;
 
 pub use judge::judge;
 pub use subject::Subject;

@@ -1,6 +1,7 @@
 //! The verdict: thresholds, oracle and ledgers, and whether the numbers can be
 //! trusted at all.
 
+use super::conserve;
 use super::model::{Report, ThresholdVerdict, Verdict};
 use crate::exit::{Exit, Failure};
 use crate::gate;
@@ -73,8 +74,6 @@ pub fn judge(
     Ok(())
 }
 
-/// `offered = started + dropped`, `started = ok + error + timeout + censored`,
-/// and the counts by source, level and reason each add up to `ok`.
 fn conserve(report: &Report, circumstances: &Circumstances) -> Result<(), Failure> {
     let load = &report.load;
     if load.censored > circumstances.under_way {
@@ -83,51 +82,12 @@ fn conserve(report: &Report, circumstances: &Circumstances) -> Result<(), Failur
             load.censored - circumstances.under_way
         )));
     }
-    let totals = &report.totals;
-    let source = totals.token_source;
-    let level = totals.cache_level;
-    let reason = totals.cache_refresh_reason;
-    let equations = [
-        (
-            "offered = started + dropped",
-            load.offered,
-            load.started + load.dropped,
-        ),
-        (
-            "started = ok + error + timeout + censored",
-            load.started,
-            load.ok + load.error + load.timeout + load.censored,
-        ),
-        (
-            "ok = sum of token_source",
-            load.ok,
-            source.cache + source.identity_provider,
-        ),
-        (
-            "ok = sum of cache_level",
-            load.ok,
-            level.none + level.l1 + level.l2,
-        ),
-        (
-            "ok = sum of cache_refresh_reason",
-            load.ok,
-            reason.not_applicable
-                + reason.no_cached_access_token
-                + reason.expired
-                + reason.force_refresh_or_claims
-                + reason.proactively_refreshed
-                + reason.cache_disabled,
-        ),
-        ("ok = oracle.checked", load.ok, report.oracle.checked),
-    ];
-    for (equation, left, right) in equations {
-        if left != right {
-            return Err(Failure::internal(format!(
-                "the run's own counts disagree: {equation}, yet {left} is not {right}"
-            )));
-        }
+    match conserve::of_the_run(report) {
+        Some(contradiction) => Err(Failure::internal(format!(
+            "the run's own counts disagree: {contradiction}"
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {

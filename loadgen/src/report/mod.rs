@@ -1,12 +1,31 @@
 //! What a run has to say: `report.json` as types, made from what was recorded,
-//! judged, and rendered for people.
+//! judged, read back, and rendered, one file a format.
 
 pub mod build;
+pub mod conserve;
 pub mod hdr;
 pub mod judge;
 pub mod model;
+pub mod read;
+pub mod schema;
 pub mod series;
+
+pub mod bmf;
+pub mod csv;
+pub mod gha_benchmark;
+pub mod github;
+pub mod hlog;
+pub mod junit;
+pub mod markdown;
+pub mod openmetrics;
+pub mod sarif;
 pub mod text;
 
+pub mod escape;
+pub mod figure;
+pub mod number;
+
+#[cfg(test)]
+mod formats;
 #[cfg(test)]
 pub(crate) mod sample;

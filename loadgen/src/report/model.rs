@@ -85,6 +85,15 @@ pub enum Mode {
     Real,
 }
 
+impl Mode {
+    /// The word on the command line and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+        }
+    }
+}
+
 /// The judgement of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +106,18 @@ pub enum Verdict {
     Invalid,
     /// Stopped before its time; the numbers cover what ran.
     Interrupted,
+}
+
+impl Verdict {
+    /// The word that a report for people begins with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Invalid => "INVALID",
+            Self::Interrupted => "INTERRUPTED",
+        }
+    }
 }
 
 /// Acquisitions of a flow, or of all.

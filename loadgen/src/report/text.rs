@@ -6,8 +6,9 @@ use std::fmt::{self, Write as _};
 use crate::gate::threshold::show;
 
 use super::model::{
-    Acquisitions, Distribution, Durations, Report, ThresholdResult, ThresholdVerdict, Verdict,
+    Acquisitions, Distribution, Durations, Report, ThresholdResult, ThresholdVerdict,
 };
+use super::number::{bytes, count, microseconds};
 
 /// No line is longer, names and messages apart.
 const WIDTH: usize = 80;
@@ -17,7 +18,11 @@ pub fn render(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_all(&mut text, report);
-    text
+    // Names are free text, and no command to a terminal.
+    text.replace(
+        |letter: char| letter.is_control() && letter != '\n',
+        "\u{fffd}",
+    )
 }
 
 fn write_all(out: &mut String, report: &Report) -> fmt::Result {
@@ -30,12 +35,7 @@ fn write_all(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn header(out: &mut String, report: &Report) -> fmt::Result {
-    let verdict = match report.verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Fail => "FAIL",
-        Verdict::Invalid => "INVALID",
-        Verdict::Interrupted => "INTERRUPTED",
-    };
+    let verdict = report.verdict.word();
     let title = format!(
         "{} (real time, seed {}, {:.1} s)",
         report.scenario.name, report.seed, report.duration_s
@@ -301,47 +301,6 @@ fn distribution(out: &mut String, name: &str, times: &Distribution) -> fmt::Resu
         shown(times.p99_us),
         shown(times.max_us)
     )
-}
-
-/// Three significant digits and a unit: `850 ns`, `12.3 us`, `4.56 ms`, `1.20 s`.
-fn microseconds(time: f64) -> String {
-    let (value, unit) = if time < 1.0 {
-        (time * 1_000.0, "ns")
-    } else if time < 1_000.0 {
-        (time, "us")
-    } else if time < 1_000_000.0 {
-        (time / 1_000.0, "ms")
-    } else {
-        (time / 1_000_000.0, "s")
-    };
-    let digits = match value {
-        value if value >= 100.0 || unit == "ns" => 0,
-        value if value >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$} {unit}")
-}
-
-fn bytes(size: u64) -> String {
-    match size {
-        0..1_000 => format!("{size} B"),
-        1_000..1_000_000 => format!("{:.1} kB", size as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size as f64 / 1e6),
-        _ => format!("{:.1} GB", size as f64 / 1e9),
-    }
-}
-
-/// Digits in groups of three.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 fn clip(name: &str, width: usize) -> String {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::judge::{Circumstances, judge};
+use crate::report::model::Verdict;
 use crate::report::sample;
 
 #[test]
