@@ -175,12 +175,11 @@ fn sources(out: &mut Capped, report: &Report) {
 
 fn rerun(report: &Report) -> String {
     let mode = report.mode.as_str();
-    let overrides: String = report
-        .scenario
-        .overrides
-        .iter()
-        .map(|change| format!(" --set {}", markdown(change)))
-        .collect();
+    let mut overrides = String::new();
+    for change in &report.scenario.overrides {
+        overrides.push_str(" --set ");
+        overrides.push_str(&markdown(change));
+    }
     let overrides = if overrides.len() > 1_000 {
         " --set …".to_owned()
     } else {
