@@ -12,6 +12,7 @@ use crate::command::run::{self, Format, Options};
 use crate::command::validate::validate;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
+use crate::scenario::plan::Mode;
 use crate::scenario::schema::schema;
 use crate::scenario::{Overrides, load};
 
@@ -123,6 +124,32 @@ struct OverrideArgs {
     /// Change one value of the scenario, such as duration=2s; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Which clock drives it, in place of the scenario's.
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// Take the scenario's twin, its known-bad form, in its place.
+    #[arg(long)]
+    twin: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeArg {
+    /// A discrete-event simulation of an ideal cache.
+    Model,
+    /// The real cache and client on a paused clock.
+    Virtual,
+    /// Sockets and the wall clock.
+    Real,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Model => Self::Model,
+            ModeArg::Virtual => Self::Virtual,
+            ModeArg::Real => Self::Real,
+        }
+    }
 }
 
 /// An address to listen at; of a name's several, the first.
@@ -138,6 +165,13 @@ impl From<OverrideArgs> for Overrides {
         Self {
             seed: args.seed,
             set: args.set,
+            mode: args.mode.map(Mode::from),
+            twin: args.twin,
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
         }
     }
 }

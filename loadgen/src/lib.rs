@@ -13,6 +13,7 @@ pub mod arrival;
 pub mod population;
 
 pub mod engine;
+pub mod fault;
 pub mod flow;
 pub mod target;
 

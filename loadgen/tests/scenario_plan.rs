@@ -6,8 +6,9 @@ use std::time::Duration;
 use loadgen::scenario::Overrides;
 use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::{
-    Affinity, Arrivals, EmbeddedIdpPlan, Flow, Group, IdpPlan, L1Plan, L2Plan, LatencyPlan, Plan,
-    Popularity, PresetPlan, StorePlan,
+    Affinity, Arrivals, EmbeddedIdpPlan, Flow, Group, IdpLatencies, IdpPlan, L1Plan, L2Plan,
+    LatencyPlan, Load, Mode, Plan, Popularity, PresetPlan, RatePlan, SessionsPlan, SigningPlan,
+    Start, StorePlan, WhenFull,
 };
 use loadgen::scenario::units::Bytes;
 
@@ -50,6 +51,40 @@ thresholds:
   - p50(acquire{flow=batch}) < 50ms
 ";
 
+/// The default provider but for these two.
+fn embedded(expires_in: Duration, token: LatencyPlan) -> EmbeddedIdpPlan {
+    EmbeddedIdpPlan {
+        signing: SigningPlan::Rs256,
+        expires_in,
+        lifetime_jitter: Duration::ZERO,
+        refresh_in: None,
+        refresh_token_lifetime: Duration::from_hours(90 * 24),
+        managed_identity_lifetime: Duration::from_hours(24),
+        refresh_tokens_once: false,
+        application_lifetimes: vec![],
+        latency: IdpLatencies {
+            token,
+            authorize: LatencyPlan::None,
+            discovery: LatencyPlan::None,
+            keys: LatencyPlan::None,
+            instance_discovery: LatencyPlan::None,
+        },
+        throttles: vec![],
+    }
+}
+
+/// The steady rate of a flow, a second.
+fn steady(load: &Load) -> (Arrivals, f64) {
+    match load {
+        Load::Rate(RatePlan {
+            arrivals,
+            rate,
+            stages,
+        }) if stages.is_empty() => (*arrivals, rate.per_second()),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_smallest_scenario_is_five_lines_and_everything_else_has_a_default() {
     let plan = plan(SMALLEST, &Overrides::default());
@@ -64,12 +99,14 @@ fn the_smallest_scenario_is_five_lines_and_everything_else_has_a_default() {
             Duration::from_secs(30)
         )
     );
-    let idp = EmbeddedIdpPlan {
-        expires_in: Duration::from_secs(3_600),
-        refresh_in: None,
-        token_latency: LatencyPlan::None,
-    };
-    assert_eq!(plan.idp, IdpPlan::Embedded(idp));
+    assert_eq!(
+        (plan.mode, plan.start, plan.when_full),
+        (Mode::Real, Start::Cold, WhenFull::Drop)
+    );
+    let idp = embedded(Duration::from_secs(3_600), LatencyPlan::None);
+    assert_eq!(plan.idp, IdpPlan::Embedded(Box::new(idp)));
+    assert_eq!(plan.cache.policy, token_cache::Policy::RECOMMENDED);
+    assert!(plan.faults.is_empty() && plan.twin.is_none() && !plan.is_twin);
     assert_eq!(plan.cache.preset, PresetPlan::Recommended);
     assert_eq!(
         plan.cache.l1,
@@ -82,10 +119,7 @@ fn the_smallest_scenario_is_five_lines_and_everything_else_has_a_default() {
         (plan.fleet.instances, plan.fleet.affinity),
         (1, Affinity::None)
     );
-    let one = Group {
-        count: 1,
-        popularity: Popularity::Uniform,
-    };
+    let one = Group::of(1);
     let population = &plan.population;
     assert_eq!(
         [
@@ -99,14 +133,14 @@ fn the_smallest_scenario_is_five_lines_and_everything_else_has_a_default() {
     assert_eq!(plan.traffic.len(), 1);
     let flow = &plan.traffic[0];
     assert_eq!(
-        (&*flow.name, flow.flow, flow.arrivals),
+        (&*flow.name, flow.flow, steady(&flow.load)),
         (
             "client_credentials",
             Flow::ClientCredentials,
-            Arrivals::Poisson
+            (Arrivals::Poisson, 200.0)
         )
     );
-    assert!((flow.rate.per_second() - 200.0).abs() < 1e-9);
+    assert_eq!(population.sessions, SessionsPlan::ONE);
     assert!(plan.thresholds.is_empty());
 }
 
@@ -132,11 +166,7 @@ fn every_key_reaches_the_plan() {
     };
     assert_eq!(
         plan.idp,
-        IdpPlan::Embedded(EmbeddedIdpPlan {
-            expires_in: Duration::from_secs(301),
-            refresh_in: None,
-            token_latency
-        })
+        IdpPlan::Embedded(Box::new(embedded(Duration::from_secs(301), token_latency)))
     );
     assert_eq!(plan.cache.preset, PresetPlan::MsalNet);
     assert_eq!(
@@ -160,10 +190,7 @@ fn every_key_reaches_the_plan() {
         (plan.fleet.instances, plan.fleet.affinity),
         (3, Affinity::User)
     );
-    let uniform = |count| Group {
-        count,
-        popularity: Popularity::Uniform,
-    };
+    let uniform = Group::of;
     let population = &plan.population;
     assert_eq!(
         [
@@ -176,16 +203,15 @@ fn every_key_reaches_the_plan() {
     assert_eq!(
         population.users,
         Group {
-            count: 1_000,
-            popularity: Popularity::Zipf { exponent: 1.1 }
+            popularity: Popularity::Zipf { exponent: 1.1 },
+            ..Group::of(1_000)
         }
     );
     let flow = &plan.traffic[0];
     assert_eq!(
-        (&*flow.name, flow.flow, flow.arrivals),
-        ("batch", Flow::OnBehalfOf, Arrivals::Constant)
+        (&*flow.name, flow.flow, steady(&flow.load)),
+        ("batch", Flow::OnBehalfOf, (Arrivals::Constant, 0.5))
     );
-    assert!((flow.rate.per_second() - 0.5).abs() < 1e-12);
     let threshold = &plan.thresholds[0];
     assert_eq!(
         (
@@ -227,6 +253,14 @@ fn every_spelling_of_a_latency_is_taken() {
             },
         ),
         (
+            "{ exponential: 5ms }",
+            LatencyPlan::Exponential { mean: ms(5) },
+        ),
+        (
+            "{ empirical: [1ms, 4ms, 4ms] }",
+            LatencyPlan::Empirical([ms(1), ms(4), ms(4)].into()),
+        ),
+        (
             "{ lognormal: { median: 40ms, p99: 250ms } }",
             LatencyPlan::LogNormal {
                 median: ms(40),
@@ -238,14 +272,14 @@ fn every_spelling_of_a_latency_is_taken() {
         let plan = plan(
             SMALLEST,
             &Overrides {
-                seed: None,
                 set: vec![format!("idp.latency.token={spelling}")],
+                ..Overrides::default()
             },
         );
         let IdpPlan::Embedded(idp) = plan.idp else {
             panic!("{spelling}")
         };
-        assert_eq!(idp.token_latency, expected, "{spelling}");
+        assert_eq!(idp.latency.token, expected, "{spelling}");
     }
 }
 
@@ -260,6 +294,7 @@ fn overrides_change_the_plan_and_not_the_hash() {
     let overrides = Overrides {
         seed: Some(9),
         set: set.map(str::to_owned).to_vec(),
+        ..Overrides::default()
     };
     let (base, changed) = (
         plan(SMALLEST, &Overrides::default()),
@@ -269,7 +304,7 @@ fn overrides_change_the_plan_and_not_the_hash() {
         (changed.seed, changed.duration),
         (9, Duration::from_secs(2))
     );
-    assert!((changed.traffic[0].rate.per_second() - 5.0).abs() < 1e-9);
+    assert_eq!(steady(&changed.traffic[0].load), (Arrivals::Poisson, 5.0));
     assert!(changed.cache.l2.is_some());
     assert_eq!(base.hash, changed.hash);
 }

@@ -2,24 +2,25 @@
 
 use std::time::Duration;
 
-use crate::scenario::units::Rate;
+use super::curve::Curve;
 
-/// Offsets `0, 1/rate, 2/rate, ...` below a duration.
+/// The instants at which the area under a rate passes 0, 1, 2, ..., below a
+/// duration: evenly apart where the rate is level.
 ///
 /// Each is computed from its number, not from the one before it: adding up a
 /// rounded gap would be a second late after a day at a high rate.
 #[derive(Debug, Clone)]
 pub struct Constant {
-    rate: f64,
+    curve: Curve,
     duration: Duration,
     next: u64,
 }
 
 impl Constant {
-    /// Arrivals at `rate` for `duration`; none at a rate of zero.
-    pub fn new(rate: Rate, duration: Duration) -> Self {
+    /// Arrivals under `curve` for `duration`; none at a rate of zero.
+    pub fn new(curve: Curve, duration: Duration) -> Self {
         Self {
-            rate: rate.per_second(),
+            curve,
             duration,
             next: 0,
         }
@@ -30,10 +31,8 @@ impl Iterator for Constant {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        if self.rate <= 0.0 {
-            return None;
-        }
-        let offset = Duration::try_from_secs_f64(self.next as f64 / self.rate).ok()?;
+        let seconds = self.curve.after(self.next as f64)?;
+        let offset = Duration::try_from_secs_f64(seconds).ok()?;
         if offset >= self.duration {
             return None;
         }
@@ -47,9 +46,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scenario::plan::{Arrivals, RatePlan, Stage};
+    use crate::scenario::units::Rate;
 
     fn constant(rate: &str, duration: Duration) -> Constant {
-        Constant::new(rate.parse().unwrap(), duration)
+        let plan = RatePlan::steady(Arrivals::Constant, rate.parse().unwrap());
+        Constant::new(Curve::new(&plan), duration)
     }
 
     #[test]
@@ -87,6 +89,29 @@ mod tests {
             let offsets: Vec<Duration> = constant(&format!("{rate}/s"), duration).collect();
             let expected = (u64::from(rate) * duration_ms).div_ceil(1_000);
             prop_assert_eq!(offsets.len() as u64, expected);
+            prop_assert!(offsets.is_sorted());
+            prop_assert!(offsets.iter().all(|offset| *offset < duration));
+        }
+
+        #[test]
+        fn under_any_stages_the_count_is_the_area_and_time_never_goes_back(
+            rate in 0_u32..200,
+            stages in prop::collection::vec((0_u32..200, 0_u64..20_000), 0..6),
+            duration_ms in 1_u64..60_000,
+        ) {
+            let per_second = |rate: u32| Rate::try_per_second(f64::from(rate)).unwrap();
+            let plan = RatePlan {
+                arrivals: Arrivals::Constant,
+                rate: per_second(rate),
+                stages: stages
+                    .iter()
+                    .map(|(to, over)| Stage { to: per_second(*to), over: Duration::from_millis(*over) })
+                    .collect(),
+            };
+            let duration = Duration::from_millis(duration_ms);
+            let offsets: Vec<Duration> = Constant::new(Curve::new(&plan), duration).collect();
+            let area = plan.area(duration);
+            prop_assert!((offsets.len() as f64 - area.ceil()).abs() <= 1.0, "{} for {area}", offsets.len());
             prop_assert!(offsets.is_sorted());
             prop_assert!(offsets.iter().all(|offset| *offset < duration));
         }

@@ -5,28 +5,29 @@ use std::time::Duration;
 use rand_distr::{Distribution, Exp1};
 use rand_pcg::Pcg64Mcg;
 
+use super::curve::Curve;
 use crate::population::Stream;
-use crate::scenario::units::Rate;
 
-/// Offsets of a Poisson process: exponential gaps with mean `1/rate`, the
-/// first one before the first arrival, until a duration is over.
+/// Offsets of a Poisson process under a rate that may change: the area between
+/// one arrival and the next is exponential with mean 1, which at a level rate
+/// makes gaps with mean `1/rate` (time change, exact, nothing is thinned out).
 #[derive(Debug, Clone)]
 pub struct Poisson {
     random: Pcg64Mcg,
-    rate: f64,
+    curve: Curve,
     duration: Duration,
-    /// Seconds; a double keeps a year to well under a microsecond.
-    now: f64,
+    /// Area at the last arrival.
+    area: f64,
 }
 
 impl Poisson {
-    /// Arrivals at a mean of `rate` for `duration`; none at a rate of zero.
-    pub fn new(stream: Stream, rate: Rate, duration: Duration) -> Self {
+    /// Arrivals under `curve` for `duration`; none at a rate of zero.
+    pub fn new(stream: Stream, curve: Curve, duration: Duration) -> Self {
         Self {
             random: stream.generator(),
-            rate: rate.per_second(),
+            curve,
             duration,
-            now: 0.0,
+            area: 0.0,
         }
     }
 }
@@ -35,12 +36,10 @@ impl Iterator for Poisson {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        if self.rate <= 0.0 {
-            return None;
-        }
         let gap: f64 = Exp1.sample(&mut self.random);
-        self.now += gap / self.rate;
-        let offset = Duration::try_from_secs_f64(self.now).ok()?;
+        self.area += gap;
+        let seconds = self.curve.after(self.area)?;
+        let offset = Duration::try_from_secs_f64(seconds).ok()?;
         (offset < self.duration).then_some(offset)
     }
 }
@@ -50,14 +49,45 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scenario::plan::{Arrivals, RatePlan, Stage};
+    use crate::scenario::units::Rate;
+
+    fn level(rate: f64) -> RatePlan {
+        RatePlan::steady(Arrivals::Poisson, Rate::try_per_second(rate).unwrap())
+    }
+
+    fn under(seed: u64, plan: &RatePlan, duration: Duration) -> Vec<Duration> {
+        let stream = Stream::named(seed, "poisson");
+        Poisson::new(stream, Curve::new(plan), duration).collect()
+    }
 
     fn poisson(seed: u64, rate: f64, duration: Duration) -> Vec<Duration> {
-        Poisson::new(
-            Stream::named(seed, "poisson"),
-            Rate::try_per_second(rate).unwrap(),
-            duration,
-        )
-        .collect()
+        under(seed, &level(rate), duration)
+    }
+
+    /// Between the quarters of a ramp the counts must be as their areas are.
+    #[test]
+    fn a_ramp_has_arrivals_where_its_area_is() {
+        let stage = Stage {
+            to: Rate::try_per_second(2_000.0).unwrap(),
+            over: Duration::from_secs(20),
+        };
+        let plan = RatePlan {
+            stages: vec![stage],
+            ..level(0.0)
+        };
+        let offsets = under(1, &plan, Duration::from_secs(20));
+        let mut quarters = [0_u32; 4];
+        for offset in offsets {
+            quarters[usize::try_from(offset.as_secs() / 5).unwrap()] += 1;
+        }
+        let chi_square: f64 = quarters
+            .iter()
+            .zip([1_250.0, 3_750.0, 6_250.0, 8_750.0])
+            .map(|(count, expected)| (f64::from(*count) - expected).powi(2) / expected)
+            .sum();
+        // 99.99 % of Poisson counts stay below this, with 4 degrees of freedom.
+        assert!(chi_square < 23.5, "{chi_square} {quarters:?}");
     }
 
     #[test]
@@ -90,7 +120,7 @@ mod tests {
     fn a_finished_process_stays_finished() {
         let mut process = Poisson::new(
             Stream::named(1, "x"),
-            Rate::try_per_second(5.0).unwrap(),
+            Curve::new(&level(5.0)),
             Duration::from_secs(1),
         );
         assert!(process.by_ref().count() < 30);

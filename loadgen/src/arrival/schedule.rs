@@ -1,12 +1,16 @@
 //! The arrivals of all flows in one order.
 
 use std::iter::Peekable;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::bursts::Bursts;
 use super::constant::Constant;
+use super::curve::Curve;
 use super::poisson::Poisson;
+use super::visits::Visits;
 use crate::population::Stream;
-use crate::scenario::plan::{Arrivals, Plan, TrafficPlan};
+use crate::scenario::plan::{Arrivals, Load, Plan, RatePlan, TraceRow, TrafficPlan};
 
 /// One due piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +21,28 @@ pub struct Arrival {
     pub number_in_flow: u64,
     /// When it is due, from the start of the run.
     pub intended: Duration,
+    /// Whose draws decide whom it is about: the same for the calls of one
+    /// session, the arrival's own number where there are no sessions.
+    pub session: u64,
+    /// Whether the user signs out after it.
+    pub signs_out: bool,
+}
+
+impl Arrival {
+    /// Arrival `number_in_flow` of a flow without sessions.
+    pub fn numbered(flow_index: usize, number_in_flow: u64, intended: Duration) -> Self {
+        Self {
+            flow_index,
+            number_in_flow,
+            intended,
+            session: number_in_flow,
+            signs_out: false,
+        }
+    }
 }
 
 /// All arrivals of a plan by time; at the same instant, by flow in file order.
+/// Closed loops have none: their pace is up to the answers.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     flows: Vec<Numbered>,
@@ -27,14 +50,73 @@ pub struct Schedule {
 
 #[derive(Debug, Clone)]
 struct Numbered {
-    offsets: Peekable<Process>,
+    calls: Peekable<Process>,
     number: u64,
+}
+
+/// A call of one flow, before it has a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// When it is due.
+    pub offset: Duration,
+    /// Which session it belongs to; `None` where there are no sessions.
+    pub session: Option<u64>,
+    /// Whether the user signs out after it.
+    pub signs_out: bool,
+}
+
+impl Call {
+    fn at(offset: Duration) -> Self {
+        Self {
+            offset,
+            session: None,
+            signs_out: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
 enum Process {
+    Spaced(Spaced),
+    Visits(Box<Visits>),
+    Bursts(Bursts),
+    Trace {
+        rows: Arc<[TraceRow]>,
+        next: usize,
+        duration: Duration,
+    },
+    None,
+}
+
+/// Instants under a rate.
+#[derive(Debug, Clone)]
+pub enum Spaced {
+    /// Evenly apart.
     Constant(Constant),
+    /// Independent of each other.
     Poisson(Poisson),
+}
+
+impl Spaced {
+    /// The instants of `plan`; where they are random, from `stream`.
+    pub fn new(plan: &RatePlan, stream: Stream, duration: Duration) -> Self {
+        let curve = Curve::new(plan);
+        match plan.arrivals {
+            Arrivals::Constant => Self::Constant(Constant::new(curve, duration)),
+            Arrivals::Poisson => Self::Poisson(Poisson::new(stream, curve, duration)),
+        }
+    }
+}
+
+impl Iterator for Spaced {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        match self {
+            Self::Constant(process) => process.next(),
+            Self::Poisson(process) => process.next(),
+        }
+    }
 }
 
 impl Schedule {
@@ -42,7 +124,7 @@ impl Schedule {
     /// named after it, so changing one leaves the others' arrivals as they are.
     pub fn new(plan: &Plan) -> Self {
         let numbered = |flow: &TrafficPlan| Numbered {
-            offsets: process(plan, flow).peekable(),
+            calls: process(plan, flow).peekable(),
             number: 0,
         };
         Self {
@@ -57,39 +139,61 @@ impl Iterator for Schedule {
     fn next(&mut self) -> Option<Arrival> {
         // At most sixteen flows: looking at each beats keeping a heap.
         let due = |(index, flow): (usize, &mut Numbered)| {
-            flow.offsets.peek().map(|offset| (*offset, index))
+            flow.calls.peek().map(|call| (call.offset, index))
         };
         let (_, flow_index) = self.flows.iter_mut().enumerate().filter_map(due).min()?;
         let flow = self.flows.get_mut(flow_index)?;
-        let intended = flow.offsets.next()?;
+        let call = flow.calls.next()?;
         let number_in_flow = flow.number;
         flow.number += 1;
         Some(Arrival {
             flow_index,
             number_in_flow,
-            intended,
+            intended: call.offset,
+            session: call.session.unwrap_or(number_in_flow),
+            signs_out: call.signs_out,
         })
     }
 }
 
 impl Iterator for Process {
-    type Item = Duration;
+    type Item = Call;
 
-    fn next(&mut self) -> Option<Duration> {
+    fn next(&mut self) -> Option<Call> {
         match self {
-            Self::Constant(process) => process.next(),
-            Self::Poisson(process) => process.next(),
+            Self::Spaced(process) => process.next().map(Call::at),
+            Self::Visits(process) => process.next(),
+            Self::Bursts(process) => process.next().map(Call::at),
+            Self::Trace {
+                rows,
+                next,
+                duration,
+            } => {
+                let row = rows.get(*next).filter(|row| row.offset < *duration)?;
+                *next += 1;
+                Some(Call::at(row.offset))
+            }
+            Self::None => None,
         }
     }
 }
 
 fn process(plan: &Plan, flow: &TrafficPlan) -> Process {
-    match flow.arrivals {
-        Arrivals::Constant => Process::Constant(Constant::new(flow.rate, plan.duration)),
-        Arrivals::Poisson => {
-            let stream = Stream::named(plan.seed, &format!("arrivals/{}", flow.name));
-            Process::Poisson(Poisson::new(stream, flow.rate, plan.duration))
+    let stream = |family: &str| Stream::named(plan.seed, &format!("{family}/{}", flow.name));
+    match &flow.load {
+        Load::Rate(rate) => Process::Spaced(Spaced::new(rate, stream("arrivals"), plan.duration)),
+        Load::Visits(visits) => {
+            let starts = Spaced::new(&visits.starts, stream("arrivals"), plan.duration);
+            let visits = Visits::new(visits.clone(), starts, stream("visits"), plan.duration);
+            Process::Visits(Box::new(visits))
         }
+        Load::Bursts(bursts) => Process::Bursts(Bursts::new(bursts, plan.duration)),
+        Load::Trace(trace) => Process::Trace {
+            rows: Arc::clone(&trace.rows),
+            next: 0,
+            duration: plan.duration,
+        },
+        Load::Users(_) => Process::None,
     }
 }
 
@@ -117,6 +221,7 @@ traffic:
         let overrides = Overrides {
             seed: Some(seed),
             set: vec![set.to_owned()],
+            ..Overrides::default()
         };
         let plan = parse(Path::new("schedule.yaml"), SCENARIO.as_bytes(), &overrides).unwrap();
         Schedule::new(&plan).collect()

@@ -24,7 +24,7 @@ use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
 use crate::report::model::{Report, Verdict};
 use crate::report::{judge, text};
-use crate::scenario::plan::{IdpPlan, Plan, PresetPlan};
+use crate::scenario::plan::{IdpPlan, Plan};
 use crate::scrape::Scrape;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
@@ -299,10 +299,7 @@ fn environment(plan: &Plan) -> BTreeMap<String, String> {
     };
     let cache = format!(
         "{} preset, {} instance{}, {}, {}",
-        match plan.cache.preset {
-            PresetPlan::Recommended => "recommended",
-            PresetPlan::MsalNet => "msal_net",
-        },
+        plan.cache.preset.as_str(),
         plan.fleet.instances,
         if plan.fleet.instances == 1 { "" } else { "s" },
         if plan.cache.l1.is_some() {

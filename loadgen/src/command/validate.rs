@@ -34,13 +34,15 @@ pub fn validate(scenarios: &[PathBuf], overrides: &Overrides) -> Validation {
 }
 
 fn summarize(plan: &Plan, out: &mut String) {
-    let total: f64 = plan.traffic.iter().map(|flow| flow.rate.per_second()).sum();
-    let arrivals = (total * plan.duration.as_secs_f64()).round();
+    let arrivals = plan.expected_arrivals().map_or_else(
+        || "arrivals as fast as answers come".to_owned(),
+        |arrivals| format!("about {} arrivals", arrivals.round()),
+    );
     let thresholds = plan.thresholds.len();
     let _ = writeln!(out, "ok: {}", plan.file.display());
     let _ = writeln!(
         out,
-        "    {}: about {arrivals} arrivals in {}, seed {}, {thresholds} threshold{}",
+        "    {}: {arrivals} in {}, seed {}, {thresholds} threshold{}",
         plan.name,
         show_duration(plan.duration),
         plan.seed,
@@ -52,13 +54,7 @@ fn summarize(plan: &Plan, out: &mut String) {
         } else {
             format!(" ({})", flow.flow.as_str())
         };
-        let _ = writeln!(
-            out,
-            "    {}{named}: {}, {}",
-            flow.name,
-            flow.rate,
-            flow.arrivals.as_str()
-        );
+        let _ = writeln!(out, "    {}{named}: {}", flow.name, flow.load);
     }
 }
 
@@ -83,7 +79,11 @@ mod tests {
         ];
         let found = validate(
             std::slice::from_ref(&path),
-            &Overrides { seed: Some(7), set },
+            &Overrides {
+                seed: Some(7),
+                set,
+                ..Overrides::default()
+            },
         );
         let expected = format!(
             "\

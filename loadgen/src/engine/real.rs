@@ -92,7 +92,7 @@ impl Run {
     fn subject(&self, arrival: &Arrival) -> Subject {
         self.population
             .drawing_from(self.streams[arrival.flow_index])
-            .subject(arrival.number_in_flow)
+            .subject(arrival)
     }
 
     /// Gets ready: on-behalf-of callers sign in before the clock starts, as

@@ -74,6 +74,15 @@ impl Callers {
                 let assertion = assertion.map_err(Trouble::SignIn)?;
                 self.acquire(Ask::OnBehalfOf(assertion), caller).await
             }
+            // Refused by validation until they are here.
+            Flow::LongRunningObo
+            | Flow::Silent
+            | Flow::RefreshToken
+            | Flow::ManagedIdentity
+            | Flow::SignOut => {
+                let name = caller.flow.as_str();
+                return Err(Trouble::SignIn(format!("there is no flow `{name}` yet")));
+            }
         }
         .map_err(Trouble::Acquire)
     }
@@ -87,9 +96,10 @@ impl Callers {
             client_id: self.directory.application(subject),
             username: username.as_deref(),
             audience: &self.directory.resource(subject).id,
-            scopes: match caller.flow {
-                Flow::ClientCredentials => "",
-                Flow::AuthorizationCode | Flow::OnBehalfOf => USER_SCOPE,
+            scopes: if caller.flow.has_user() {
+                USER_SCOPE
+            } else {
+                ""
             },
         };
         let metadata = &result.metadata;

@@ -1,10 +1,15 @@
 //! Whom an arrival is about.
 
-use rand::Rng;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{Rng, RngExt as _};
+use rand_distr::{Distribution as _, LogNormal};
 
 use super::sampler::Sampler;
 use super::stream::{Stream, mix};
-use crate::scenario::plan::{Affinity, FleetPlan, Flow, Plan};
+use crate::arrival::Arrival;
+use crate::scenario::plan::{Affinity, FleetPlan, Flow, Load, Plan, SessionsPlan, TraceRow};
 
 /// The groups of a scenario, ready to be drawn from.
 #[derive(Debug, Clone)]
@@ -14,7 +19,11 @@ pub struct Population {
     applications: Sampler,
     users: Sampler,
     resources: Sampler,
+    sessions: SessionsPlan,
     homes: Stream,
+    session_counts: Stream,
+    /// By entry of `traffic`; what a trace says goes before what is drawn.
+    traces: Vec<Option<Arc<[TraceRow]>>>,
 }
 
 /// Whom one arrival is about, as numbers from 0 within each group.
@@ -26,6 +35,8 @@ pub struct Subject {
     pub application: u32,
     /// The user; `None` in app-only flows.
     pub user: Option<u32>,
+    /// Which of the user's sessions, from 0; 0 in app-only flows.
+    pub session: u32,
     /// The protected resource.
     pub resource: u32,
     /// A random number that chooses the instance where affinity does not.
@@ -46,6 +57,7 @@ pub struct FlowStreams {
     tenant: Stream,
     application: Stream,
     user: Stream,
+    session: Stream,
     resource: Stream,
     instance: Stream,
 }
@@ -60,7 +72,17 @@ impl Population {
             applications: Sampler::new(&groups.applications),
             users: Sampler::new(&groups.users),
             resources: Sampler::new(&groups.resources),
+            sessions: groups.sessions,
             homes: Stream::named(plan.seed, "population/home"),
+            session_counts: Stream::named(plan.seed, "population/sessions"),
+            traces: plan
+                .traffic
+                .iter()
+                .map(|traffic| match &traffic.load {
+                    Load::Trace(trace) => Some(Arc::clone(&trace.rows)),
+                    Load::Rate(_) | Load::Visits(_) | Load::Bursts(_) | Load::Users(_) => None,
+                })
+                .collect(),
         }
     }
 
@@ -81,28 +103,51 @@ impl Population {
     pub fn streams(&self, name: &str, flow: Flow) -> FlowStreams {
         let stream = |what: &str| Stream::named(self.seed, &format!("population/{name}/{what}"));
         FlowStreams {
-            has_user: match flow {
-                Flow::ClientCredentials => false,
-                Flow::AuthorizationCode | Flow::OnBehalfOf => true,
-            },
+            has_user: flow.has_user(),
             tenant: stream("tenant"),
             application: stream("application"),
             user: stream("user"),
+            session: stream("session"),
             resource: stream("resource"),
             instance: stream("instance"),
         }
     }
 
-    /// The tenant a user belongs to: drawn once for each user by the tenants'
-    /// popularity, so popular tenants have more users. The same in all flows.
+    /// The tenant a user belongs to: drawn once for each user by the popularity
+    /// that tenants have when the run begins, so popular tenants have more
+    /// users. The same in all flows.
     pub fn home_tenant(&self, user: u32) -> u32 {
-        self.tenants.draw(&mut self.homes.at(u64::from(user)))
+        let random = &mut self.homes.at(u64::from(user));
+        self.tenants.draw(random, Duration::ZERO)
+    }
+
+    /// How many sessions a user has at once: drawn once for each user.
+    pub fn session_count(&self, user: u32) -> u32 {
+        let SessionsPlan { median, p99, most } = self.sessions;
+        if most <= 1 {
+            return 1;
+        }
+        let spread = (p99 / median).ln() / Z99;
+        let Ok(counts) = LogNormal::new(median.ln(), spread) else {
+            return 1;
+        };
+        let random = &mut self.session_counts.at(u64::from(user));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count within u32"
+        )]
+        let count = counts.sample(random).round().clamp(1.0, f64::from(most)) as u32;
+        count
     }
 }
 
+/// The 99th percentile of the standard normal distribution.
+const Z99: f64 = 2.326_347_874_040_841;
+
 impl FlowPopulation<'_> {
-    /// Whom arrival `number` of this flow is about.
-    pub fn subject(&self, number: u64) -> Subject {
+    /// Whom an arrival of this flow is about.
+    pub fn subject(&self, arrival: &Arrival) -> Subject {
         let Population {
             tenants,
             applications,
@@ -111,19 +156,46 @@ impl FlowPopulation<'_> {
             ..
         } = self.population;
         let streams = &self.streams;
-        let user = streams
-            .has_user
-            .then(|| users.draw(&mut streams.user.at(number)));
+        let (who, number, time) = (arrival.session, arrival.number_in_flow, arrival.intended);
+        let given = self.given(arrival);
+        let user = streams.has_user.then(|| {
+            let drawn = || users.draw(&mut streams.user.at(who), time);
+            given.and_then(|row| row.user).unwrap_or_else(drawn)
+        });
+        let tenant = match user {
+            Some(user) => self.population.home_tenant(user),
+            None => given
+                .and_then(|row| row.tenant)
+                .unwrap_or_else(|| tenants.draw(&mut streams.tenant.at(who), time)),
+        };
+        let application = given
+            .and_then(|row| row.application)
+            .unwrap_or_else(|| applications.draw(&mut streams.application.at(who), time));
+        let resource = given
+            .and_then(|row| row.resource)
+            .unwrap_or_else(|| resources.draw(&mut streams.resource.at(number), time));
+        let session = user.map_or(0, |user| {
+            let count = self.population.session_count(user);
+            if count == 1 {
+                return 0;
+            }
+            streams.session.at(who).random_range(0..count)
+        });
         Subject {
-            tenant: match user {
-                Some(user) => self.population.home_tenant(user),
-                None => tenants.draw(&mut streams.tenant.at(number)),
-            },
-            application: applications.draw(&mut streams.application.at(number)),
+            tenant,
+            application,
             user,
-            resource: resources.draw(&mut streams.resource.at(number)),
+            session,
+            resource,
             instance_draw: streams.instance.at(number).next_u64(),
         }
+    }
+
+    /// What a trace says of an arrival.
+    fn given(&self, arrival: &Arrival) -> Option<TraceRow> {
+        let trace = self.population.traces.get(arrival.flow_index)?.as_ref()?;
+        let row = usize::try_from(arrival.number_in_flow).ok()?;
+        trace.get(row).copied()
     }
 }
 
@@ -167,7 +239,7 @@ traffic:
     fn plan(seed: u64) -> Plan {
         let overrides = Overrides {
             seed: Some(seed),
-            set: vec![],
+            ..Overrides::default()
         };
         parse(
             Path::new("population.yaml"),
@@ -177,26 +249,37 @@ traffic:
         .unwrap()
     }
 
+    /// An arrival of which only the number matters.
+    fn nth(number: u64) -> Arrival {
+        Arrival::numbered(0, number, Duration::ZERO)
+    }
+
     #[test]
     fn a_subject_depends_on_nothing_but_seed_flow_and_number() {
         let population = Population::new(&plan(42));
         let flow = population.of_flow("obo", Flow::OnBehalfOf);
-        let forwards: Vec<Subject> = (0..100).map(|number| flow.subject(number)).collect();
-        let mut backwards: Vec<Subject> =
-            (0..100).rev().map(|number| flow.subject(number)).collect();
+        let forwards: Vec<Subject> = (0..100).map(|number| flow.subject(&nth(number))).collect();
+        let mut backwards: Vec<Subject> = (0..100)
+            .rev()
+            .map(|number| flow.subject(&nth(number)))
+            .collect();
         backwards.reverse();
         assert_eq!(forwards, backwards);
         let other_seed = Population::new(&plan(43));
         assert_ne!(
             forwards[..20],
             (0..20)
-                .map(|number| other_seed.of_flow("obo", Flow::OnBehalfOf).subject(number))
+                .map(|number| other_seed
+                    .of_flow("obo", Flow::OnBehalfOf)
+                    .subject(&nth(number)))
                 .collect::<Vec<_>>()
         );
         assert_ne!(
             forwards[..20],
             (0..20)
-                .map(|number| population.of_flow("web", Flow::OnBehalfOf).subject(number))
+                .map(|number| population
+                    .of_flow("web", Flow::OnBehalfOf)
+                    .subject(&nth(number)))
                 .collect::<Vec<_>>()
         );
     }
@@ -207,12 +290,13 @@ traffic:
         let population = Population::new(&plan(42));
         let show = |name: &str, flow: Flow| {
             let flow = population.of_flow(name, flow);
-            let subjects = (0..4).map(|number| flow.subject(number));
+            let subjects = (0..4).map(|number| flow.subject(&nth(number)));
             let shown = subjects.map(|subject| {
                 let Subject {
                     tenant,
                     application,
                     user,
+                    session: _,
                     resource,
                     instance_draw,
                 } = subject;
@@ -241,7 +325,7 @@ traffic:
         let obo = population.of_flow("obo", Flow::OnBehalfOf);
         let mut homes: HashMap<u32, u32> = HashMap::new();
         for number in 0..20_000 {
-            for subject in [web.subject(number), obo.subject(number)] {
+            for subject in [web.subject(&nth(number)), obo.subject(&nth(number))] {
                 let user = subject.user.unwrap();
                 assert_eq!(
                     *homes.entry(user).or_insert(subject.tenant),
@@ -263,7 +347,7 @@ traffic:
     fn app_only_flows_have_no_user() {
         let population = Population::new(&plan(42));
         let flow = population.of_flow("client_credentials", Flow::ClientCredentials);
-        assert!((0..100).all(|number| flow.subject(number).user.is_none()));
+        assert!((0..100).all(|number| flow.subject(&nth(number)).user.is_none()));
     }
 
     /// What of a subject should decide its instance.
@@ -273,7 +357,9 @@ traffic:
     fn affinity_keeps_what_it_promises() {
         let population = Population::new(&plan(42));
         let flow = population.of_flow("obo", Flow::OnBehalfOf);
-        let subjects: Vec<Subject> = (0..2_000).map(|number| flow.subject(number)).collect();
+        let subjects: Vec<Subject> = (0..2_000)
+            .map(|number| flow.subject(&nth(number)))
+            .collect();
         let cases: [(Affinity, Key, bool); 3] = [
             (Affinity::None, |subject| subject.tenant, false),
             (Affinity::Tenant, |subject| subject.tenant, true),

@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use super::plan::{IdpPlan, LatencyPlan};
-use super::problem::{Problem, Problems};
-use super::sections::{Draft, TrafficDraft};
+use super::plan::{Fault, IdpPlan, InstanceFault, TwinPlan};
+use super::problem::{Problem, Problems, did_you_mean, quoted};
+use super::sections::{Draft, FleetDraft, MAX_COUNT, TrafficDraft};
 use super::units::show_duration;
 use super::yaml::{Node, Value};
 use crate::gate::threshold::{self, Context, Statistic, Threshold};
 
-/// Reads the thresholds and checks what spans sections.
-pub(super) fn check(draft: &Draft, problems: &mut Problems) -> Vec<Threshold> {
+/// Reads the thresholds and checks what spans sections. Also the twin, whose
+/// thresholds must be among them.
+pub(super) fn check(draft: &Draft, problems: &mut Problems) -> (Vec<Threshold>, Option<TwinPlan>) {
     concurrency(draft, problems);
+    faults(draft, problems);
+    members(draft, problems);
     let context = context(draft);
     let mut thresholds = Vec::new();
     for (text, node) in &draft.thresholds {
@@ -21,18 +24,35 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) -> Vec<Threshold> {
             thresholds.push(threshold);
         }
     }
-    thresholds
+    let twin = twin(draft, problems);
+    (thresholds, twin)
 }
 
 /// Were every acquisition to ask the provider, as all do at a cold start, this
-/// many would be in flight (Little's law).
+/// many would be in flight (Little's law); and what is due at once is under way
+/// at once.
 fn concurrency(draft: &Draft, problems: &mut Problems) {
-    let (Some(IdpPlan::Embedded(idp)), Some(max_in_flight), Some(total)) =
-        (&draft.idp, draft.max_in_flight, total_rate(draft))
-    else {
+    let (Some(max_in_flight), Some(traffic)) = (draft.max_in_flight, &draft.traffic) else {
         return;
     };
-    let median = median(idp.token_latency);
+    for entry in traffic {
+        if let Some(calls) = entry.at_once()
+            && calls > max_in_flight as u64
+        {
+            problems.add_with_hint(
+                entry.load_span,
+                format!(
+                    "{calls} calls at once are above `max_in_flight`, which is {max_in_flight}"
+                ),
+                format!("write `max_in_flight: {calls}` or more"),
+            );
+        }
+    }
+    let Some(IdpPlan::Embedded(idp)) = &draft.idp else {
+        return;
+    };
+    let total: f64 = traffic.iter().filter_map(TrafficDraft::peak).sum();
+    let median = idp.latency.token.median();
     let in_flight = total * median.as_secs_f64();
     if in_flight > max_in_flight as f64 {
         problems.add_with_hint(
@@ -48,13 +68,97 @@ fn concurrency(draft: &Draft, problems: &mut Problems) {
     }
 }
 
-fn median(latency: LatencyPlan) -> Duration {
-    match latency {
-        LatencyPlan::None => Duration::ZERO,
-        LatencyPlan::Fixed(wait) => wait,
-        LatencyPlan::Uniform { min, max } => (min + max) / 2,
-        LatencyPlan::LogNormal { median, .. } => median,
+/// A fault that strikes nothing would make a run look sturdier than it is.
+fn faults(draft: &Draft, problems: &mut Problems) {
+    for written in &draft.faults {
+        if let Some(duration) = draft.duration
+            && written.fault.at >= duration
+        {
+            problems.add_with_hint(
+                written.at_span,
+                format!(
+                    "the run is over after `{}`, before this begins",
+                    show_duration(duration)
+                ),
+                "write an earlier time, or a longer `duration`",
+            );
+        }
+        let missing = match &written.fault.what {
+            Fault::L2(_) if draft.cache.as_ref().is_some_and(|cache| cache.l2.is_none()) => Some((
+                "the cache has no L2 that could fail".to_owned(),
+                "write an `l2` in `cache`",
+            )),
+            Fault::KeyRingSwap(_)
+                if draft.cache.as_ref().is_some_and(|cache| !cache.encryption) =>
+            {
+                Some((
+                    "nothing is encrypted, so there is no key ring to swap".to_owned(),
+                    "write `encryption: true` in `cache`",
+                ))
+            }
+            Fault::Instances(InstanceFault::Restart { instance }) => {
+                let most = draft.fleet.as_ref().map(FleetDraft::most_instances);
+                most.filter(|most| instance >= most).map(|most| {
+                    (
+                        format!("there is no instance {instance}, the last is {}", most - 1),
+                        "instances are counted from 0",
+                    )
+                })
+            }
+            _ => None,
+        };
+        if let Some((message, hint)) = missing {
+            problems.add_with_hint(written.kind_span, message, hint);
+        }
     }
+}
+
+/// A population may grow, but not beyond what can be told apart; and what is
+/// said of one application must be of one there is.
+fn members(draft: &Draft, problems: &mut Problems) {
+    let (Some(population), Some(duration)) = (&draft.population, draft.duration) else {
+        return;
+    };
+    for (name, group) in [
+        ("tenants", population.tenants),
+        ("users", population.users),
+        ("resources", population.resources),
+    ] {
+        let most = group.count + group.joined_by(duration);
+        if most > MAX_COUNT {
+            problems.add_with_hint(
+                draft.population_span,
+                format!("by the end of the run there are {most} {name}, more than {MAX_COUNT}"),
+                "write a slower `growth`, or a shorter `duration`",
+            );
+        }
+    }
+}
+
+/// A twin proves something only by a threshold it is known to break.
+fn twin(draft: &Draft, problems: &mut Problems) -> Option<TwinPlan> {
+    let twin = draft.twin.as_ref().ok()?.as_ref()?;
+    let known = || draft.thresholds.iter().map(|(text, _)| text.as_str());
+    for (named, node) in &twin.breaks {
+        if !known().any(|text| text == named) {
+            let hint = match did_you_mean(named, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "write one of `thresholds` as it stands there".to_owned(),
+            };
+            problems.add_with_hint(
+                node.span,
+                format!("{} is not one of `thresholds`", quoted(named)),
+                hint,
+            );
+        }
+    }
+    if twin.breaks.is_empty() {
+        problems.add(twin.breaks_span, "a twin breaks a threshold at least");
+    }
+    Some(TwinPlan {
+        why: twin.why.clone(),
+        breaks: twin.breaks.iter().map(|(text, _)| text.clone()).collect(),
+    })
 }
 
 fn context(draft: &Draft) -> Context {
@@ -102,19 +206,27 @@ fn enough_samples(threshold: &Threshold, node: &Node, draft: &Draft, problems: &
     let Some(statistic) = threshold.subject.statistic else {
         return;
     };
-    let rate = match &threshold.subject.flow {
-        None => total_rate(draft),
-        Some(name) => flow_rate(draft, name),
-    };
-    let (Some(rate), Some(duration)) = (rate, draft.duration) else {
+    let Some(duration) = draft.duration else {
         return;
     };
-    let (needed, expected) = (statistic.samples_needed(), rate * duration.as_secs_f64());
+    let expected = match &threshold.subject.flow {
+        None => draft.traffic.as_ref().and_then(|traffic| {
+            traffic
+                .iter()
+                .map(|entry| entry.expected_arrivals(duration))
+                .sum()
+        }),
+        Some(name) => flow_arrivals(draft, name, duration),
+    };
+    let (Some(expected), needed) = (expected, statistic.samples_needed()) else {
+        return;
+    };
     if expected >= needed as f64 {
         return;
     }
-    let enough =
-        Duration::try_from_secs_f64((needed as f64 / rate).ceil()).unwrap_or(Duration::MAX);
+    let factor: f64 = needed as f64 / expected.max(1e-9);
+    let enough = Duration::try_from_secs_f64((duration.as_secs_f64() * factor).ceil())
+        .unwrap_or(Duration::MAX);
     let smaller = Statistic::ALL
         .into_iter()
         .filter(|other| other.samples_needed() > 1 && other.samples_needed() as f64 <= expected)
@@ -136,20 +248,8 @@ fn enough_samples(threshold: &Threshold, node: &Node, draft: &Draft, problems: &
     );
 }
 
-fn flow_rate(draft: &Draft, name: &str) -> Option<f64> {
-    let entry = draft
-        .traffic
-        .as_ref()?
-        .iter()
-        .find(|entry| entry.name.as_deref() == Some(name))?;
-    entry.rate.map(super::units::Rate::per_second)
-}
-
-/// Of all flows; `None` when one of them is not known.
-fn total_rate(draft: &Draft) -> Option<f64> {
-    let traffic = draft.traffic.as_ref()?;
-    traffic
-        .iter()
-        .map(|entry| entry.rate.map(super::units::Rate::per_second))
-        .sum()
+fn flow_arrivals(draft: &Draft, name: &str, duration: Duration) -> Option<f64> {
+    let mut traffic = draft.traffic.as_ref()?.iter();
+    let entry = traffic.find(|entry| entry.name.as_deref() == Some(name))?;
+    entry.expected_arrivals(duration)
 }

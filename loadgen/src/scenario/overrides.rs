@@ -4,6 +4,9 @@
 //! They are laid over the tree before it is read, so an override is checked
 //! exactly as if it stood in the file, and its problems point into its text.
 
+use std::collections::BTreeMap;
+
+use super::plan::Mode;
 use super::problem::{Problems, quoted};
 use super::span::{Origin, Span};
 use super::yaml::{self, Entry, Key, Node, Value};
@@ -15,14 +18,29 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// Each `--set`, as given: `path=value`.
     pub set: Vec<String>,
+    /// `--mode`; it wins over a `--set mode=...`.
+    pub mode: Option<Mode>,
+    /// `--twin`: the scenario's known-bad form in its place.
+    pub twin: bool,
+    /// What `${NAME}` in the file stands for, by name.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Overrides {
     /// The texts that problems may point into, each with its option.
     pub fn sources(&self) -> Vec<(&'static str, String)> {
         let set = self.set.iter().map(|text| ("--set", text.clone()));
-        set.chain(self.seed.map(|seed| ("--seed", seed.to_string())))
+        set.chain(self.options().map(|(option, _, value)| (option, value)))
             .collect()
+    }
+
+    /// The options that stand for one key, after the `--set`s.
+    fn options(&self) -> impl Iterator<Item = (&'static str, &'static str, String)> + use<> {
+        let seed = self.seed.map(|seed| ("--seed", "seed", seed.to_string()));
+        let mode = self
+            .mode
+            .map(|mode| ("--mode", "mode", mode.as_str().to_owned()));
+        seed.into_iter().chain(mode)
     }
 
     /// Lays the changes over `root`, in the order given.
@@ -30,11 +48,11 @@ impl Overrides {
         for (index, text) in self.set.iter().enumerate() {
             set(root, text, Origin::Override(index), problems);
         }
-        if let Some(seed) = self.seed {
-            let text = seed.to_string();
-            let span = Span::start_of(Origin::Override(self.set.len())).part(0, text.len());
-            let steps = [Step::Key("seed".to_owned(), span)];
-            place(root, &steps, Node::scalar(text, span), problems);
+        for (index, (_, key, value)) in self.options().enumerate() {
+            let origin = Origin::Override(self.set.len() + index);
+            let span = Span::start_of(origin).part(0, value.len());
+            let steps = [Step::Key(key.to_owned(), span)];
+            place(root, &steps, Node::scalar(value, span), problems);
         }
     }
 }
@@ -215,6 +233,7 @@ mod tests {
         let overrides = Overrides {
             seed,
             set: set.iter().map(|text| (*text).to_owned()).collect(),
+            ..Overrides::default()
         };
         overrides.apply(&mut root, &mut problems);
         let problems = problems.sorted().into_iter();

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::feature::{Feature, Unavailable};
+use super::plan::Mode;
 use super::span::{Origin, Span};
 
 /// Problems shown of one scenario; a file with more is not read to the end of
@@ -26,14 +28,19 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-/// The problems found so far.
+/// The problems found so far, and what may yet turn out to be one.
 #[derive(Debug, Clone, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    needs: Vec<(Feature, Span)>,
+    /// Where all has been said: what is found there later follows from it.
+    settled: Vec<Span>,
+}
 
 impl Problems {
     /// Notes a problem.
     pub fn add(&mut self, span: Span, message: impl Into<String>) {
-        self.0.push(Problem {
+        self.push(Problem {
             span,
             message: message.into(),
             hint: None,
@@ -47,7 +54,7 @@ impl Problems {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.0.push(Problem {
+        self.push(Problem {
             span,
             message: message.into(),
             hint: Some(hint.into()),
@@ -56,26 +63,47 @@ impl Problems {
 
     /// Notes a problem made elsewhere.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if !self.settled.contains(&problem.span) {
+            self.found.push(problem);
+        }
+    }
+
+    /// Nothing more is to be said of `span`.
+    pub fn settle(&mut self, span: Span) {
+        self.settled.push(span);
+    }
+
+    /// Notes that the scenario asks for `feature` at `span`.
+    pub fn need(&mut self, feature: Feature, span: Span) {
+        self.needs.push((feature, span));
+    }
+
+    /// Notes a problem for each feature asked for that cannot be had in `mode`.
+    pub fn check_needs(&mut self, mode: Mode) {
+        for (feature, span) in std::mem::take(&mut self.needs) {
+            if let Some(Unavailable { message, hint }) = feature.unavailable_in(mode) {
+                self.add_with_hint(span, message, hint);
+            }
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 
     /// In the order they stand in the text, each once: a value used through an
     /// alias is read, and refused, more than once.
     #[must_use]
     pub fn sorted(mut self) -> Vec<Problem> {
-        self.0.sort();
-        self.0.dedup();
-        self.0
+        self.found.sort();
+        self.found.dedup();
+        self.found
     }
 }
 
@@ -86,6 +114,8 @@ pub struct Sources {
     pub file: String,
     /// What stands in it.
     pub text: String,
+    /// Each file it extends, by name, with what stands in it.
+    pub bases: Vec<(String, String)>,
     /// Each override as given on the command line, with the name of its option.
     pub overrides: Vec<(&'static str, String)>,
 }
@@ -160,6 +190,10 @@ fn render_one(out: &mut String, sources: &Sources, problem: &Problem) {
     } = problem.span;
     let (place, text) = match origin {
         Origin::File => (printable(&sources.file), sources.text.as_str()),
+        Origin::Base(index) => match sources.bases.get(index) {
+            Some((file, text)) => (printable(file), text.as_str()),
+            None => (printable(&sources.file), ""),
+        },
         Origin::Override(index) => match sources.overrides.get(index) {
             Some((option, text)) => ((*option).to_owned(), text.as_str()),
             None => ("--set".to_owned(), ""),
@@ -234,6 +268,7 @@ mod tests {
         Sources {
             file: "scenarios/x.yaml".to_owned(),
             text: text.to_owned(),
+            bases: Vec::new(),
             overrides: vec![("--set", "duration=2x".to_owned())],
         }
     }

@@ -40,7 +40,7 @@ mod tests {
         );
         assert_eq!(
             properties["traffic"]["items"]["properties"]["flow"]["enum"],
-            json!(["client_credentials", "authorization_code", "on_behalf_of"])
+            json!(crate::scenario::plan::Flow::ALL.map(crate::scenario::plan::Flow::as_str))
         );
         assert_eq!(
             properties["idp"]["properties"]["latency"]["properties"]["token"]["anyOf"][1]["properties"]

@@ -5,6 +5,8 @@
 pub enum Origin {
     /// The scenario file.
     File,
+    /// The file with this index among those the scenario extends.
+    Base(usize),
     /// The override with this index on the command line.
     Override(usize),
 }

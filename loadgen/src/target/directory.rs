@@ -39,10 +39,10 @@ impl Directory {
     pub fn new(population: &PopulationPlan) -> Self {
         let named =
             |count: u64, what: &str| (0..count).map(|n| id(&format!("{what}/{n}"))).collect();
-        let resources: Vec<Arc<str>> = named(population.resources.count, "resource");
+        let resources: Vec<Arc<str>> = named(population.resources.most, "resource");
         Self {
-            tenants: named(population.tenants.count, "tenant"),
-            applications: named(population.applications.count, "application"),
+            tenants: named(population.tenants.most, "tenant"),
+            applications: named(population.applications.most, "application"),
             resources: resources.into_iter().map(Resource::new).collect(),
         }
     }
@@ -92,8 +92,13 @@ impl Resource {
     /// What `flow` asks of it.
     pub fn scopes(&self, flow: Flow) -> &Scopes {
         match flow {
-            Flow::ClientCredentials => &self.application_scopes,
-            Flow::AuthorizationCode | Flow::OnBehalfOf => &self.user_scopes,
+            Flow::ClientCredentials | Flow::ManagedIdentity => &self.application_scopes,
+            Flow::AuthorizationCode
+            | Flow::OnBehalfOf
+            | Flow::LongRunningObo
+            | Flow::Silent
+            | Flow::RefreshToken
+            | Flow::SignOut => &self.user_scopes,
         }
     }
 }

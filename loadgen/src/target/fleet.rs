@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use token_cache::{
-    CacheEvents, Clock, Environment, NoEvents, Policy, Secret, TokenCache, TokenCacheOptions,
+    CacheEvents, Clock, Environment, NoEvents, Secret, TokenCache, TokenCacheOptions,
 };
 use token_client::{Application, Authority, Client, HttpIdentityProvider, IdentityProvider};
 
@@ -15,7 +15,7 @@ use super::store::SharedStore;
 use crate::population::Subject;
 use crate::record::Recorder;
 use crate::report::model;
-use crate::scenario::plan::{Plan, PresetPlan};
+use crate::scenario::plan::Plan;
 
 /// A client waits this much longer for an answer than its caller does. With both
 /// patient for the same time, chance would decide whether an acquisition that
@@ -107,10 +107,7 @@ impl Instance {
             l1_size_limit_bytes: plan.cache.l1.map(|l1| l1.size_limit.get()),
             l2: store.map(|store| Arc::clone(store) as _),
             l2_sliding_expiration: plan.cache.l2.as_ref().and_then(|l2| l2.sliding_expiration),
-            policy: match plan.cache.preset {
-                PresetPlan::Recommended => Policy::RECOMMENDED,
-                PresetPlan::MsalNet => Policy::MSAL_NET,
-            },
+            policy: plan.cache.policy,
             clock,
             events,
         }));

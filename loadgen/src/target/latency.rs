@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt as _;
-use rand_distr::{Distribution as _, LogNormal};
+use rand_distr::{Distribution as _, Exp1, LogNormal};
 
 use crate::scenario::plan::LatencyPlan;
 
@@ -12,16 +12,24 @@ const Z99: f64 = 2.326_347_874_040_841;
 
 /// One wait drawn from `plan`.
 pub fn draw(plan: &LatencyPlan, random: &mut impl rand::Rng) -> Duration {
-    match *plan {
+    match plan {
         LatencyPlan::None => Duration::ZERO,
-        LatencyPlan::Fixed(wait) => wait,
-        LatencyPlan::Uniform { min, max } => min + max.saturating_sub(min).mul_f64(random.random()),
+        LatencyPlan::Fixed(wait) => *wait,
+        LatencyPlan::Uniform { min, max } => {
+            *min + max.saturating_sub(*min).mul_f64(random.random())
+        }
+        LatencyPlan::Exponential { mean } => {
+            let drawn: f64 = Exp1.sample(random);
+            mean.mul_f64(drawn.min(1e3))
+        }
+        LatencyPlan::Empirical(waits) if waits.is_empty() => Duration::ZERO,
+        LatencyPlan::Empirical(waits) => waits[random.random_range(0..waits.len())],
         LatencyPlan::LogNormal { median, p99 } => {
             let sigma = (p99.as_secs_f64() / median.as_secs_f64()).ln() / Z99;
             match LogNormal::new(median.as_secs_f64().ln(), sigma) {
                 // Far out in the tail, yet not beyond what a Duration holds.
                 Ok(waits) => Duration::from_secs_f64(waits.sample(random).clamp(0.0, 3_600.0)),
-                Err(_) => median,
+                Err(_) => *median,
             }
         }
     }

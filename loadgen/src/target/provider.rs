@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use mock_idp::{Latencies, Latency, LedgerSnapshot, Lifetimes, Server};
+use mock_idp::{Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server};
 use serde::Deserialize;
 use token_cache::Secret;
 
 use crate::exit::{Failure, with_causes};
+use crate::fault::rules::{latency, throttle};
 use crate::http::{Http, trusting};
-use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, LatencyPlan};
+use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan};
 
 /// Where codes are sent. Nobody listens there: the driver reads the redirect.
 pub const REDIRECT_URI: &str = "https://localhost/signed-in";
@@ -105,13 +106,30 @@ impl Provider {
             https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             lifetimes: Lifetimes {
                 expires_in: plan.expires_in,
+                jitter: plan.lifetime_jitter,
                 refresh_in: plan.refresh_in,
+                refresh_token: plan.refresh_token_lifetime,
+                managed_identity: plan.managed_identity_lifetime,
                 ..Default::default()
+            },
+            refresh_tokens: if plan.refresh_tokens_once {
+                RefreshTokens::Strict
+            } else {
+                RefreshTokens::Relaxed
             },
             latency: Latencies {
-                token: latency(plan.token_latency),
-                ..Default::default()
+                token: latency(&plan.latency.token),
+                authorize: latency(&plan.latency.authorize),
+                discovery: latency(&plan.latency.discovery),
+                jwks: latency(&plan.latency.keys),
+                instance_discovery: latency(&plan.latency.instance_discovery),
             },
+            throttles: plan
+                .throttles
+                .iter()
+                .enumerate()
+                .map(|(index, plan)| throttle(plan, format!("throttle-{index}")))
+                .collect(),
             seed,
             ..Default::default()
         };
@@ -331,13 +349,4 @@ fn trust_file(path: &Path) -> Result<rustls::ClientConfig, Failure> {
     };
     let pem = fs::read(PathBuf::from(path)).map_err(|error| unusable(error.to_string()))?;
     trusting(&pem).map_err(unusable)
-}
-
-fn latency(plan: LatencyPlan) -> Latency {
-    match plan {
-        LatencyPlan::None => Latency::None,
-        LatencyPlan::Fixed(wait) => Latency::Fixed(wait),
-        LatencyPlan::Uniform { min, max } => Latency::Uniform { min, max },
-        LatencyPlan::LogNormal { median, p99 } => Latency::LogNormal { median, p99 },
-    }
 }

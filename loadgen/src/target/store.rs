@@ -14,6 +14,7 @@ use super::latency;
 use crate::population::Stream;
 use crate::report::model::{L2, L2Operations};
 use crate::scenario::plan::{L2Plan, LatencyPlan, StorePlan};
+use crate::scenario::units;
 
 /// A store that all instances share.
 #[derive(Debug)]
@@ -29,10 +30,14 @@ pub struct SharedStore {
 impl SharedStore {
     /// The store that `plan` describes; waits are drawn under `seed`.
     pub fn new(plan: &L2Plan, seed: u64, clock: Clock) -> Self {
-        let StorePlan::Memory {
-            size_limit,
-            latency,
-        } = plan.store;
+        let (size_limit, latency) = match &plan.store {
+            StorePlan::Memory {
+                size_limit,
+                latency,
+            } => (*size_limit, latency.clone()),
+            // Refused by validation: no build has one yet.
+            StorePlan::Remote { .. } => (units::Bytes::new(0), LatencyPlan::None),
+        };
         Self {
             store: MemoryStore::new(
                 usize::try_from(size_limit.get()).unwrap_or(usize::MAX),

@@ -4,7 +4,16 @@ use super::{DURATION_BUCKETS, Kind, Label, Metric, closed, info};
 
 const FLOW: Label = closed(
     "flow",
-    &["client_credentials", "authorization_code", "on_behalf_of"],
+    &[
+        "client_credentials",
+        "authorization_code",
+        "on_behalf_of",
+        "long_running_obo",
+        "silent",
+        "refresh_token",
+        "managed_identity",
+        "sign_out",
+    ],
 );
 const OUTCOME: Label = closed("outcome", &["success", "error"]);
 const TOKEN_SOURCE: Label = closed("token_source", &["cache", "identity_provider", "none"]);

@@ -32,6 +32,29 @@ impl<T> Kind for TableOf<T> {
     }
 }
 
+/// A table that is not read here, as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyTable;
+
+impl Kind for AnyTable {
+    type Value = Node;
+
+    fn read(&self, node: &Node, problems: &mut Problems) -> Option<Node> {
+        if matches!(node.value, Value::Mapping(_)) {
+            return Some(node.clone());
+        }
+        problems.add(
+            node.span,
+            format!("expected a table, found {}", node.describe()),
+        );
+        None
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::AnyTable
+    }
+}
+
 /// A list of like items. A bad item is left out, so that what is good of the
 /// others can still be checked; the problem it noted fails the whole.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::shape::Shape;
 use crate::scenario::problem::{Problems, alternatives, did_you_mean, quoted};
 use crate::scenario::span::Span;
-use crate::scenario::units::{Bytes, Rate, UnitError, parse_duration, show_duration};
+use crate::scenario::units::{Bytes, Rate, Share, UnitError, parse_duration, show_duration};
 use crate::scenario::yaml::{Node, Scalar, Value};
 
 /// A way to read a value.
@@ -154,6 +154,78 @@ impl<T: Measured> Kind for Quantity<T> {
 
     fn shape(&self) -> Shape {
         T::SHAPE
+    }
+}
+
+/// A rate, zero included.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyRate;
+
+impl Kind for AnyRate {
+    type Value = Rate;
+
+    fn read(&self, node: &Node, problems: &mut Problems) -> Option<Rate> {
+        let text = &scalar(node, &self.shape(), problems)?.text;
+        with_unit_error(text.parse(), node.span, problems)
+    }
+
+    fn shape(&self) -> Shape {
+        <Rate as Measured>::SHAPE
+    }
+}
+
+/// A part of a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyShare;
+
+impl Kind for AnyShare {
+    type Value = Share;
+
+    fn read(&self, node: &Node, problems: &mut Problems) -> Option<Share> {
+        let text = &scalar(node, &self.shape(), problems)?.text;
+        with_unit_error(text.parse(), node.span, problems)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::OneOf(vec![
+            Shape::Notation {
+                name: "a share such as `5%`",
+                pattern: r"^ *[0-9]+(\.[0-9]+)? *%? *$",
+            },
+            Shape::Fraction,
+        ])
+    }
+}
+
+/// `true` or `false`.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag;
+
+impl Kind for Flag {
+    type Value = bool;
+
+    fn read(&self, node: &Node, problems: &mut Problems) -> Option<bool> {
+        let found = scalar(node, &self.shape(), problems)?;
+        match found.text.as_str() {
+            "true" if !found.quoted => Some(true),
+            "false" if !found.quoted => Some(false),
+            other => {
+                problems.add_with_hint(
+                    node.span,
+                    format!(
+                        "expected `true` or `false`, found {}{}",
+                        in_quotes(found),
+                        quoted(other)
+                    ),
+                    "write one of the two, without quotes",
+                );
+                None
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Flag
     }
 }
 

@@ -10,7 +10,9 @@ mod kind;
 mod shape;
 mod table;
 
-pub use compound::{ListOf, Located, ScalarOr, TableOf};
-pub use kind::{Choice, DurationIn, Integer, Kind, Number, Quantity, Text};
+pub use compound::{AnyTable, ListOf, Located, ScalarOr, TableOf};
+pub use kind::{
+    AnyRate, AnyShare, Choice, DurationIn, Flag, Integer, Kind, Number, Quantity, Text,
+};
 pub use shape::{Default, Field, Shape};
 pub use table::{Bad, Table};

@@ -30,6 +30,10 @@ pub enum Shape {
         /// Largest.
         max: f64,
     },
+    /// A number from 0 to 1.
+    Fraction,
+    /// `true` or `false`.
+    Flag,
     /// A list.
     List {
         /// What each item looks like.
@@ -39,6 +43,8 @@ pub enum Shape {
         /// Most items.
         max: usize,
     },
+    /// Any keys with any values.
+    AnyTable,
     /// Keys with values.
     Table(Vec<Field>),
     /// Any of several.
@@ -80,7 +86,10 @@ impl Shape {
             Self::Text => "a text".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Number { max } => format!("a number above 0, up to {max}"),
+            Self::Fraction => "a number from 0 to 1".to_owned(),
+            Self::Flag => "`true` or `false`".to_owned(),
             Self::List { .. } => "a list".to_owned(),
+            Self::AnyTable => "a table".to_owned(),
             Self::Table(fields) => {
                 format!(
                     "a table with {}",
@@ -107,9 +116,12 @@ impl Shape {
             Self::Number { max } => {
                 json!({ "type": "number", "exclusiveMinimum": 0, "maximum": max })
             }
+            Self::Fraction => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+            Self::Flag => json!({ "type": "boolean" }),
             Self::List { item, min, max } => {
                 json!({ "type": "array", "items": item.json_schema(), "minItems": min, "maxItems": max })
             }
+            Self::AnyTable => json!({ "type": "object" }),
             Self::Table(fields) => table_schema(fields),
             Self::OneOf(shapes) => {
                 json!({ "anyOf": shapes.iter().map(Self::json_schema).collect::<Vec<_>>() })
@@ -159,6 +171,7 @@ fn default_value(shape: &Shape, text: &str) -> Value {
         _ => false,
     };
     match text.parse::<u64>() {
+        _ if *shape == Shape::Flag => json!(text == "true"),
         Ok(number) if numeric => json!(number),
         _ => json!(text),
     }

@@ -3,6 +3,7 @@
 use super::compound::TableOf;
 use super::kind::Kind;
 use super::shape::{Default, Field, Shape};
+use crate::scenario::feature::Feature;
 use crate::scenario::problem::{Problems, alternatives, did_you_mean, quoted};
 use crate::scenario::span::{Origin, Span};
 use crate::scenario::yaml::{Entry, Node, Value};
@@ -141,6 +142,12 @@ impl<'a> Table<'a> {
     /// Where the key stands; where the table begins when it is left out.
     pub fn key_span(&self, name: &str) -> Span {
         self.entry(name).map_or(self.span, |entry| entry.key.span)
+    }
+
+    /// Notes that the value of `name` asks for `feature`.
+    pub fn needs(&mut self, feature: Feature, name: &str) {
+        let span = self.value_span(name);
+        self.problems.need(feature, span);
     }
 
     /// Where to note what is wrong with the meaning of values.

@@ -1,8 +1,12 @@
 //! `cache`: the behaviour and the layers of every instance's cache.
 
 use super::latency::latency;
-use crate::scenario::plan::{CachePlan, L1Plan, L2Plan, PresetPlan, StorePlan};
-use crate::scenario::reader::{Choice, DurationIn, Quantity, ScalarOr, Table, TableOf};
+use super::policy::policy;
+use crate::scenario::feature::Feature;
+use crate::scenario::plan::{
+    CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, StorePlan,
+};
+use crate::scenario::reader::{Choice, DurationIn, Flag, Quantity, ScalarOr, Table, TableOf, Text};
 
 /// A layer, or none.
 type Layer<T> = Option<T>;
@@ -15,6 +19,18 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
         &Choice(&[
             ("recommended", PresetPlan::Recommended),
             ("msal_net", PresetPlan::MsalNet),
+        ]),
+    );
+    let choices = table.section("policy", "Single choices, in place of the preset's", policy);
+    let provider = table.or(
+        "provider",
+        "Which kind of cache the application chose",
+        "distributed",
+        &Choice(&[
+            ("distributed", ProviderPlan::Distributed),
+            ("memory", ProviderPlan::Memory),
+            ("session", ProviderPlan::Session),
+            ("file", ProviderPlan::File),
         ]),
     );
     let l1 = table.or_defaults(
@@ -34,10 +50,34 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
             long: TableOf(l2),
         },
     );
+    let encryption = table.or(
+        "encryption",
+        "Whether L2 entries are encrypted",
+        "false",
+        &Flag,
+    );
+    if let Some(provider) = provider {
+        table.needs(Feature::Provider(provider), "provider");
+    }
+    if encryption == Some(true) {
+        table.needs(Feature::Encryption, "encryption");
+        if l2 == Some(None) {
+            let span = table.value_span("encryption");
+            table.problems().add_with_hint(
+                span,
+                "there is nothing to encrypt: the cache has no L2",
+                "write an `l2`, or leave `encryption` out",
+            );
+        }
+    }
+    let preset = preset?;
     Some(CachePlan {
-        preset: preset?,
+        preset,
+        policy: choices?.over(preset.policy()),
+        provider: provider?,
         l1: l1?,
         l2: l2?,
+        encryption: encryption?,
     })
 }
 
@@ -54,23 +94,75 @@ fn l1(table: &mut Table<'_>) -> Option<Layer<L1Plan>> {
 }
 
 fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
-    let store = table.required("store", "Which store", &Choice(&[("memory", ())]));
+    let store = table.required(
+        "store",
+        "Which store",
+        &Choice(&[
+            ("memory", None),
+            ("redis", Some(RemoteStore::Redis)),
+            ("postgres", Some(RemoteStore::Postgres)),
+            ("sql_server", Some(RemoteStore::SqlServer)),
+            ("cosmos", Some(RemoteStore::Cosmos)),
+            ("memcached", Some(RemoteStore::Memcached)),
+        ]),
+    );
+    let url = table.optional("url", "Where the store is; not for `memory`", &Text);
     let size_limit = table.or(
         "size_limit",
-        "Bytes the store may hold",
+        "Bytes the store may hold; for `memory`",
         "200MB",
         &Quantity::bytes(),
     );
-    let latency = table.or("latency", "Time each operation takes", "none", &latency());
+    let latency = table.or(
+        "latency",
+        "Time each operation takes; for `memory`",
+        "none",
+        &latency(),
+    );
     let sliding_expiration = table.optional(
         "sliding_expiration",
         "Entries not touched for this long go; left out, they stay until they are evicted",
         &DurationIn::above_zero(),
     );
-    let () = store?;
-    let store = StorePlan::Memory {
-        size_limit: size_limit?,
-        latency: latency?,
+    let url = url.ok()?;
+    let store = match store? {
+        None => {
+            if table.has("url") {
+                let span = table.key_span("url");
+                table.problems().add_with_hint(
+                    span,
+                    "the store `memory` is in this process and has no address",
+                    "leave `url` out, or choose another `store`",
+                );
+            }
+            StorePlan::Memory {
+                size_limit: size_limit?,
+                latency: latency?,
+            }
+        }
+        Some(kind) => {
+            table.needs(Feature::Store(kind), "store");
+            for key in ["size_limit", "latency"] {
+                if table.has(key) {
+                    let span = table.key_span(key);
+                    table.problems().add_with_hint(
+                        span,
+                        format!("`{key}` is the server's own, not the scenario's"),
+                        "leave it out, or write `store: memory`",
+                    );
+                }
+            }
+            let Some(url) = url else {
+                let span = table.value_span("store");
+                table.problems().add_with_hint(
+                    span,
+                    format!("`url` is missing beside the store `{}`", kind.as_str()),
+                    "write where the server is, such as `url: redis://127.0.0.1:6379`",
+                );
+                return None;
+            };
+            StorePlan::Remote { kind, url }
+        }
     };
     Some(Some(L2Plan {
         store,

@@ -4,29 +4,82 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::latency::latency;
-use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, LatencyPlan};
+use super::throttle::throttle;
+use crate::scenario::feature::Feature;
+use crate::scenario::plan::{
+    ApplicationLifetime, EmbeddedIdpPlan, IdpLatencies, IdpPlan, SigningPlan,
+};
 use crate::scenario::problem::quoted;
-use crate::scenario::reader::{Bad, DurationIn, Table, Text};
+use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ListOf, Table, TableOf, Text};
 
 /// A token this close to its expiry is not served any more: MSAL's buffer.
 const EXPIRY_BUFFER: Duration = Duration::from_secs(300);
 
 /// The keys that describe an embedded provider.
-const EMBEDDED_KEYS: [&str; 3] = ["expires_in", "refresh_in", "latency"];
+const EMBEDDED_KEYS: [&str; 9] = [
+    "signing",
+    "expires_in",
+    "jitter",
+    "refresh_in",
+    "refresh_tokens",
+    "managed_identity",
+    "applications",
+    "latency",
+    "throttles",
+];
+
+/// Most throttles, and most lifetimes of their own.
+const MAX_ENTRIES: usize = 100;
 
 pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
+    let signing = table.or(
+        "signing",
+        "How tokens are signed: as Entra does, or ten times as fast",
+        "rs256",
+        &Choice(&[("rs256", SigningPlan::Rs256), ("es256", SigningPlan::Es256)]),
+    );
     let expires_in = table.or(
         "expires_in",
         "Lifetime of access tokens; the cache stops serving one 300 s before it ends",
         "3600s",
         &DurationIn::above_zero(),
     );
+    let jitter = table.or(
+        "jitter",
+        "Up to so much longer, drawn for each token; Entra's live 60 to 90 minutes",
+        "0s",
+        &DurationIn::any(),
+    );
     let refresh_in = table.optional(
         "refresh_in",
         "When clients are advised to replace a token behind their callers' backs; less than `expires_in`",
         &DurationIn::above_zero(),
     );
-    let token_latency = table.section("latency", "How long each endpoint takes", endpoint_latency);
+    let refresh_tokens = table.section("refresh_tokens", "Refresh tokens", refresh_tokens);
+    let managed_identity_lifetime = table.section(
+        "managed_identity",
+        "Tokens of managed identities",
+        managed_identity,
+    );
+    let application_lifetimes = table.optional(
+        "applications",
+        "Lifetimes that differ by application",
+        &ListOf {
+            item: TableOf(application_lifetime),
+            min: 0,
+            max: MAX_ENTRIES,
+        },
+    );
+    let endpoint_latency = table.section("latency", "How long each endpoint takes", latencies);
+    let throttles = table.optional(
+        "throttles",
+        "How much the token endpoint may be asked for",
+        &ListOf {
+            item: TableOf(throttle),
+            min: 0,
+            max: MAX_ENTRIES,
+        },
+    );
     let url = table.optional(
         "url",
         "A `mock-idp` running elsewhere, `https://host:port`",
@@ -38,22 +91,132 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         &Text,
     );
     if table.has("url") || table.has("ca") {
+        table.needs(Feature::ExternalProvider, "url");
         return external(table, url, ca);
     }
+    if signing == Some(SigningPlan::Es256) {
+        table.needs(Feature::Es256, "signing");
+    }
+    whole_seconds(table, "jitter", jitter?);
     let expires_in = usable_lifetime(table, expires_in?);
     let refresh_in = refresh_in.ok()?;
     if let Some(advice) = refresh_in {
         check_advice(table, advice, expires_in);
     }
-    Some(IdpPlan::Embedded(EmbeddedIdpPlan {
+    let (refresh_token_lifetime, refresh_tokens_once) = refresh_tokens?;
+    Some(IdpPlan::Embedded(Box::new(EmbeddedIdpPlan {
+        signing: signing?,
         expires_in: expires_in?,
+        lifetime_jitter: jitter?,
         refresh_in,
-        token_latency: token_latency?,
-    }))
+        refresh_token_lifetime,
+        refresh_tokens_once,
+        managed_identity_lifetime: managed_identity_lifetime?,
+        application_lifetimes: application_lifetimes.ok()?.unwrap_or_default(),
+        latency: endpoint_latency?,
+        throttles: throttles.ok()?.unwrap_or_default(),
+    })))
 }
 
-fn endpoint_latency(table: &mut Table<'_>) -> Option<LatencyPlan> {
-    table.or("token", "Latency of the token endpoint", "none", &latency())
+fn refresh_tokens(table: &mut Table<'_>) -> Option<(Duration, bool)> {
+    let lifetime = table.or(
+        "lifetime",
+        "How long one is good",
+        "90d",
+        &DurationIn::above_zero(),
+    );
+    let once = table.or(
+        "use",
+        "Whether one may be used again after it was replaced; a second use where it may not ends the session",
+        "many_times",
+        &Choice(&[("many_times", false), ("once", true)]),
+    );
+    let lifetime = lifetime?;
+    whole_seconds(table, "lifetime", lifetime);
+    Some((lifetime, once?))
+}
+
+fn managed_identity(table: &mut Table<'_>) -> Option<Duration> {
+    let expires_in = table.or(
+        "expires_in",
+        "Lifetime of their access tokens",
+        "24h",
+        &DurationIn::above_zero(),
+    );
+    usable_lifetime(table, expires_in?)
+}
+
+fn application_lifetime(table: &mut Table<'_>) -> Option<ApplicationLifetime> {
+    let application = table.required(
+        "application",
+        "Which application, from 0",
+        &Integer {
+            min: 0,
+            max: u64::from(u32::MAX),
+        },
+    );
+    let expires_in = table.required(
+        "expires_in",
+        "Lifetime of its access tokens",
+        &DurationIn::above_zero(),
+    );
+    let refresh_in = table.optional(
+        "refresh_in",
+        "When its clients are advised to replace them; less than `expires_in`",
+        &DurationIn::above_zero(),
+    );
+    table.needs(Feature::ApplicationLifetimes, "application");
+    let expires_in = usable_lifetime(table, expires_in?);
+    let refresh_in = refresh_in.ok()?;
+    if let Some(advice) = refresh_in {
+        check_advice(table, advice, expires_in);
+    }
+    Some(ApplicationLifetime {
+        application: u32::try_from(application?).ok()?,
+        expires_in: expires_in?,
+        refresh_in,
+    })
+}
+
+fn latencies(table: &mut Table<'_>) -> Option<IdpLatencies> {
+    let token = table.or("token", "Latency of the token endpoint", "none", &latency());
+    let authorize = table.or(
+        "authorize",
+        "Latency of the authorize endpoint",
+        "none",
+        &latency(),
+    );
+    let discovery = table.or(
+        "discovery",
+        "Latency of the OpenID configuration documents",
+        "none",
+        &latency(),
+    );
+    let keys = table.or("keys", "Latency of the signing keys", "none", &latency());
+    let instance_discovery = table.or(
+        "instance_discovery",
+        "Latency of `/common/discovery/instance`",
+        "none",
+        &latency(),
+    );
+    Some(IdpLatencies {
+        token: token?,
+        authorize: authorize?,
+        discovery: discovery?,
+        keys: keys?,
+        instance_discovery: instance_discovery?,
+    })
+}
+
+fn whole_seconds(table: &mut Table<'_>, key: &str, duration: Duration) {
+    if duration.subsec_nanos() != 0 {
+        let span = table.value_span(key);
+        table.problems().add_with_hint(
+            span,
+            format!("`{key}` is in whole seconds"),
+            format!("write `{}s`", duration.as_secs() + 1),
+        );
+    }
 }
 
 fn usable_lifetime(table: &mut Table<'_>, expires_in: Duration) -> Option<Duration> {

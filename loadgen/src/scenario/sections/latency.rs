@@ -1,15 +1,18 @@
-//! A latency: `none`, `40ms`, or a distribution in one key.
+//! Waiting times: `2ms`, `none`, or one of several distributions.
 
 use std::time::Duration;
 
 use crate::scenario::plan::LatencyPlan;
 use crate::scenario::problem::Problems;
-use crate::scenario::reader::{DurationIn, Kind, ScalarOr, Shape, Table, TableOf};
+use crate::scenario::reader::{DurationIn, Kind, ListOf, ScalarOr, Shape, Table, TableOf};
 use crate::scenario::units::show_duration;
 use crate::scenario::yaml::{Node, Value};
 
 /// Longest wait worth modelling.
-const MAX: Duration = Duration::from_secs(600);
+const MAX: Duration = Duration::from_secs(86_400);
+
+/// Most measured waits in a file.
+const MAX_MEASURED: usize = 1_000;
 
 /// Any latency.
 pub(super) fn latency() -> impl Kind<Value = LatencyPlan> {
@@ -39,6 +42,9 @@ impl Kind for NoneOrFixed {
     }
 }
 
+/// The distributions, in the order of hints.
+const DISTRIBUTIONS: [&str; 5] = ["fixed", "uniform", "lognormal", "exponential", "empirical"];
+
 fn distribution(table: &mut Table<'_>) -> Option<LatencyPlan> {
     let fixed_wait = table.optional("fixed", "Always this wait", &wait());
     let uniform = table.optional(
@@ -51,7 +57,21 @@ fn distribution(table: &mut Table<'_>) -> Option<LatencyPlan> {
         "Lognormal, by its `median` and `p99`",
         &TableOf(lognormal),
     );
-    let written: Vec<&str> = ["fixed", "uniform", "lognormal"]
+    let exponential = table.optional(
+        "exponential",
+        "Exponential, by its mean, as between independent events",
+        &above_zero(),
+    );
+    let empirical = table.optional(
+        "empirical",
+        "One of these waits, each as likely, as measured somewhere",
+        &ListOf {
+            item: wait(),
+            min: 1,
+            max: MAX_MEASURED,
+        },
+    );
+    let written: Vec<&str> = DISTRIBUTIONS
         .into_iter()
         .filter(|name| table.has(name))
         .collect();
@@ -60,7 +80,7 @@ fn distribution(table: &mut Table<'_>) -> Option<LatencyPlan> {
         table.problems().add_with_hint(
             span,
             format!("a latency is one distribution, found {}", written.len()),
-            "write one of `fixed`, `uniform` and `lognormal`, or `none`",
+            "write one of `fixed`, `uniform`, `lognormal`, `exponential` and `empirical`, or `none`",
         );
         return None;
     }
@@ -69,6 +89,13 @@ fn distribution(table: &mut Table<'_>) -> Option<LatencyPlan> {
         .map(fixed)
         .or(uniform.ok()?)
         .or(lognormal.ok()?)
+        .or(exponential
+            .ok()?
+            .map(|mean| LatencyPlan::Exponential { mean }))
+        .or(empirical
+            .ok()?
+            .filter(|waits| !waits.is_empty())
+            .map(|waits| LatencyPlan::Empirical(waits.into())))
 }
 
 fn uniform(table: &mut Table<'_>) -> Option<LatencyPlan> {
@@ -88,12 +115,8 @@ fn uniform(table: &mut Table<'_>) -> Option<LatencyPlan> {
 }
 
 fn lognormal(table: &mut Table<'_>) -> Option<LatencyPlan> {
-    let above_zero = DurationIn {
-        min: Duration::from_nanos(1),
-        max: MAX,
-    };
-    let median = table.required("median", "Half of all waits are shorter", &above_zero);
-    let p99 = table.required("p99", "99 of 100 waits are shorter", &above_zero);
+    let median = table.required("median", "Half of all waits are shorter", &above_zero());
+    let p99 = table.required("p99", "99 of 100 waits are shorter", &above_zero());
     let (median, p99) = (median?, p99?);
     if p99 < median {
         let span = table.value_span("p99");
@@ -121,6 +144,13 @@ fn fixed(wait: Duration) -> LatencyPlan {
 fn wait() -> DurationIn {
     DurationIn {
         min: Duration::ZERO,
+        max: MAX,
+    }
+}
+
+fn above_zero() -> DurationIn {
+    DurationIn {
+        min: Duration::from_nanos(1),
         max: MAX,
     }
 }

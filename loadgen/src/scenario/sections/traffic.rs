@@ -1,13 +1,17 @@
 //! `traffic`: the flows offered and how each arrives.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::scenario::plan::{Arrivals, Flow, TrafficPlan};
+use super::load::{LoadDraft, load};
+use crate::scenario::feature::Feature;
+use crate::scenario::plan::{Flow, Load, TracePlan, TrafficPlan};
 use crate::scenario::problem::{Problems, quoted};
-use crate::scenario::reader::{Bad, Choice, ListOf, Located, Quantity, Table, TableOf, Text};
+use crate::scenario::reader::{AnyShare, Bad, Choice, ListOf, Located, Table, TableOf, Text};
 use crate::scenario::span::Span;
-use crate::scenario::units::Rate;
+use crate::scenario::units::Share;
 
 /// Flows of one scenario: each is a value of the metrics' `flow` label.
 pub(super) const MAX_FLOWS: usize = 16;
@@ -20,21 +24,74 @@ pub struct TrafficDraft {
     pub name: Option<String>,
     name_span: Span,
     flow: Option<Flow>,
-    arrivals: Option<Arrivals>,
-    /// Its rate; `None` when that is missing or bad.
-    pub rate: Option<Rate>,
+    load: Option<LoadDraft>,
+    /// Where its load is written.
+    pub load_span: Span,
+    force_refresh: Option<Share>,
+    claims: Option<Share>,
 }
 
 impl TrafficDraft {
+    /// Calls on average over `duration`, where that is known.
+    pub fn expected_arrivals(&self, duration: Duration) -> Option<f64> {
+        match self.load.as_ref()? {
+            LoadDraft::Ready(load) => load.expected_arrivals(duration),
+            LoadDraft::Trace { .. } => None,
+        }
+    }
+
+    /// Most calls in a second on average; `None` where that is not known, or
+    /// calls come all at once.
+    pub fn peak(&self) -> Option<f64> {
+        match self.load.as_ref()? {
+            LoadDraft::Ready(Load::Rate(rate)) => Some(rate.peak()),
+            LoadDraft::Ready(Load::Visits(visits)) => {
+                Some(visits.starts.peak() * visits.calls_a_session())
+            }
+            LoadDraft::Ready(Load::Bursts(_) | Load::Trace(_) | Load::Users(_))
+            | LoadDraft::Trace { .. } => None,
+        }
+    }
+
+    /// Calls that are due, or under way, at once by what is written.
+    pub fn at_once(&self) -> Option<u64> {
+        match self.load.as_ref()? {
+            LoadDraft::Ready(Load::Bursts(bursts)) => bursts.iter().map(|burst| burst.calls).max(),
+            LoadDraft::Ready(Load::Users(users)) => Some(users.count),
+            LoadDraft::Ready(_) | LoadDraft::Trace { .. } => None,
+        }
+    }
+
+    /// The trace it replays, if it does: the file, the speed, and where the
+    /// file is named.
+    pub(in crate::scenario) fn trace(&self) -> Option<(&str, f64, Span)> {
+        match self.load.as_ref()? {
+            LoadDraft::Trace { file, speed, span } => Some((file, *speed, *span)),
+            LoadDraft::Ready(_) => None,
+        }
+    }
+
+    /// The trace has been read.
+    pub(in crate::scenario) fn set_trace(&mut self, file: PathBuf, rows: TraceRows) {
+        self.load = Some(LoadDraft::Ready(Load::Trace(TracePlan { file, rows })));
+    }
+
     pub(in crate::scenario) fn into_plan(self) -> Option<TrafficPlan> {
         Some(TrafficPlan {
             name: Arc::from(self.name?),
             flow: self.flow?,
-            arrivals: self.arrivals?,
-            rate: self.rate?,
+            load: match self.load? {
+                LoadDraft::Ready(load) => load,
+                LoadDraft::Trace { .. } => return None,
+            },
+            force_refresh: self.force_refresh?,
+            claims: self.claims?,
         })
     }
 }
+
+/// The calls of a trace.
+pub(in crate::scenario) type TraceRows = Arc<[crate::scenario::plan::TraceRow]>;
 
 pub(super) fn traffic() -> ListOf<TableOf<TrafficDraft>> {
     ListOf {
@@ -58,18 +115,34 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
             ("client_credentials", Flow::ClientCredentials),
             ("authorization_code", Flow::AuthorizationCode),
             ("on_behalf_of", Flow::OnBehalfOf),
+            ("long_running_obo", Flow::LongRunningObo),
+            ("silent", Flow::Silent),
+            ("refresh_token", Flow::RefreshToken),
+            ("managed_identity", Flow::ManagedIdentity),
+            ("sign_out", Flow::SignOut),
         ]),
     );
-    let arrivals = table.or(
-        "arrivals",
-        "How arrivals are spaced",
-        "poisson",
-        &Choice(&[
-            ("constant", Arrivals::Constant),
-            ("poisson", Arrivals::Poisson),
-        ]),
+    let (load, load_span) = load(table, flow);
+    let force_refresh = table.or(
+        "force_refresh",
+        "Part of the calls that pass over cached access tokens",
+        "0%",
+        &AnyShare,
     );
-    let rate = table.required("rate", "Mean arrivals", &Quantity::rate());
+    let claims = table.or(
+        "claims",
+        "Part of the calls that answer a claims challenge from the resource",
+        "0%",
+        &AnyShare,
+    );
+    if let Some(flow) = flow {
+        table.needs(Feature::Flow(flow), "flow");
+    }
+    for (key, share) in [("force_refresh", force_refresh), ("claims", claims)] {
+        if share.is_some_and(|share| share.get() > 0.0) {
+            table.needs(Feature::PassOver, key);
+        }
+    }
     let name = match name {
         Ok(Some((name, _))) if is_name(&name) => Some(name),
         Ok(Some((name, node))) => {
@@ -92,8 +165,10 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         name,
         name_span,
         flow,
-        arrivals,
-        rate,
+        load,
+        load_span,
+        force_refresh,
+        claims,
     })
 }
 

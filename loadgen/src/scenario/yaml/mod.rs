@@ -164,6 +164,7 @@ mod tests {
         let (node, problems) = tree(text);
         assert_eq!(scalars(&node.unwrap()), [".seed=1@1:7+1", ".name=x@2:7+1"]);
         let sources = Sources {
+            bases: Vec::new(),
             file: "f.yaml".to_owned(),
             text: text.to_owned(),
             overrides: vec![],

@@ -1,0 +1,128 @@
+//! What a scenario asks of the engine that not every mode or build can do.
+//!
+//! The reader notes each with its place; once the mode is known, what cannot be
+//! done is a problem of the file. So nothing is accepted here and ignored there.
+
+use super::plan::{Flow, Mode, ProviderPlan, RemoteStore, WhenFull};
+
+/// Something asked of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// A clock.
+    Mode(Mode),
+    /// `start: stationary`
+    StationaryStart,
+    /// `start: { snapshot: ... }`
+    SnapshotStart,
+    /// `when_full`
+    WhenFull(WhenFull),
+    /// A provider that runs elsewhere.
+    ExternalProvider,
+    /// Tokens signed with ES256.
+    Es256,
+    /// Lifetimes by application.
+    ApplicationLifetimes,
+    /// An L2 that is a server.
+    Store(RemoteStore),
+    /// Encrypted L2 entries.
+    Encryption,
+    /// A kind of cache.
+    Provider(ProviderPlan),
+    /// A flow.
+    Flow(Flow),
+    /// Some calls pass over cached tokens, or bring claims.
+    PassOver,
+    /// Sessions that end by signing out.
+    SignOut,
+    /// Users in a closed loop.
+    ClosedLoop,
+    /// Instances that restart or change in number.
+    FleetChange,
+    /// Faults of the identity provider.
+    IdpFault,
+    /// Faults of the shared store.
+    L2Fault,
+    /// Faults of connections.
+    NetworkFault,
+    /// A step of the service's clock.
+    ClockStep,
+    /// A new signing key.
+    KeyRollover,
+    /// A new encryption key ring.
+    KeyRingSwap,
+}
+
+/// Why something cannot be had, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// What cannot be had: lowercase, no full stop.
+    pub message: String,
+    /// What to write instead.
+    pub hint: String,
+}
+
+impl Feature {
+    /// Why this cannot be had in `mode`; `None` when it can.
+    pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
+        let not_yet = |what: &str, hint: &str| {
+            Some(Unavailable {
+                message: format!("{what} is not supported yet"),
+                hint: hint.to_owned(),
+            })
+        };
+        match self {
+            Self::Mode(Mode::Real)
+            | Self::WhenFull(WhenFull::Drop)
+            | Self::Provider(ProviderPlan::Distributed)
+            | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
+                None
+            }
+            Self::Mode(mode) => not_yet(
+                &format!("the mode `{}`", mode.as_str()),
+                "write `mode: real`",
+            ),
+            Self::ExternalProvider if mode != Mode::Real => Some(Unavailable {
+                message: format!(
+                    "a provider that runs elsewhere is asked over sockets, and in mode `{}` there are none",
+                    mode.as_str()
+                ),
+                hint: "write `mode: real`, or leave `url` and `ca` out".to_owned(),
+            }),
+            Self::ExternalProvider => None,
+            Self::StationaryStart => not_yet("a stationary start", "write `start: cold`"),
+            Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
+            Self::WhenFull(_) => not_yet("this way out", "write `when_full: drop`"),
+            Self::Es256 => not_yet("signing with ES256", "write `signing: rs256`"),
+            Self::ApplicationLifetimes => not_yet(
+                "a lifetime by application",
+                "leave `applications` out and set `expires_in`",
+            ),
+            Self::Store(store) => Some(Unavailable {
+                message: format!("this build has no store `{}`", store.as_str()),
+                hint: "write `store: memory`".to_owned(),
+            }),
+            Self::Encryption => not_yet("encryption at rest", "write `encryption: false`"),
+            Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
+            Self::Flow(flow) => not_yet(
+                &format!("the flow `{}`", flow.as_str()),
+                "write `client_credentials`, `authorization_code` or `on_behalf_of`",
+            ),
+            Self::PassOver => not_yet(
+                "a share of calls that pass over cached tokens",
+                "leave it out",
+            ),
+            Self::SignOut => not_yet("signing out", "leave `sign_out` out"),
+            Self::ClosedLoop => not_yet("a closed loop", "write `rate:` instead of `users:`"),
+            Self::FleetChange => not_yet(
+                "a fleet that changes during the run",
+                "leave restarts and scaling out",
+            ),
+            Self::IdpFault => not_yet("a fault of the identity provider", "leave it out"),
+            Self::L2Fault => not_yet("a fault of L2", "leave it out"),
+            Self::NetworkFault => not_yet("a fault of the network", "leave it out"),
+            Self::ClockStep => not_yet("a step of the clock", "leave it out"),
+            Self::KeyRollover => not_yet("a key rollover", "leave it out"),
+            Self::KeyRingSwap => not_yet("a swap of key rings", "leave it out"),
+        }
+    }
+}

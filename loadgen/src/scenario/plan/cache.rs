@@ -1,0 +1,129 @@
+//! The cache of a plan.
+
+use std::time::Duration;
+
+use token_cache::Policy;
+
+use super::LatencyPlan;
+use crate::scenario::units::Bytes;
+
+/// The named sets of cache behaviour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PresetPlan {
+    /// Single flight, L2 touched only when its entries slide.
+    Recommended,
+    /// What MSAL.NET with Microsoft.Identity.Web does: no single flight, an L2
+    /// refresh on every L1 hit.
+    MsalNet,
+}
+
+impl PresetPlan {
+    /// The word in scenario files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recommended => "recommended",
+            Self::MsalNet => "msal_net",
+        }
+    }
+
+    /// Its choices.
+    pub fn policy(self) -> Policy {
+        match self {
+            Self::Recommended => Policy::RECOMMENDED,
+            Self::MsalNet => Policy::MSAL_NET,
+        }
+    }
+}
+
+/// How an instance caches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CachePlan {
+    /// The behaviour it started from.
+    pub preset: PresetPlan,
+    /// Every choice: the preset's, and what the scenario changed of them.
+    pub policy: Policy,
+    /// Which kind of cache the application chose.
+    pub provider: ProviderPlan,
+    /// L1, in each instance's memory; `None` when disabled.
+    pub l1: Option<L1Plan>,
+    /// L2, shared by the instances; `None` when there is none.
+    pub l2: Option<L2Plan>,
+    /// Whether L2 entries are encrypted.
+    pub encryption: bool,
+}
+
+/// The kinds of cache an application chooses from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderPlan {
+    /// L1 over L2.
+    Distributed,
+    /// In each instance's memory alone.
+    Memory,
+    /// In the user's web session.
+    Session,
+    /// In a file.
+    File,
+}
+
+/// The memory layer of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct L1Plan {
+    /// Bytes an instance's L1 may hold, more than zero.
+    pub size_limit: Bytes,
+}
+
+/// The layer that instances share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct L2Plan {
+    /// Which store.
+    pub store: StorePlan,
+    /// Entries not touched for this long go; `None` for no sliding expiration.
+    pub sliding_expiration: Option<Duration>,
+}
+
+/// The L2 backends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StorePlan {
+    /// Distributed memory: in this process, with a modelled round trip.
+    Memory {
+        /// Bytes it may hold, more than zero.
+        size_limit: Bytes,
+        /// Time each operation takes.
+        latency: LatencyPlan,
+    },
+    /// A server.
+    Remote {
+        /// Which kind.
+        kind: RemoteStore,
+        /// Where, in the kind's own notation.
+        url: String,
+    },
+}
+
+/// The kinds of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteStore {
+    /// Redis.
+    Redis,
+    /// `PostgreSQL`.
+    Postgres,
+    /// Microsoft SQL Server.
+    SqlServer,
+    /// Azure Cosmos DB.
+    Cosmos,
+    /// memcached.
+    Memcached,
+}
+
+impl RemoteStore {
+    /// The word in scenario files, which is also the cargo feature.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+            Self::SqlServer => "sql_server",
+            Self::Cosmos => "cosmos",
+            Self::Memcached => "memcached",
+        }
+    }
+}
