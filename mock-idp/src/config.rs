@@ -54,6 +54,8 @@ pub struct Config {
     pub issuer: IssuerMode,
     /// How often a refresh token may be used.
     pub refresh_tokens: RefreshTokens,
+    /// Who signs users in.
+    pub sign_in: SignInBy,
     /// Who approves the sign-ins of devices.
     pub device_approval: DeviceApproval,
     /// How long endpoints take to answer.
@@ -120,6 +122,7 @@ impl Default for Config {
             directory: Directory::default(),
             issuer: IssuerMode::default(),
             refresh_tokens: RefreshTokens::default(),
+            sign_in: SignInBy::default(),
             device_approval: DeviceApproval::default(),
             latency: Latencies::default(),
             rules: Vec::new(),
@@ -160,6 +163,16 @@ impl Config {
         }
         Ok(self.keys.validate()?)
     }
+}
+
+/// Who signs a user in when an application sends a browser here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum SignInBy {
+    /// The server, at once: whoever `login_hint` names, or the tenant's default user.
+    #[default]
+    Auto,
+    /// Somebody in front of the browser, who also consents to what the application asks for.
+    Page,
 }
 
 /// Who approves a sign-in by device code that nobody has decided on the page yet.

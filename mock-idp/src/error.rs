@@ -115,6 +115,10 @@ catalogue! {
         "Error validating credentials due to invalid username or password.";
     NoConsent = 65_001, BAD_REQUEST, "invalid_grant", true,
         "The user or administrator has not consented to use the application with ID '{}'. Send an interactive authorization request for this user and resource.";
+    UserDeclined = 65_004, BAD_REQUEST, "access_denied", true,
+        "User declined to consent to access the app.";
+    NoSession = 50_058, BAD_REQUEST, "login_required", true,
+        "A silent sign-in request was sent but no user is signed in.";
     NoResource = 500_011, BAD_REQUEST, "invalid_resource", true,
         "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
     UnknownRedirect = 50_011, BAD_REQUEST, "invalid_request", true,
@@ -236,7 +240,8 @@ impl Refusal {
         self.error.unwrap_or(self.code.entry().error)
     }
 
-    fn message(&self) -> String {
+    /// What happened, without a trace.
+    pub(crate) fn message(&self) -> String {
         let entry = self.code.entry();
         let mut parts = entry.text.split("{}");
         let mut message = format!("AADSTS{}: ", entry.number);

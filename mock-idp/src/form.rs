@@ -52,6 +52,13 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The parameters as form-encoded text again.
+    pub(crate) fn to_text(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.0)
+            .finish()
+    }
+
     /// The value of a parameter that must be there.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::behavior::rule::{Rule, RuleError, RuleStatus, Rules};
 use crate::behavior::throttle::{ThrottlePolicy, Throttles};
 use crate::clock::Clock;
 use crate::config::{AdminToken, Config, Limits};
+use crate::consents::Consents;
 use crate::device_codes::DeviceCodes;
 use crate::endpoint::managed_identity::ArcKeys;
 use crate::ledger::{Ledger, LedgerSnapshot};
@@ -46,6 +47,7 @@ pub struct Idp {
     pub(crate) own_origin: OnceLock<Origin>,
     pub(crate) arc_keys: ArcKeys,
     pub(crate) device_codes: DeviceCodes,
+    pub(crate) consents: Consents,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -83,6 +85,7 @@ impl Idp {
             own_origin: OnceLock::new(),
             arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
             device_codes: DeviceCodes::default(),
+            consents: Consents::default(),
             ledger: Ledger::keeping(config.limits.recorded_requests),
             metrics: Metrics::default(),
         })

@@ -1,4 +1,4 @@
-//! Authorization codes, device codes and refresh tokens: opaque to clients, self-contained for this server.
+//! Authorization codes, device codes, refresh tokens and sign-in pages: opaque to clients, self-contained for this server.
 //!
 //! What a code or refresh token stands for is encrypted inside it, so the server keeps nothing for
 //! the millions it may have handed out. They end with the server: its key is made at each start.
@@ -79,6 +79,20 @@ pub(crate) struct Refresh {
     pub(crate) expires: UnixTime,
 }
 
+/// What a page on which somebody signs in or consents stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignIn {
+    /// As the application's request named it.
+    pub(crate) tenant: String,
+    /// The application's request, form-encoded.
+    pub(crate) parameters: String,
+    /// The mark of the browser that the page is shown in.
+    pub(crate) browser: String,
+    /// Who signed in, on a page that asks for consent.
+    pub(crate) user: Option<User>,
+    pub(crate) expires: UnixTime,
+}
+
 /// From which sign-in a refresh token descends, and how many came between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lineage {
@@ -98,6 +112,10 @@ impl Sealed for Code {
 
 impl Sealed for Device {
     const KIND: &'static str = "device code";
+}
+
+impl Sealed for SignIn {
+    const KIND: &'static str = "sign-in page";
 }
 
 impl Sealed for Refresh {

@@ -1,6 +1,6 @@
 //! What of a server can change while it runs.
 
-use crate::config::{Config, DeviceApproval, Lifetimes};
+use crate::config::{Config, DeviceApproval, Lifetimes, SignInBy};
 use crate::directory::Directory;
 use crate::error::ErrorStyle;
 use crate::issuer::IssuerMode;
@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     pub(crate) directory: Directory,
     pub(crate) issuer: IssuerMode,
     pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) sign_in: SignInBy,
     pub(crate) device_approval: DeviceApproval,
     pub(crate) tokens: Vec<TokenPolicy>,
     pub(crate) error_style: ErrorStyle,
@@ -27,6 +28,7 @@ impl Settings {
             directory: config.directory.clone(),
             issuer: config.issuer,
             refresh_tokens: config.refresh_tokens,
+            sign_in: config.sign_in,
             device_approval: config.device_approval,
             tokens: config.tokens.clone(),
             error_style: config.error_style,

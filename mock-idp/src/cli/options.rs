@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::behavior::latency::{Latencies, Latency};
-use crate::config::{AdminToken, Config, DeviceApproval, Lifetimes};
+use crate::config::{AdminToken, Config, DeviceApproval, Lifetimes, SignInBy};
 use crate::directory::Directory;
 use crate::directory::closed::{ClosedDirectory, DirectoryError};
 use crate::duration;
@@ -53,6 +53,9 @@ pub(super) struct Options {
     /// How often a refresh token may be used: until it expires, or once
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     refresh_tokens: RefreshTokens,
+    /// Who signs users in: the server at once, or somebody on a page, who also consents
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    sign_in: SignInBy,
     /// Who approves sign-ins by device code: the server at the first poll, or somebody on the page
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ApproveDevices::Auto)]
     device_code: ApproveDevices,
@@ -146,6 +149,7 @@ impl Options {
             directory,
             issuer: self.issuer.unwrap_or(issuer),
             refresh_tokens: self.refresh_tokens,
+            sign_in: self.sign_in,
             device_approval: match self.device_code {
                 ApproveDevices::Auto => DeviceApproval::Automatic,
                 ApproveDevices::Page => DeviceApproval::OnPage,

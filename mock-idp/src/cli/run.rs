@@ -103,6 +103,12 @@ impl Run {
         let address = inside.loopback_address();
         if inside.own_network {
             namespace::bring_up_network(self.imds)?;
+            if !self.imds {
+                tracing::info!(
+                    "port 443 is not for this user; the program gets a network of its own, in \
+                     which there is nothing but this server"
+                );
+            }
         }
         if self.hosts {
             namespace::replace_hosts(&inside.workplace, address, &self.also_host)?;

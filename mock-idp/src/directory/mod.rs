@@ -86,6 +86,11 @@ impl Directory {
         }
     }
 
+    /// Whether passwords are known.
+    pub(crate) fn has_passwords(&self) -> bool {
+        self.closed().is_some()
+    }
+
     /// Checks a password, if passwords are known.
     pub(crate) fn check_password(&self, user: &User, password: &str) -> Result<(), Refusal> {
         self.closed()

@@ -1,6 +1,7 @@
 //! `/{tenant}/oauth2/v2.0/authorize` and its v1 form: signs a user in and sends a code back.
 //!
-//! There is no page to fill in: whoever `login_hint` names is signed in, or a default user.
+//! Unless people are to sign in on a page there is none to fill in: whoever `login_hint` names is
+//! signed in, or a default user.
 
 use std::sync::Arc;
 
@@ -10,8 +11,11 @@ use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
-use super::page::escape;
+use super::page::{page, posting_page, problem};
 use super::{body, reply, trace};
+use crate::config::SignInBy;
+use crate::directory::tenant::Tenant;
+use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal, Trace};
 use crate::form::Form;
 use crate::idp::Idp;
@@ -53,10 +57,11 @@ fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -
         Ok((address, form))
     });
     let response = match addressed {
-        Ok((address, form)) => address.send(match sign_in(idp, tenant, &form) {
-            Ok(answer) => answer,
-            Err(refusal) => error_parameters(&refusal, &trace),
-        }),
+        Ok((address, form)) => match sign_in(idp, tenant, parts, &form) {
+            Ok(Next::Answer(answer)) => address.send(answer),
+            Ok(Next::Page(page)) => page,
+            Err(refusal) => address.send(refused(&refusal, &trace)),
+        },
         // Without an address that can be trusted the user has to be told.
         Err(refusal) => error_page(&refusal, &trace),
     };
@@ -64,52 +69,103 @@ fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -
 }
 
 /// The parameters of an answer, in order.
-type Answer = Vec<(&'static str, String)>;
+pub(super) type Answer = Vec<(&'static str, String)>;
 
-/// Signs the user in: the code and what belongs to it.
-fn sign_in(idp: &Idp, tenant: &str, form: &Form) -> Result<Answer, Refusal> {
-    let tenant = idp.settings().directory.tenant(tenant)?;
-    let client_id = form.require("client_id")?;
-    let response_type = form.require("response_type")?;
-    if response_type != "code" {
-        return Err(Refusal::new(
-            Aadsts::UnsupportedResponseType,
-            &[response_type],
-        ));
+/// What follows a request.
+enum Next {
+    /// The application hears at once.
+    Answer(Answer),
+    /// Somebody signs in first.
+    Page(Response),
+}
+
+fn sign_in(idp: &Idp, tenant: &str, parts: &Parts, form: &Form) -> Result<Next, Refusal> {
+    let asked = Asked::read(idp, tenant, form)?;
+    if idp.settings().sign_in == SignInBy::Page {
+        if form.get("prompt") == Some("none") {
+            return Err(Aadsts::NoSession.into());
+        }
+        return Ok(Next::Page(super::sign_in::ask(idp, parts, tenant, form)?));
     }
-    // Only v1 clients name a resource.
-    let scopes = match form.get("resource") {
-        Some(resource) => Scopes::of_resource(resource, form.get("scope").unwrap_or_default())?,
-        None => Scopes::parse(form.require("scope")?)?,
-    };
     let user = match form.get("login_hint") {
-        Some(name) => idp.settings().directory.user(name, tenant)?,
-        None => idp.settings().directory.default_user(tenant)?,
+        Some(name) => idp.settings().directory.user(name, asked.tenant)?,
+        None => idp.settings().directory.default_user(asked.tenant)?,
     };
-    idp.settings()
-        .directory
-        .check_consent(client_id, &scopes)
-        .map_err(|refusal| match refusal.number() {
-            65_001 => refusal.under("consent_required"),
-            _ => refusal,
-        })?;
-    let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
-    let code = Code {
-        id: idp.ids.uuid(),
-        client_id: client_id.to_owned(),
-        tenant,
-        user,
-        redirect_uri: form.require("redirect_uri")?.to_owned(),
-        scope: scopes.to_text(),
-        nonce: form.get("nonce").map(str::to_owned),
-        challenge: challenge(form)?,
-        expires: idp.clock.now().plus(idp.settings().lifetimes.code),
-    };
-    let code = idp.sealer.seal(&code).ok_or(Aadsts::Transient)?;
-    let mut answer = vec![("code", code)];
-    answer.extend(client_info.map(|info| ("client_info", info)));
-    answer.push(("session_state", idp.ids.uuid().to_string()));
-    Ok(answer)
+    asked.check_consent(idp)?;
+    Ok(Next::Answer(asked.code_for(idp, form, user)?))
+}
+
+/// What an application asks for.
+pub(super) struct Asked {
+    pub(super) tenant: Tenant,
+    pub(super) client_id: String,
+    scopes: Scopes,
+    redirect_uri: String,
+    challenge: Option<Challenge>,
+}
+
+impl Asked {
+    pub(super) fn read(idp: &Idp, tenant: &str, form: &Form) -> Result<Self, Refusal> {
+        let tenant = idp.settings().directory.tenant(tenant)?;
+        let client_id = form.require("client_id")?;
+        let response_type = form.require("response_type")?;
+        if response_type != "code" {
+            return Err(Refusal::new(
+                Aadsts::UnsupportedResponseType,
+                &[response_type],
+            ));
+        }
+        // Only v1 clients name a resource.
+        let scopes = match form.get("resource") {
+            Some(resource) => Scopes::of_resource(resource, form.get("scope").unwrap_or_default())?,
+            None => Scopes::parse(form.require("scope")?)?,
+        };
+        Ok(Self {
+            tenant,
+            client_id: client_id.to_owned(),
+            scopes,
+            redirect_uri: form.require("redirect_uri")?.to_owned(),
+            challenge: challenge(form)?,
+        })
+    }
+
+    /// Everything the user has to agree to.
+    pub(super) fn permissions(&self) -> Vec<String> {
+        let text = self.scopes.to_text();
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Refuses what the directory says that nobody consented to.
+    pub(super) fn check_consent(&self, idp: &Idp) -> Result<(), Refusal> {
+        idp.settings()
+            .directory
+            .check_consent(&self.client_id, &self.scopes)
+            .map_err(|refusal| match refusal.number() {
+                65_001 => refusal.under("consent_required"),
+                _ => refusal,
+            })
+    }
+
+    /// The code for this user, and what belongs to it.
+    pub(super) fn code_for(self, idp: &Idp, form: &Form, user: User) -> Result<Answer, Refusal> {
+        let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
+        let code = Code {
+            id: idp.ids.uuid(),
+            client_id: self.client_id,
+            tenant: self.tenant,
+            user,
+            redirect_uri: self.redirect_uri,
+            scope: self.scopes.to_text(),
+            nonce: form.get("nonce").map(str::to_owned),
+            challenge: self.challenge,
+            expires: idp.clock.now().plus(idp.settings().lifetimes.code),
+        };
+        let code = idp.sealer.seal(&code).ok_or(Aadsts::Transient)?;
+        let mut answer = vec![("code", code)];
+        answer.extend(client_info.map(|info| ("client_info", info)));
+        answer.push(("session_state", idp.ids.uuid().to_string()));
+        Ok(answer)
+    }
 }
 
 fn challenge(form: &Form) -> Result<Option<Challenge>, Refusal> {
@@ -124,7 +180,7 @@ fn challenge(form: &Form) -> Result<Option<Challenge>, Refusal> {
 }
 
 /// Where an answer goes, how, and what goes back with it.
-struct ReturnAddress {
+pub(super) struct ReturnAddress {
     redirect_uri: String,
     mode: ResponseMode,
     state: Option<String>,
@@ -137,7 +193,7 @@ enum ResponseMode {
 }
 
 impl ReturnAddress {
-    fn read(form: &Form) -> Result<Self, Refusal> {
+    pub(super) fn read(form: &Form) -> Result<Self, Refusal> {
         let redirect_uri = form.get("redirect_uri").ok_or(Aadsts::NoRedirect)?;
         if !is_redirect_uri(redirect_uri) {
             return Err(Refusal::new(Aadsts::InvalidRedirect, &[redirect_uri]));
@@ -155,10 +211,10 @@ impl ReturnAddress {
         })
     }
 
-    fn send(self, mut answer: Answer) -> Response {
+    pub(super) fn send(self, mut answer: Answer) -> Response {
         answer.extend(self.state.map(|state| ("state", state)));
         let separator = match self.mode {
-            ResponseMode::FormPost => return form_post(&self.redirect_uri, &answer),
+            ResponseMode::FormPost => return posting_page(&self.redirect_uri, &answer),
             ResponseMode::Fragment => '#',
             ResponseMode::Query if self.redirect_uri.contains('?') => '&',
             ResponseMode::Query => '?',
@@ -198,40 +254,20 @@ pub(super) fn is_redirect_uri(uri: &str) -> bool {
         && rest.bytes().all(is_clean)
 }
 
-fn error_parameters(refusal: &Refusal, trace: &Trace) -> Answer {
+/// The parameters that tell the application of a refusal.
+pub(super) fn refused(refusal: &Refusal, trace: &Trace) -> Answer {
     vec![
         ("error", refusal.error().to_owned()),
         ("error_description", refusal.description(trace)),
     ]
 }
 
-fn error_page(refusal: &Refusal, trace: &Trace) -> Response {
-    let description = escape(&refusal.description(trace));
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><title>Sign in to your account</title></head>\
-         <body><h1>Sorry, but we\u{2019}re having trouble signing you in.</h1>\
-         <p>{description}</p></body></html>\n"
-    );
-    reply::html(refusal.status(), page)
-}
-
-fn form_post(redirect_uri: &str, answer: &Answer) -> Response {
-    let mut fields = String::new();
-    for (name, value) in answer {
-        fields.push_str("<input type=\"hidden\" name=\"");
-        fields.push_str(name);
-        fields.push_str("\" value=\"");
-        fields.push_str(&escape(value));
-        fields.push_str("\">");
-    }
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><title>Working...</title></head>\
-         <body onload=\"document.forms[0].submit()\">\
-         <form method=\"POST\" action=\"{}\">{fields}\
-         <noscript><button>Continue</button></noscript></form></body></html>\n",
-        escape(redirect_uri)
-    );
-    reply::html(StatusCode::OK, page)
+pub(super) fn error_page(refusal: &Refusal, trace: &Trace) -> Response {
+    page(
+        refusal.status(),
+        "Sorry, but we\u{2019}re having trouble signing you in.",
+        &problem(&refusal.description(trace)),
+    )
 }
 
 #[cfg(test)]
@@ -261,14 +297,5 @@ mod tests {
         ] {
             assert!(!is_redirect_uri(uri), "{uri}");
         }
-    }
-
-    #[test]
-    fn pages_escape_what_they_show() {
-        let page = form_post(
-            "https://app/?a=1&b='",
-            &vec![("state", "\"><script>".to_owned())],
-        );
-        assert_eq!(page.status(), StatusCode::OK);
     }
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::page::{escape, page};
+use super::page::{escape, page, problem};
 use super::{Version, body, reply, trace};
 use crate::device_codes::{Decision, INTERVAL};
 use crate::directory::tenant::Tenant;
@@ -118,7 +118,11 @@ pub(super) async fn ask(State(idp): State<Arc<Idp>>, request: Request) -> Respon
         .or_else(|| form.get("otc"))
         .unwrap_or_default();
     let trace = trace::trace(&idp, &parts, None);
-    reply::private(entry(StatusCode::OK, code, ""), &parts.headers, &trace)
+    reply::private(
+        entry(&idp, StatusCode::OK, code, ""),
+        &parts.headers,
+        &trace,
+    )
 }
 
 /// What the user decided on the page.
@@ -126,9 +130,15 @@ pub(super) async fn decide(State(idp): State<Arc<Idp>>, request: Request) -> Res
     let (parts, body) = request.into_parts();
     let form = body::form(&parts, body, &idp.limits).await;
     let trace = trace::trace(&idp, &parts, form.as_ref().ok());
+    let code = form
+        .as_ref()
+        .ok()
+        .and_then(|form| form.get("user_code"))
+        .unwrap_or_default()
+        .to_owned();
     let response = match form.and_then(|form| note(&idp, &form)) {
         Ok(page) => page,
-        Err(refusal) => entry(refusal.status(), "", &refusal.description(&trace)),
+        Err(refusal) => entry(&idp, refusal.status(), &code, &refusal.message()),
     };
     reply::private(response, &parts.headers, &trace)
 }
@@ -140,35 +150,53 @@ fn note(idp: &Idp, form: &Form) -> Result<Response, Refusal> {
         .device_codes
         .client_of(code, now)
         .ok_or(Aadsts::BadUserCode)?;
-    let user = match form.get("username") {
-        Some(name) => idp.settings().directory.user(name, Tenant::Common)?,
-        None => idp.settings().directory.default_user(Tenant::Common)?,
-    };
-    let (decision, words) = match form.get("decision") {
-        Some("decline") => (Decision::Declined, "You declined the sign-in to"),
-        _ => (
+    let (decision, words) = if form.get("decision") == Some("decline") {
+        (Decision::Declined, "You declined the sign-in to")
+    } else {
+        let user = match form.get("username") {
+            Some(name) => idp.settings().directory.user(name, Tenant::Common)?,
+            None => idp.settings().directory.default_user(Tenant::Common)?,
+        };
+        let password = form.get("password").unwrap_or_default();
+        idp.settings().directory.check_password(&user, password)?;
+        (
             Decision::Approved(user),
             "You have signed in to the application",
-        ),
+        )
     };
     if !idp.device_codes.decide(code, decision, now) {
         return Err(Aadsts::BadUserCode.into());
     }
     let words = format!(
-        "<p>{words} {} on your device. You may now close this window.</p>",
+        "<p>{words} <code>{}</code> on your device. You may now close this window.</p>",
         escape(&client_id)
     );
     Ok(page(StatusCode::OK, "Device sign-in", &words))
 }
 
-fn entry(status: StatusCode, code: &str, problem: &str) -> Response {
+fn entry(idp: &Idp, status: StatusCode, code: &str, words: &str) -> Response {
+    let passwords = if idp.settings().directory.has_passwords() {
+        ""
+    } else {
+        "<p class=\"quiet\">Anyone may sign in here, with any password or none.</p>\n"
+    };
+    let (first, second) = if code.is_empty() {
+        (" autofocus", "")
+    } else {
+        ("", " autofocus")
+    };
     let form = format!(
-        "<p role=\"alert\">{}</p><form method=\"post\">\
-         <p><label>Code <input name=\"user_code\" value=\"{}\" required autofocus></label></p>\
-         <p><label>Sign in as <input name=\"username\" placeholder=\"user@contoso.com\"></label></p>\
-         <button name=\"decision\" value=\"approve\">Continue</button> \
-         <button name=\"decision\" value=\"decline\">Cancel</button></form>",
-        escape(problem),
+        "{}<p>Enter the code that your application or device shows. Do not enter codes from \
+         sources that you do not trust.</p>\n<form method=\"post\">\n\
+         <label>Code<input name=\"user_code\" value=\"{}\" required maxlength=\"20\" \
+         autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\"{first}></label>\n\
+         <label>Email or user name<input name=\"username\" placeholder=\"user@contoso.com\" \
+         autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\"{second}></label>\n\
+         <label>Password<input name=\"password\" type=\"password\" \
+         autocomplete=\"current-password\"></label>\n{passwords}\
+         <div class=\"buttons\"><button class=\"first\" name=\"decision\" value=\"approve\">Continue</button>\
+         <button name=\"decision\" value=\"decline\">Cancel</button></div></form>",
+        problem(words),
         escape(code)
     );
     page(status, TITLE, &form)

@@ -11,7 +11,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::authorize::is_redirect_uri;
-use super::page::page;
+use super::page::{page, problem};
 use super::{body, reply, trace};
 use crate::directory::Directory;
 use crate::error::{Aadsts, Refusal};
@@ -31,10 +31,7 @@ pub(super) async fn answer(State(idp): State<Arc<Idp>>, request: Request) -> Res
         Err(refusal) => page(
             refusal.status(),
             "Sorry, but we\u{2019}re having trouble signing you out.",
-            &format!(
-                "<p>{}</p>",
-                super::page::escape(&refusal.description(&trace))
-            ),
+            &problem(&refusal.description(&trace)),
         ),
     };
     reply::private(response, &parts.headers, &trace)

@@ -13,6 +13,7 @@ mod observe;
 mod operator;
 mod page;
 mod reply;
+mod sign_in;
 mod token;
 mod trace;
 mod trouble;
@@ -108,6 +109,8 @@ fn authorize_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
             "/{tenant}/oauth2/v2.0/authorize",
             get(authorize::get).post(authorize::post),
         )
+        .route("/{tenant}/login", post(sign_in::login))
+        .route("/{tenant}/consent", post(sign_in::consent))
         .layer(observer(idp, Endpoint::Authorize))
 }
 
