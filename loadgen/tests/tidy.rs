@@ -230,9 +230,11 @@ fn every_mock_idp_command_in_the_documents_is_one() {
     let commands = shown("mock-idp");
     assert!(commands.len() >= 2, "{commands:?}");
     for Shown { document, words } in commands {
-        // With `--help` last, what stands before is parsed and nothing is done.
+        // With `--help` last, what stands before is parsed and nothing is done; what stands after
+        // `--` is another program's.
+        let own = words.iter().position(|word| word == "--");
         let output = Command::new(&program)
-            .args(&words)
+            .args(&words[..own.unwrap_or(words.len())])
             .arg("--help")
             .output()
             .unwrap();

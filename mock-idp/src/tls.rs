@@ -112,7 +112,8 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
         let certificate = leaf_params().map_err(failed)?;
         let certificate = certificate.signed_by(&key, &self.issuer).map_err(failed)?;
-        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der())
+        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der());
+        let thumbprint: Vec<_> = thumbprint
             .as_ref()
             .iter()
             .map(|byte| format!("{byte:02X}"))
@@ -128,7 +129,7 @@ impl Authority {
             .with_single_cert(chain, key)
             .map_err(failed)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok((config, thumbprint))
+        Ok((config, thumbprint.concat()))
     }
 }
 

@@ -1,51 +1,17 @@
 //! Real, unmodified clients against the real program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+#[path = "support/interop.rs"]
+mod interop;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/temp_dir.rs"]
 mod temp_dir;
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use interop::{node_modules, python, script};
 use program::Program;
-
-/// A Python that has `msal` and `PyJWT[crypto]`.
-fn python() -> PathBuf {
-    let path = std::env::var_os("TOKEN_CACHE_LAB_PYTHON").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop-venv/bin/python"),
-        PathBuf::from,
-    );
-    assert!(
-        path.exists(),
-        "no Python with msal at `{}`\nhint: run scripts/test once, or name one in \
-         TOKEN_CACHE_LAB_PYTHON",
-        path.display()
-    );
-    path
-}
-
-/// A directory whose `node_modules` has `@azure/msal-node`.
-fn node_modules() -> PathBuf {
-    let path = std::env::var_os("TOKEN_CACHE_LAB_NODE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop-node"),
-        PathBuf::from,
-    );
-    assert!(
-        path.join("node_modules/@azure/msal-node").exists(),
-        "no @azure/msal-node in `{}`\nhint: run scripts/test once, or name a directory in \
-         TOKEN_CACHE_LAB_NODE",
-        path.display()
-    );
-    path
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(name)
-}
 
 /// Runs a client's cases against a program of its own, started with these arguments; `client` is
 /// the command without the origins.
@@ -95,5 +61,25 @@ fn msal_for_node_works_unmodified() {
             .arg(script("msal_node.mjs"))
             .arg(node_modules()),
         &[],
+    );
+}
+
+#[test]
+fn msal_for_node_copes_with_trouble_as_it_is_known_to() {
+    assert_passes(
+        Command::new("node")
+            .arg(script("msal_node_faults.mjs"))
+            .arg(node_modules()),
+        &["--refresh-in", "1s"],
+    );
+}
+
+#[test]
+fn people_sign_in_on_the_pages_in_a_real_browser() {
+    assert_passes(
+        Command::new("node")
+            .arg(script("pages.mjs"))
+            .arg(node_modules()),
+        &["--sign-in", "page", "--device-code", "page"],
     );
 }

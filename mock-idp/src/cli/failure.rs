@@ -88,14 +88,15 @@ impl Failure {
             ) => USAGE,
             Self::Start(StartError::Tls(TlsError::Certificate(_)))
             | Self::Tls(TlsError::Certificate(_)) => INTERNAL,
-            Self::Start(StartError::Bind { .. } | StartError::Tls(_)) | Self::Tls(_) => ENVIRONMENT,
             Self::Run(RunError::Program { source, .. })
                 if source.kind() == io::ErrorKind::NotFound =>
             {
                 NOT_FOUND
             }
             Self::Run(RunError::Program { .. }) => NOT_RUNNABLE,
-            Self::Run(_) => ENVIRONMENT,
+            Self::Start(StartError::Bind { .. } | StartError::Tls(_))
+            | Self::Tls(_)
+            | Self::Run(_) => ENVIRONMENT,
             Self::Start(_) | Self::Io { .. } => INTERNAL,
         }
     }

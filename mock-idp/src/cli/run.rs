@@ -36,17 +36,18 @@ usage, 4 environment (namespaces not permitted, port in use), 5 internal error."
 const DRAIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group(ArgGroup::new("way").args(["hosts", "imds", "proxy"]).required(true).multiple(true)))]
 pub(super) struct Run {
     /// Entra's login hosts are this server, at port 443, by a hosts file that the program alone
     /// sees
     #[arg(long)]
     hosts: bool,
-    /// http://169.254.169.254 is this server, in a network that the program alone sees
+    /// IMDS, <http://169.254.169.254>, is this server, in a network that the program alone sees
     #[arg(long)]
     imds: bool,
-    /// Entra's login hosts are this server by way of a proxy (HTTPS_PROXY); everything else is
-    /// refused there. Managed identities by AZURE_POD_IDENTITY_AUTHORITY_HOST. Needs no namespaces
+    /// Entra's login hosts are this server by way of a proxy (`HTTPS_PROXY`); everything else is
+    /// refused there. Managed identities by `AZURE_POD_IDENTITY_AUTHORITY_HOST`. Needs no namespaces
     #[arg(long, conflicts_with_all = ["hosts", "imds"])]
     proxy: bool,
     /// One more login host, such as contoso.ciamlogin.com; a hosts file knows no wildcards

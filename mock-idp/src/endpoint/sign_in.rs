@@ -242,15 +242,16 @@ fn sign_in_page(
 
 fn consent_page(idp: &Idp, flow: &SignIn, request: &Asked) -> Result<Response, Refusal> {
     let sealed = idp.sealer.seal(flow).ok_or(Aadsts::Transient)?;
-    let permissions: String = request
+    let permissions: Vec<_> = request
         .permissions()
         .iter()
-        .map(|permission| format!("<li>{}</li>", described(permission)))
+        .map(|permission| described(permission))
         .collect();
+    let permissions = permissions.join("</li><li>");
     let user = flow.user.as_ref().map_or("", |user| user.name.as_str());
     let body = format!(
         "<p class=\"quiet\">{}</p>\n<p>The application <code>{}</code> would like to:</p>\n\
-         <ul>{permissions}</ul>\n\
+         <ul><li>{permissions}</li></ul>\n\
          <form method=\"post\" action=\"/{}/consent\">\
          <input type=\"hidden\" name=\"flow\" value=\"{sealed}\">\
          <div class=\"buttons\"><button class=\"first\" name=\"decision\" value=\"accept\" \

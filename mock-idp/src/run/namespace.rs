@@ -177,11 +177,9 @@ fn hosts(address: Ipv4Addr, more: &[String], machines: &str) -> String {
         .copied()
         .chain([REGIONAL_HOST])
         .chain(more.iter().map(String::as_str));
-    let mut text = ours
-        .map(|host| format!("{address} {host}\n"))
-        .collect::<String>();
-    text.push_str(machines);
-    text
+    let mut lines: Vec<_> = ours.map(|host| format!("{address} {host}")).collect();
+    lines.push(machines.to_owned());
+    lines.join("\n")
 }
 
 fn tool(tool: &'static str, source: io::Error) -> RunError {

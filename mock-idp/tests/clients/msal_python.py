@@ -7,6 +7,7 @@ the authority's certificate. Prints one line a case and `all passed`.
 import datetime
 import json
 import os
+import ssl
 import sys
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
@@ -297,6 +298,37 @@ def a_machine_uses_its_own_identity():
                 del os.environ[name]
 
 
+def a_machine_in_service_fabric_knows_the_server_by_its_thumbprint():
+    pem = ssl.get_server_certificate(("127.0.0.1", PORT))
+    thumbprint = x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA1()).hex()
+    endpoint = f"{ORIGIN}/metadata/identity/oauth2/token"
+    variables = {
+        "IDENTITY_ENDPOINT": endpoint,
+        "IDENTITY_HEADER": "secret",
+        "IDENTITY_SERVER_THUMBPRINT": thumbprint.upper(),
+    }
+    os.environ.update(variables)
+    try:
+        acquire = lambda: msal.ManagedIdentityClient(
+            msal.SystemAssignedManagedIdentity(), http_client=requests.Session()
+        ).acquire_token_for_client(resource="https://vault.azure.net")
+        with TokenRequests() as requests_made:
+            result = succeeded(acquire())
+        requests_made.expect(1, "managed_identity")
+        claims = jwt.decode(result["access_token"], options={"verify_signature": False})
+        assert claims["aud"] == "https://vault.azure.net", claims
+        os.environ["IDENTITY_SERVER_THUMBPRINT"] = "0" * 40
+        with TokenRequests() as requests_made:
+            try:
+                assert "access_token" not in acquire()
+            except requests.exceptions.SSLError:
+                pass
+        requests_made.expect(0)
+    finally:
+        for name in variables:
+            del os.environ[name]
+
+
 def an_identity_that_the_user_assigned_is_named():
     os.environ.update(HOSTS["IMDS"])
     try:
@@ -350,6 +382,7 @@ CASES = [
     a_device_signs_a_user_in,
     a_user_hands_over_name_and_password,
     a_machine_uses_its_own_identity,
+    a_machine_in_service_fabric_knows_the_server_by_its_thumbprint,
     an_identity_that_the_user_assigned_is_named,
     instance_discovery_works_here,
     the_authority_may_be_given_in_code,

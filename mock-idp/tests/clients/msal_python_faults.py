@@ -51,9 +51,13 @@ def calm():
     admin("PUT", "faults", [])
 
 
-def app():
+def app(**options):
     return msal.ConfidentialClientApplication(
-        APP, client_credential="secret", authority=AUTHORITY, instance_discovery=False
+        APP,
+        client_credential="secret",
+        authority=AUTHORITY,
+        instance_discovery=False,
+        **options,
     )
 
 
@@ -82,6 +86,18 @@ def a_token_past_refresh_in_is_renewed():
     expect(1, reason="no_cached_access_token")
     expect(1, reason="proactively_refreshed")
     expect(2)
+
+
+def an_aging_token_is_a_herd():
+    client = app()
+    acquire(client)
+    time.sleep(AGING)
+    strike({"kind": "latency", "add": "fixed:700ms"})
+    with ThreadPoolExecutor(20) as pool:
+        results = list(pool.map(lambda _: acquire(client), range(20)))
+    assert all("access_token" in result for result in results)
+    expect(20, reason="proactively_refreshed")
+    expect(21)
 
 
 def an_outage_while_renewing_is_raised():
@@ -114,11 +130,37 @@ def a_refusal_while_renewing_leaves_the_cached_token():
 
 
 def a_claims_challenge_goes_past_the_cache_once():
-    client = app()
-    claims = json.dumps({"access_token": {"nbf": {"essential": True, "value": "1"}}})
-    acquire(client)
-    acquire(client, claims_challenge=claims)
+    client = app(client_capabilities=["CP1"])
+    challenge = admin("GET", "claims-challenge")["claims"]
+    for options, count in [({}, 1), ({}, 1), ({"claims_challenge": challenge}, 2), ({}, 2)]:
+        assert "access_token" in acquire(client, **options)
+        expect(count)
     expect(1, reason="force_refresh_or_claims")
+
+
+def a_refusal_with_400_is_remembered_and_one_with_401_is_not():
+    client = app()
+    for code, sent in ((70011, 1), (7000215, 2)):
+        admin("DELETE", "ledger")
+        strike({"kind": "aadsts", "code": code})
+        for _ in range(2):
+            assert "error" in client.acquire_token_for_client([f"api://{code}/.default"])
+        expect(sent)
+    calm()
+    # The server is well again, and the application does not know.
+    assert "error" in client.acquire_token_for_client(["api://70011/.default"])
+    assert "access_token" in client.acquire_token_for_client(["api://7000215/.default"])
+
+
+def without_a_time_to_wait_a_throttled_application_waits_five_seconds():
+    client = app()
+    strike({"kind": "status", "status": 429}, at_most=1)
+    started = time.monotonic()
+    assert "error" in acquire(client)
+    assert "error" in acquire(client)
+    expect(1)
+    time.sleep(max(0, 5.3 - (time.monotonic() - started)))
+    assert "access_token" in acquire(client)
     expect(2)
 
 
@@ -147,7 +189,10 @@ def errors_reach_the_application():
 
 CASES = [
     after_429_nothing_is_sent_until_it_is_time,
+    without_a_time_to_wait_a_throttled_application_waits_five_seconds,
+    a_refusal_with_400_is_remembered_and_one_with_401_is_not,
     a_token_past_refresh_in_is_renewed,
+    an_aging_token_is_a_herd,
     an_outage_while_renewing_is_raised,
     a_refusal_while_renewing_leaves_the_cached_token,
     a_claims_challenge_goes_past_the_cache_once,

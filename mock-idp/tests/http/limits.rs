@@ -307,6 +307,23 @@ async fn a_server_that_cannot_start_says_why() {
     let error = start(Config::default()).await;
     assert!(matches!(error, StartError::NoAddress), "{error}");
 
+    // Nothing is bound that other machines reach, unless they are meant to.
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let error = start(Config {
+            http: Some(address.parse().unwrap()),
+            ..Config::default()
+        })
+        .await;
+        assert!(matches!(error, StartError::Exposed { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("--expose"));
+    }
+    let exposed = Server::start(Config {
+        http: Some(([0, 0, 0, 0], 0).into()),
+        expose: true,
+        ..Config::default()
+    });
+    exposed.await.unwrap().stop().await;
+
     let error = start(Config {
         http: Some(taken),
         ..Config::default()

@@ -20,6 +20,8 @@ mod keys;
 mod ledger;
 mod limits;
 mod managed_identity;
+mod pages;
+mod proxy;
 mod refresh;
 mod refusals;
 mod throttles;

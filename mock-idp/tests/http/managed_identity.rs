@@ -183,8 +183,9 @@ async fn who_does_not_belong_here_is_refused() {
             answer.text()
         );
     }
-    // The machine's address is not the identity provider's.
-    assert_eq!(machine.idp.get(&imds).await.status, 404);
+    // The machine's address is not the identity provider's, which knows Service Fabric's way alone.
+    assert_eq!(machine.idp.get(&arc).await.status, 404);
+    assert_eq!(machine.idp.get(&imds).await.status, 401);
 }
 
 #[tokio::test]
@@ -310,4 +311,51 @@ async fn a_machine_knows_its_region() {
         )
         .await;
     assert_eq!(json.member("location"), "westeurope");
+}
+
+#[tokio::test]
+async fn service_fabric_has_https_a_secret_and_errors_of_its_own() {
+    let idp = TestServer::start().await;
+    let path = "/metadata/identity/oauth2/token";
+    let ask = async |origin: &str, query: &str, secret: Option<&str>| {
+        let mut request = http::Request::get(format!("{origin}{path}?{query}"));
+        if let Some(secret) = secret {
+            request = request.header("Secret", secret);
+        }
+        idp.send(request.body(String::new().into()).unwrap()).await
+    };
+    let good = format!("api-version=2019-07-01-preview&{RESOURCE}");
+    let origin = idp.origin();
+    let granted = ask(&origin, &good, Some("secret")).await;
+    assert_granted(&granted);
+    let token = claims(&granted.member("access_token"));
+    assert_eq!(token["aud"], "https://vault.azure.net");
+    assert_eq!(idp.server.ledger().by_grant[&GrantType::ManagedIdentity], 1);
+
+    let plain = format!("http://{}", idp.server.http_addr().unwrap());
+    for (origin, query, secret, status, code) in [
+        (&origin, good.as_str(), None, 401, "SecretHeaderNotFound"),
+        (&origin, &good, Some(""), 401, "SecretHeaderNotFound"),
+        (&origin, RESOURCE, Some("secret"), 400, "InvalidApiVersion"),
+        (
+            &origin,
+            "api-version=2019-07-01-preview",
+            Some("secret"),
+            400,
+            "ArgumentNullOrEmpty",
+        ),
+        (&plain, &good, Some("secret"), 400, "InvalidScheme"),
+    ] {
+        let refused = ask(origin, query, secret).await;
+        assert_eq!(refused.status, status, "{}", refused.text());
+        assert_eq!(refused.json()["error"]["code"], code);
+    }
+    let thumbprint = idp.server.certificate_thumbprint().unwrap();
+    assert!(
+        thumbprint.len() == 40
+            && thumbprint
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')),
+        "{thumbprint}"
+    );
 }

@@ -54,6 +54,8 @@ impl Program {
         for line in BufReader::new(stdout).lines() {
             match line.unwrap().split_once(' ') {
                 Some(("https", origin)) => origin.clone_into(&mut program.https),
+                // Tests of Service Fabric take it from the certificate itself.
+                Some(("thumbprint", _)) => {}
                 Some(("http", origin)) => origin.clone_into(&mut program.http),
                 Some(("imds", origin)) => origin.clone_into(&mut program.imds),
                 Some(other) => panic!("printed {other:?}"),
