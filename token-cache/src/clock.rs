@@ -30,6 +30,11 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
+    /// Milliseconds since the Unix epoch.
+    pub const fn unix_millis(self) -> i64 {
+        self.0
+    }
+
     /// Rounded down to the second, as it is written.
     #[must_use]
     pub const fn whole_seconds(self) -> Self {

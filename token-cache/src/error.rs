@@ -1,5 +1,7 @@
 //! What can go wrong in a cache.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// A lookup or a blob that cannot be made sense of.
@@ -19,6 +21,20 @@ pub enum CacheError {
         /// What was expected, and the line and column.
         reason: String,
     },
+    /// A blob could not be decrypted and is no plain cache either;
+    /// Microsoft.Identity.Web's IDW10802.
+    #[error("IDW10802: the cache entry cannot be decrypted ({reason})")]
+    Undecryptable {
+        /// Why, without key material.
+        reason: String,
+    },
+    /// The request forbids the use of a distributed cache;
+    /// Microsoft.Identity.Web's IDW10803.
+    #[error("IDW10803: the distributed cache must not be used here: {reason}")]
+    DistributedCacheForbidden {
+        /// Why, in the words of who forbade it.
+        reason: String,
+    },
 }
 
 /// An L2 operation that failed.
@@ -27,6 +43,19 @@ pub enum CacheError {
 pub struct StoreError {
     /// What the store said.
     pub reason: String,
+    /// In which way.
+    pub kind: StoreErrorKind,
+}
+
+/// In which way an L2 operation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// The store said no, or could not be reached.
+    Failed,
+    /// It did not answer in time.
+    TimedOut,
+    /// It was not asked: it has failed too often of late.
+    NotAsked,
 }
 
 impl StoreError {
@@ -34,6 +63,22 @@ impl StoreError {
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
+            kind: StoreErrorKind::Failed,
+        }
+    }
+
+    /// The store did not answer within `limit`.
+    pub fn timed_out(limit: Duration) -> Self {
+        Self {
+            reason: format!("no answer in {limit:?}"),
+            kind: StoreErrorKind::TimedOut,
+        }
+    }
+
+    pub(crate) fn not_asked() -> Self {
+        Self {
+            reason: "it has failed too often of late and is left alone for a while".to_owned(),
+            kind: StoreErrorKind::NotAsked,
         }
     }
 }

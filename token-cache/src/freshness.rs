@@ -18,6 +18,12 @@ pub fn is_fresh(expires_on: Timestamp, now: Timestamp) -> bool {
     expires_on > now.plus(EXPIRY_BUFFER) && expires_on <= now.plus(BELIEVABLE)
 }
 
+/// Whether a token may serve at `now` up to its extended expiry, which the
+/// provider grants for the time it is down itself.
+pub fn is_fresh_while_provider_is_down(extended: Option<Timestamp>, now: Timestamp) -> bool {
+    extended.is_some_and(|end| end > now.plus(EXPIRY_BUFFER))
+}
+
 /// How far the moment of a refresh may be from the provider's advice, in
 /// seconds (`DefaultJitterRangeInSeconds` in MSAL.NET).
 pub const REFRESH_JITTER_S: i64 = 300;

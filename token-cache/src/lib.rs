@@ -14,28 +14,38 @@ pub mod clock;
 pub mod scope;
 pub mod secret;
 
+pub mod components;
+pub mod environment;
 pub mod item;
 pub mod key;
 
 pub mod freshness;
 pub mod partition;
+pub mod query;
 pub mod schema;
+
+mod section;
 
 pub mod adapter;
 pub mod l1;
 pub mod policy;
+pub mod seal;
 pub mod store;
 
 pub mod error;
 pub mod events;
 
-pub use adapter::{CacheLevel, Read, TokenCache, TokenCacheOptions};
+pub use adapter::{CacheLevel, OptionsError, Read, TokenCache, TokenCacheOptions, Updated};
 pub use clock::{Clock, Timestamp};
-pub use error::{CacheError, StoreError};
+pub use components::{ComponentHash, KeyComponents};
+pub use environment::Environment;
+pub use error::{CacheError, StoreError, StoreErrorKind};
 pub use events::{CacheEvents, L2Operation, NoEvents};
 pub use item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken};
-pub use key::{AssertionHash, Environment, HomeAccountId, PartitionKey, PartitionKeyRef};
-pub use partition::{Lookup, Partition, Query, Subject, TokenSet};
+pub use key::{AssertionHash, HomeAccountId, PartitionKey, PartitionKeyRef};
+pub use partition::{Lookup, Partition, TokenSet};
 pub use policy::Policy;
+pub use query::{Query, RefreshTokenQuery, Subject};
 pub use scope::Scopes;
+pub use seal::Sealing;
 pub use secret::Secret;

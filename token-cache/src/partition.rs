@@ -4,18 +4,17 @@
 //! `SaveTokenResponseAsync`); a save makes a new snapshot and leaves the old
 //! one as it was for whoever still reads it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::environment::Environment;
 use crate::error::CacheError;
-use crate::freshness::{EXPIRY_BUFFER, is_fresh};
-use crate::item::{
-    AccessToken, Account, AppMetadata, CredentialType, IdToken, RefreshToken, TokenType,
-    UnknownMembers,
-};
-use crate::key::{AssertionHash, Environment, HomeAccountId, ItemKey};
-use crate::scope::Scopes;
+use crate::freshness::EXPIRY_BUFFER;
+use crate::item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken, UnknownMembers};
+use crate::key::{AssertionHash, HomeAccountId};
+use crate::query::{self, Query, RefreshTokenQuery};
+use crate::section::Section;
 
 /// Up to this many access tokens are looked through one by one, which touches
 /// less memory than an index does.
@@ -24,11 +23,11 @@ const SCANNED: usize = 4;
 /// What one external cache key holds.
 #[derive(Debug, Clone, Default)]
 pub struct Partition {
-    pub(crate) access_tokens: BTreeMap<ItemKey, Arc<AccessToken>>,
-    pub(crate) refresh_tokens: BTreeMap<ItemKey, Arc<RefreshToken>>,
-    pub(crate) id_tokens: BTreeMap<ItemKey, Arc<IdToken>>,
-    pub(crate) accounts: BTreeMap<ItemKey, Arc<Account>>,
-    pub(crate) app_metadata: BTreeMap<ItemKey, Arc<AppMetadata>>,
+    pub(crate) access_tokens: Section<AccessToken>,
+    pub(crate) refresh_tokens: Section<RefreshToken>,
+    pub(crate) id_tokens: Section<IdToken>,
+    pub(crate) accounts: Section<Account>,
+    pub(crate) app_metadata: Section<AppMetadata>,
     /// Root members of the blob that this crate does not know.
     pub(crate) unknown: UnknownMembers,
     /// Access tokens by each lower-cased scope they cover, so that a partition
@@ -38,41 +37,15 @@ pub struct Partition {
     size_bytes: usize,
 }
 
-/// Which access token is wanted. Borrowed, so that asking costs no allocation
-/// and threads share no reference counts.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<'a> {
-    /// Whose.
-    pub subject: Subject<'a>,
-    /// Issued by this tenant; `None` takes any (on-behalf-of at `common`).
-    pub tenant_id: Option<&'a str>,
-    /// Covering these scopes.
-    pub scopes: &'a Scopes,
-    /// Presented like this.
-    pub token_type: &'a TokenType,
-    /// Of this cloud.
-    pub environment: &'a Environment,
-    /// Issued to this application.
-    pub client_id: &'a str,
-}
-
-/// Whose token is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject<'a> {
-    /// The application's own.
-    Application,
-    /// Got on behalf of the bearer of an assertion.
-    Assertion(&'a AssertionHash),
-    /// A signed-in user's.
-    Account(&'a HomeAccountId),
-}
-
 /// What a search for an access token found.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// A token that may serve.
     Found(Arc<AccessToken>),
-    /// A token that fits but is too old.
+    /// A token past its time that may serve while the provider is down, as the
+    /// query allows.
+    Extended(Arc<AccessToken>),
+    /// A token that fits but is too old, or bound to another key.
     Expired,
     /// Nothing that fits.
     Missing,
@@ -105,14 +78,13 @@ impl Partition {
         query: &Query<'_>,
         now: Timestamp,
     ) -> Result<Lookup, CacheError> {
-        let preferred = query.environment.preferred_cache();
         let (mut in_preferred, mut in_alias) = (Fitting::None, Fitting::None);
         let mut any_in_preferred = false;
         let mut consider = |token: &Arc<AccessToken>| {
-            if answers(token, query) {
-                let here = token.environment.eq_ignore_ascii_case(preferred);
+            if query.admits(token) {
+                let here = query.environment.is_preferred(&token.environment);
                 any_in_preferred |= here;
-                if token.client_id.eq_ignore_ascii_case(query.client_id) {
+                if query.admits_client_and_components(token) {
                     let fitting = if here {
                         &mut in_preferred
                     } else {
@@ -130,7 +102,8 @@ impl Partition {
             _ => self.access_tokens.values().for_each(&mut consider),
         }
         // Entries under the preferred host hide those under its aliases, even
-        // those of another application: MSAL looks at the client id later.
+        // those of another application: MSAL looks at the client id and at
+        // components later.
         let chosen = if any_in_preferred {
             in_preferred
         } else {
@@ -138,27 +111,35 @@ impl Partition {
         };
         match chosen {
             Fitting::None => Ok(Lookup::Missing),
-            Fitting::One(token) if token.kid.is_none() && is_fresh(token.expires_on, now) => {
-                Ok(Lookup::Found(token))
-            }
-            Fitting::One(_) => Ok(Lookup::Expired),
+            Fitting::One(token) => Ok(query.judge(token, now)),
             Fitting::Several(count) => Err(CacheError::MultipleMatchingTokens { count }),
         }
     }
 
-    /// A refresh token for the account, of this application.
-    pub fn find_refresh_token(
-        &self,
-        account: &HomeAccountId,
-        environment: &Environment,
-        client_id: &str,
-    ) -> Option<&Arc<RefreshToken>> {
-        self.refresh_tokens.values().find(|token| {
-            token.home_account_id.eq_ignore_ascii_case(account.as_str())
-                && token.family_id.is_none()
-                && token.client_id.eq_ignore_ascii_case(client_id)
-                && environment.contains(&token.environment)
-        })
+    /// The first refresh token that answers `query`.
+    pub fn find_refresh_token(&self, query: &RefreshTokenQuery<'_>) -> Option<&Arc<RefreshToken>> {
+        self.refresh_tokens
+            .values()
+            .find(|token| query.admits(token))
+    }
+
+    /// The family that an application is known to be of, where it is known.
+    pub fn family_of(&self, client_id: &str) -> Option<&Arc<str>> {
+        let known = |data: &&Arc<AppMetadata>| data.client_id.eq_ignore_ascii_case(client_id);
+        self.app_metadata.values().find(known)?.family_id.as_ref()
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    /// The one access token, if there is exactly one.
+    pub(crate) fn sole_access_token(&self) -> Option<&Arc<AccessToken>> {
+        self.access_tokens
+            .values()
+            .next()
+            .filter(|_| self.access_tokens.len() == 1)
     }
 
     /// The account signed in with this id, if any.
@@ -186,7 +167,7 @@ impl Partition {
         let mut next = self.clone();
         let new = &response.access_token;
         next.access_tokens
-            .retain(|_, old| !gives_way(old, new, environment));
+            .retain(|old| !query::gives_way(old, new, environment));
         next.access_tokens.insert(new.key(), Arc::clone(new));
         if let Some(token) = response.refresh_token {
             next.refresh_tokens.insert(token.key(), token);
@@ -194,8 +175,14 @@ impl Partition {
         if let Some(token) = response.id_token {
             next.id_tokens.insert(token.key(), token);
         }
-        if let Some(account) = response.account {
-            next.accounts.insert(account.key(), account);
+        if let Some(mut account) = response.account {
+            let key = account.key();
+            if let Some(older) = next.accounts.get(&key)
+                && older.wam_account_ids.is_some()
+            {
+                account = Arc::new(Account::clone(&account).with_wam_ids_of(older));
+            }
+            next.accounts.insert(key, account);
         }
         let metadata = response.app_metadata;
         next.app_metadata.insert(metadata.key(), metadata);
@@ -210,13 +197,46 @@ impl Partition {
         let is_theirs = |owner: &str| owner.eq_ignore_ascii_case(id.as_str());
         let mut next = self.clone();
         next.access_tokens
-            .retain(|_, token| !token.home_account_id.as_deref().is_some_and(is_theirs));
+            .retain(|token| !token.home_account_id.as_deref().is_some_and(is_theirs));
         next.refresh_tokens
-            .retain(|_, token| !is_theirs(&token.home_account_id));
+            .retain(|token| !is_theirs(&token.home_account_id));
         next.id_tokens
-            .retain(|_, token| !is_theirs(&token.home_account_id));
+            .retain(|token| !is_theirs(&token.home_account_id));
         next.accounts
-            .retain(|_, account| !is_theirs(account.home_account_id.as_str()));
+            .retain(|account| !is_theirs(account.home_account_id.as_str()));
+        next.index();
+        next
+    }
+
+    /// A snapshot without the tokens of an on-behalf-of session.
+    #[must_use]
+    pub fn remove_session(&self, session: &AssertionHash) -> Self {
+        let is_theirs = |own: &Option<AssertionHash>| own.as_ref() == Some(session);
+        let mut next = self.clone();
+        next.access_tokens
+            .retain(|token| !is_theirs(&token.user_assertion_hash));
+        next.refresh_tokens
+            .retain(|token| !is_theirs(&token.user_assertion_hash));
+        next.index();
+        next
+    }
+
+    /// A snapshot with every access token under the cloud's preferred host, as
+    /// it would be if this crate had stored them.
+    #[must_use]
+    pub fn in_environment(&self, environment: &Environment) -> Self {
+        let mut next = self.clone();
+        next.access_tokens = self
+            .access_tokens
+            .values()
+            .map(|token| {
+                let mut token = AccessToken::clone(token);
+                if environment.contains(&token.environment) {
+                    token.environment = Arc::clone(environment.preferred_cache());
+                }
+                (token.key(), Arc::new(token))
+            })
+            .collect();
         next.index();
         next
     }
@@ -273,7 +293,7 @@ impl Partition {
     }
 }
 
-fn weigh<T>(section: &BTreeMap<ItemKey, Arc<T>>, size_bytes: impl Fn(&T) -> usize) -> usize {
+fn weigh<T>(section: &Section<T>, size_bytes: impl Fn(&T) -> usize) -> usize {
     section
         .iter()
         .map(|(key, item)| key.len() + size_bytes(item))
@@ -295,47 +315,6 @@ impl Fitting {
             Self::Several(count) => Self::Several(*count + 1),
         };
     }
-}
-
-/// MSAL's filters 1 to 4 and 6. The client id comes after the choice of host;
-/// key id and expiry are judged last, since they tell `Expired` from `Missing`.
-fn answers(token: &AccessToken, query: &Query<'_>) -> bool {
-    let is_theirs = match query.subject {
-        Subject::Application => true,
-        Subject::Assertion(hash) => token
-            .user_assertion_hash
-            .as_ref()
-            .is_some_and(|own| own.as_str().eq_ignore_ascii_case(hash.as_str())),
-        Subject::Account(id) => token
-            .home_account_id
-            .as_deref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(id.as_str())),
-    };
-    is_theirs
-        && query
-            .tenant_id
-            .is_none_or(|tenant| token.realm.eq_ignore_ascii_case(tenant))
-        && token.token_type == *query.token_type
-        && token.target.cover(query.scopes)
-        && token.credential_type == CredentialType::AccessToken
-        && query.environment.contains(&token.environment)
-}
-
-/// Whether saving `new` deletes `old`.
-fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Environment) -> bool {
-    let same_owner = match (&old.home_account_id, &new.home_account_id) {
-        // App tokens have no owner, and MSAL does not compare it for them.
-        (_, None) => true,
-        (Some(old), Some(new)) => old.eq_ignore_ascii_case(new),
-        (None, Some(_)) => false,
-    };
-    same_owner
-        && old.credential_type == new.credential_type
-        && old.client_id.eq_ignore_ascii_case(&new.client_id)
-        && environment.contains(&old.environment)
-        && old.token_type == new.token_type
-        && old.realm.eq_ignore_ascii_case(&new.realm)
-        && old.target.overlap(&new.target)
 }
 
 #[cfg(test)]

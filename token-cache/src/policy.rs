@@ -1,16 +1,47 @@
-//! Every switch of behaviour, as named choices, and the two presets.
+//! Every switch of behaviour, as named choices, and the two presets. Their
+//! difference is tabled in `docs/policies.md`, which a test keeps true.
+
+use std::time::Duration;
 
 /// How the cache and the client behave where implementations differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
+    /// Whether tokens are cached at all.
+    pub caching: Caching,
     /// Who fetches when several callers miss the same token at once.
     pub flight: Flight,
     /// What happens when the provider's advice to refresh has passed.
     pub refresh: Refresh,
+    /// Whether a token may serve up to its extended expiry.
+    pub extended_lifetime: ExtendedLifetime,
     /// Whether an L1 hit touches L2.
     pub l2_touch: L2Touch,
     /// Where to look when L1 holds the partition but no usable token.
     pub stale_l1: StaleL1,
+    /// What a full L1 lets go.
+    pub l1_eviction: L1Eviction,
+    /// Whether a caller waits for its token to reach L2.
+    pub l2_write: L2Write,
+    /// What happens when two instances change a partition at once.
+    pub l2_conflict: L2Conflict,
+    /// What happens when an L2 operation fails and no handler decides.
+    pub l2_failure: L2Failure,
+    /// What keeps a sick L2 from slowing requests down.
+    pub l2_guard: L2Guard,
+    /// What an entry that cannot be decrypted or parsed counts as.
+    pub unreadable: Unreadable,
+    /// What the provider's wish to be left alone means.
+    pub throttle: Throttle,
+}
+
+/// Whether tokens are cached at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// They are.
+    On,
+    /// Each request goes to the provider, and what needs a cache fails; MSAL's
+    /// `DisableInternalCacheOptions`.
+    Disabled,
 }
 
 /// Who fetches when several callers miss the same token at once.
@@ -18,7 +49,8 @@ pub struct Policy {
 pub enum Flight {
     /// One fetches, the others wait for its result.
     PerKey,
-    /// Each fetches for itself.
+    /// Each fetches for itself. For managed identities they take turns, and who
+    /// finds a token when the turn comes takes it, as in MSAL.NET.
     None,
 }
 
@@ -48,6 +80,16 @@ pub enum Jitter {
     PerCall,
 }
 
+/// Whether a token past its expiry may serve up to its extended expiry, which
+/// the provider grants for the time it is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtendedLifetime {
+    /// No.
+    Ignored,
+    /// Yes, and the result says so.
+    Honoured,
+}
+
 /// Whether an L1 hit extends the sliding expiration of its L2 entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum L2Touch {
@@ -68,31 +110,127 @@ pub enum StaleL1 {
     AskIdentityProvider,
 }
 
+/// What a full L1 lets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L1Eviction {
+    /// What is least likely to be asked for again makes room for the new.
+    LeastUseful,
+    /// The new entry is rejected; then the least recently used go, down to 95 %
+    /// of the limit. .NET's `MemoryCache`.
+    RejectNew,
+}
+
+/// Whether a caller waits for its token to reach L2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L2Write {
+    /// It does.
+    Awaited,
+    /// It is served when L1 has the token; Microsoft.Identity.Web's
+    /// `EnableAsyncL2Write`. Without an L1 it waits all the same.
+    Detached,
+}
+
+/// What happens when two instances change a partition at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L2Conflict {
+    /// Changes are made on what L2 has, with compare-and-set where the store
+    /// offers it. A change that did not reach L2 is made there later.
+    Merge,
+    /// The later blob replaces the earlier, with whatever was in it.
+    LastWriterWins,
+}
+
+/// What happens when an L2 operation fails and no `on_l2_failure` handler
+/// decides. The request goes on without L2 in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L2Failure {
+    /// It is not tried again.
+    GiveUp,
+    /// It is tried once more, unless it took too long.
+    RetryOnce,
+}
+
+/// What keeps a sick L2 from slowing requests down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L2Guard {
+    /// Nothing: requests wait for as long as the store's client does.
+    Off,
+    /// A time limit, and a circuit breaker.
+    TimeoutAndBreaker {
+        /// How long an operation may take.
+        timeout: Duration,
+        /// After this many failures in a row L2 is left alone.
+        failures: u32,
+        /// For this long; then one operation tries whether it is back.
+        rest: Duration,
+    },
+}
+
+/// What an entry that cannot be decrypted or parsed counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// A miss; the next write replaces it.
+    Miss,
+    /// An error of every request, until somebody removes it.
+    Error,
+}
+
+/// What the provider's `Retry-After` means for further requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Throttle {
+    /// The same request fails at once until that time, an hour at most.
+    Remembered,
+    /// Nothing.
+    Ignored,
+}
+
 impl Policy {
     /// What we would run: one fetch or refresh per token in an instance, spread
-    /// in time, L2 asked before the provider, and touched only where a touch has
-    /// an effect.
+    /// in time; L2 asked before the provider, touched only where a touch has an
+    /// effect, and never trusted to be up; no change lost.
     pub const RECOMMENDED: Self = Self {
+        caching: Caching::On,
         flight: Flight::PerKey,
         refresh: Refresh::Background {
             jitter: Jitter::PerToken,
             flight: Flight::PerKey,
         },
+        extended_lifetime: ExtendedLifetime::Ignored,
         l2_touch: L2Touch::OnlyIfSliding,
         stale_l1: StaleL1::AskL2,
+        l1_eviction: L1Eviction::LeastUseful,
+        l2_write: L2Write::Awaited,
+        l2_conflict: L2Conflict::Merge,
+        l2_failure: L2Failure::RetryOnce,
+        l2_guard: L2Guard::TimeoutAndBreaker {
+            timeout: Duration::from_millis(500),
+            failures: 5,
+            rest: Duration::from_secs(5),
+        },
+        unreadable: Unreadable::Miss,
+        throttle: Throttle::Remembered,
     };
 
     /// What MSAL.NET with Microsoft.Identity.Web does: every caller fetches and
-    /// refreshes for itself, every L1 hit pays an L2 round trip, and a partition found in L1
-    /// hides what other instances wrote.
+    /// refreshes for itself, every L1 hit pays an L2 round trip, and a partition
+    /// found in L1 hides what other instances wrote.
     pub const MSAL_NET: Self = Self {
+        caching: Caching::On,
         flight: Flight::None,
         refresh: Refresh::Background {
             jitter: Jitter::PerCall,
             flight: Flight::None,
         },
+        extended_lifetime: ExtendedLifetime::Ignored,
         l2_touch: L2Touch::Always,
         stale_l1: StaleL1::AskIdentityProvider,
+        l1_eviction: L1Eviction::RejectNew,
+        l2_write: L2Write::Awaited,
+        l2_conflict: L2Conflict::LastWriterWins,
+        l2_failure: L2Failure::GiveUp,
+        l2_guard: L2Guard::Off,
+        unreadable: Unreadable::Error,
+        throttle: Throttle::Remembered,
     };
 }
 

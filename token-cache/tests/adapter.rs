@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use token_cache::item::{CredentialType, TokenType, UnknownMembers};
 use token_cache::store::{Expiration, MemoryStore, Store, StoreFuture};
 use token_cache::{
     AccessToken, AppMetadata, CacheEvents, CacheLevel, Clock, Environment, L2Operation, Partition,
@@ -120,29 +119,21 @@ impl Lab {
             policy,
             clock: self.clock,
             events: Arc::clone(&self.heard) as Arc<dyn CacheEvents>,
+            ..TokenCacheOptions::default()
         })
     }
 
     async fn put(&self, cache: &TokenCache, scope: &str, lifetime: Duration) {
         let now = self.clock.now();
-        let token = AccessToken {
-            unknown: UnknownMembers::new(),
-            home_account_id: None,
-            environment: "login.windows.net".into(),
-            client_id: "client".into(),
-            secret: Secret::new("token"),
-            credential_type: CredentialType::AccessToken,
-            realm: "tenant".into(),
-            target: Scopes::parse(scope),
-            user_assertion_hash: None,
-            cached_at: now,
-            expires_on: now.plus(lifetime),
-            extended_expires_on: None,
-            kid: None,
-            token_type: TokenType::Bearer,
-            refresh_on: None,
-            ext_expires_on: None,
-        };
+        let token = AccessToken::bearer(
+            "login.windows.net".into(),
+            "client".into(),
+            "tenant".into(),
+            Scopes::parse(scope),
+            Secret::new("token"),
+            now,
+            now.plus(lifetime),
+        );
         let set = TokenSet {
             access_token: Arc::new(token),
             refresh_token: None,
@@ -155,24 +146,22 @@ impl Lab {
         };
         let environment = Environment::of_host("login.windows.net");
         cache
-            .update(&key(), |current: &Partition| {
-                current.save(set, &environment)
+            .update(&key(), move |current: &Partition| {
+                current.save(set.clone(), &environment)
             })
-            .await;
+            .await
+            .unwrap();
     }
 }
 
 fn key() -> PartitionKey {
-    PartitionKey::Application {
-        client_id: "client".into(),
-        tenant_id: "tenant".into(),
-    }
+    PartitionKey::application("client", "tenant")
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 async fn tokens(cache: &TokenCache) -> (CacheLevel, usize) {
-    let read = cache.read(&key()).await;
+    let read = cache.read(&key()).await.unwrap();
     (
         read.level,
         read.partition
@@ -239,16 +228,23 @@ async fn s6_a_token_too_short_to_be_used_is_removed_instead_of_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a5_a_failing_l2_is_a_miss_that_is_told_and_never_an_error() {
-    let lab = Lab::new();
-    let cache = lab.instance(Policy::RECOMMENDED);
-    *lab.store.down.lock() = true;
-    assert_eq!(tokens(&cache).await, (CacheLevel::None, 0));
-    lab.put(&cache, "A", HOUR).await;
-    assert_eq!(tokens(&cache).await, (CacheLevel::L1, 1), "L1 serves alone");
-    assert_eq!(
-        *lab.heard.0.lock(),
-        [L2Operation::Get, L2Operation::Get, L2Operation::Set]
-    );
+    use L2Operation::{Get, Set};
+    // `recommended` tries a failed read once more, and does not write over
+    // what it could not read.
+    let table = [
+        (Policy::MSAL_NET, vec![Get, Get, Set]),
+        (Policy::RECOMMENDED, vec![Get, Get, Get, Get]),
+    ];
+    for (policy, failed) in table {
+        let lab = Lab::new();
+        let cache = lab.instance(policy);
+        *lab.store.down.lock() = true;
+        assert_eq!(tokens(&cache).await, (CacheLevel::None, 0));
+        lab.put(&cache, "A", HOUR).await;
+        *lab.store.down.lock() = false;
+        assert_eq!(tokens(&cache).await, (CacheLevel::L1, 1), "L1 serves alone");
+        assert_eq!(*lab.heard.0.lock(), failed, "{policy:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,11 +326,17 @@ async fn what_l2_had_before_a_write_never_replaces_what_the_write_put_into_l1() 
                 tokio::time::sleep(Duration::from_millis(15)).await;
                 // Back before the write is.
                 *lab.store.round_trip.lock() = Duration::from_millis(2);
-                two.read_l2(&key).await
+                two.read_l2(&key).await.unwrap()
             },
         );
         let before = read.partition.expect("L2 has `A`").access_token_count();
-        assert_eq!(before, 1, "the read came before the write: {policy:?}");
+        // Where unsaved changes are known they are part of the answer.
+        let known = usize::from(policy == Policy::RECOMMENDED);
+        assert_eq!(
+            before,
+            1 + known,
+            "the read came before the write: {policy:?}"
+        );
         let held = later.expect("a partition").access_token_count();
         assert_eq!(held, 2, "{policy:?}");
     }
@@ -350,10 +352,11 @@ async fn a_removed_partition_is_not_put_back_by_a_read_that_began_before() {
     lab.put(&one, "A", HOUR).await;
     *lab.store.round_trip.lock() = Duration::from_millis(10);
     let key = key();
-    tokio::join!(two.read_l2(&key), async {
+    let (read, ()) = tokio::join!(two.read_l2(&key), async {
         tokio::time::sleep(Duration::from_millis(5)).await;
         two.remove(&key).await;
     });
+    assert_eq!(read.unwrap().level, CacheLevel::L2, "it came before");
     assert!(two.peek_l1(key.borrowed(), lab.clock.now()).is_none());
 }
 
@@ -363,10 +366,7 @@ async fn changes_of_different_partitions_do_not_wait_for_each_other() {
     let cache = lab.instance(Policy::RECOMMENDED);
     *lab.store.round_trip.lock() = Duration::from_millis(10);
     let keys: Vec<_> = (0..20)
-        .map(|number| PartitionKey::Application {
-            client_id: "client".into(),
-            tenant_id: format!("tenant{number}").into(),
-        })
+        .map(|number| PartitionKey::application("client", format!("tenant{number}")))
         .collect();
     let began = tokio::time::Instant::now();
     futures_util::future::join_all(keys.iter().map(|key| cache.update(key, Partition::clone)))

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use token_cache::item::TokenType;
 use token_cache::{
-    AssertionHash, Environment, HomeAccountId, Lookup, Query, Scopes, Subject, Timestamp, schema,
+    AssertionHash, Environment, HomeAccountId, Lookup, Partition, Query, RefreshTokenQuery, Scopes,
+    Subject, Timestamp, schema,
 };
 
 const VECTORS: [(&str, &[u8]); 7] = [
@@ -33,6 +34,10 @@ fn blob(name: &str) -> &'static [u8] {
 
 fn find(name: &str, subject: Subject<'_>, scopes: &str) -> &'static str {
     let partition = schema::read(blob(name)).expect("in the schema");
+    find_in(&partition, subject, scopes)
+}
+
+fn find_in(partition: &Partition, subject: Subject<'_>, scopes: &str) -> &'static str {
     let query = Query {
         subject,
         tenant_id: Some(TENANT),
@@ -40,9 +45,13 @@ fn find(name: &str, subject: Subject<'_>, scopes: &str) -> &'static str {
         token_type: &TokenType::Bearer,
         environment: &Environment::of_host("login.microsoftonline.com"),
         client_id: CLIENT,
+        key_id: None,
+        components: None,
+        extended_lifetime: false,
     };
     match partition.find_access_token(&query, NOW) {
         Ok(Lookup::Found(_)) => "hit",
+        Ok(Lookup::Extended(_)) => "extended",
         Ok(Lookup::Expired) => "expired",
         Ok(Lookup::Missing) => "miss",
         Err(_) => "several",
@@ -74,6 +83,13 @@ fn j7_app_and_user_blobs_of_python_and_node_hit_and_obo_blobs_miss() {
             "{sdk}"
         );
     }
+    let understanding = schema::ReadOptions {
+        understand_aliases: true,
+        ..schema::ReadOptions::default()
+    };
+    let node = schema::read_with(blob("node-obo"), understanding).unwrap();
+    let found = find_in(&node, Subject::Assertion(&assertion), "User.Read");
+    assert_eq!(found, "hit", "Node's name for the hash, where understood");
 }
 
 #[test]
@@ -83,17 +99,45 @@ fn j8_the_dual_item_app_blob_is_one_hit() {
 }
 
 #[test]
+fn j8_an_app_token_is_exported_in_the_two_entries_that_every_sdk_reads() {
+    for name in ["py-app", "node-app"] {
+        let partition = schema::read(blob(name)).unwrap();
+        let public = Environment::of_host("login.windows.net");
+        // As we would have stored it ourselves.
+        let ours = partition.in_environment(&public);
+        let exported = schema::write_for_every_sdk(&ours, "login.microsoftonline.com");
+        let entries: Value = serde_json::from_slice(&exported).unwrap();
+        let wanted: Value = serde_json::from_slice(blob("dual-app")).unwrap();
+        let shape = |blob: &Value| -> BTreeSet<String> {
+            let entries = blob["AccessToken"].as_object().unwrap();
+            let shape = |(key, entry): (&String, &Value)| {
+                let home = &entry["home_account_id"];
+                let (host, kind) = (&entry["environment"], &entry["token_type"]);
+                format!("{key} {home} {host} {kind}")
+            };
+            entries.iter().map(shape).collect()
+        };
+        assert_eq!(shape(&entries), shape(&wanted), "{name}");
+        let back = schema::read(&exported).unwrap();
+        let graph = "https://graph.microsoft.com/.default";
+        assert_eq!(find_in(&back, Subject::Application, graph), "hit");
+    }
+}
+
+#[test]
 fn a_refresh_token_of_another_sdk_is_found_for_its_account() {
     let public = Environment::of_host("login.microsoftonline.com");
     for name in ["py-user", "node-user"] {
         let partition = schema::read(blob(name)).unwrap();
         let user = HomeAccountId::new(USER);
-        assert!(
-            partition
-                .find_refresh_token(&user, &public, CLIENT)
-                .is_some(),
-            "{name}"
-        );
+        let query = RefreshTokenQuery {
+            subject: Subject::Account(&user),
+            environment: &public,
+            client_id: CLIENT,
+            family_id: None,
+            components: None,
+        };
+        assert!(partition.find_refresh_token(&query).is_some(), "{name}");
         assert!(partition.find_account(USER).is_some(), "{name}");
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use token_cache::policy::Flight;
+use token_cache::item::TokenType;
+use token_cache::policy::{Caching, Flight};
 use token_cache::{
-    CacheLevel, Environment, PartitionKey, PartitionKeyRef, Scopes, Secret, TokenCache,
+    CacheError, CacheLevel, Environment, KeyComponents, PartitionKey, PartitionKeyRef, Scopes,
+    Secret, TokenCache,
 };
 use tokio::time::Instant;
 
@@ -16,7 +18,8 @@ use crate::flight::{Flights, Role};
 use crate::flow::Flow;
 use crate::idp::IdentityProvider;
 use crate::jitter::JitterSource;
-use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests, TokenSource};
+use crate::result::{AuthenticationResult, ResultMetadata};
+use crate::throttle::Throttles;
 
 /// A registered application.
 #[derive(Debug, Clone)]
@@ -50,6 +53,17 @@ pub struct AcquireRequest {
     /// A claims challenge from a resource, as JSON; cached access tokens do not
     /// answer it.
     pub claims: Option<Arc<str>>,
+    /// SHA-256, in lower-case hex, of an access token that a resource refused:
+    /// a cached token that is another one answers in spite of claims. Client
+    /// credentials and managed identities only, and not with force refresh.
+    pub access_token_hash_to_refresh: Option<Arc<str>>,
+    /// What decides, beside client, tenant and scopes, which token answers.
+    pub components: Option<KeyComponents>,
+    /// How the token is presented.
+    pub scheme: AuthenticationScheme,
+    /// Why a distributed cache must not be used for this request; it fails
+    /// where there is one. MSAL's `NoDistributedCacheUseReason`.
+    pub no_distributed_cache_use_reason: Option<Arc<str>>,
     /// Whatever the caller wants to see again in [`ClientEvents`].
     pub mark: u32,
 }
@@ -63,13 +77,50 @@ impl AcquireRequest {
             scopes,
             force_refresh: false,
             claims: None,
+            access_token_hash_to_refresh: None,
+            components: None,
+            scheme: AuthenticationScheme::default(),
+            no_distributed_cache_use_reason: None,
             mark: 0,
         }
     }
 
+    /// Whether no cached access token answers, whichever it is.
     pub(crate) fn passes_over_cached_tokens(&self) -> bool {
-        self.force_refresh || self.claims.is_some()
+        self.force_refresh || (self.claims.is_some() && self.token_refused().is_none())
     }
+
+    /// The hash of the cached token that does not answer, where one does not.
+    pub(crate) fn token_refused(&self) -> Option<&Arc<str>> {
+        self.access_token_hash_to_refresh
+            .as_ref()
+            .filter(|_| self.flow.is_app_only())
+    }
+
+    /// What is wrong with it, if anything.
+    fn check(&self) -> Result<(), ErrorKind> {
+        if self.scopes.is_empty() {
+            return Err(ErrorKind::InvalidRequest("at least one scope is needed"));
+        }
+        if self.force_refresh && self.access_token_hash_to_refresh.is_some() {
+            return Err(ErrorKind::InvalidRequest(
+                "force refresh and an access token's hash to refresh exclude each other",
+            ));
+        }
+        match &self.flow {
+            Flow::Silent(account) if account.as_str().is_empty() => Err(ErrorKind::UserNull),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a token is presented to the resource, and the key it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct AuthenticationScheme {
+    /// Bearer by default.
+    pub token_type: TokenType,
+    /// The key's id, for schemes that have one.
+    pub key_id: Option<Arc<str>>,
 }
 
 /// Acquires tokens for one application. Cheap to clone; clones share.
@@ -84,7 +135,10 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<TokenCache>,
     pub(crate) flights: Flights<FlightKey, Fetch>,
     pub(crate) events: Arc<dyn ClientEvents>,
+    pub(crate) throttles: Throttles,
     pub(crate) jitter: JitterSource,
+    /// Where managed identities take turns, without single flight.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 /// What a flight is for.
@@ -105,6 +159,10 @@ pub(crate) struct FlightKey {
     scopes: Scopes,
     force_refresh: bool,
     claims: Option<Arc<str>>,
+    token_refused: Option<Arc<str>>,
+    components: Option<KeyComponents>,
+    scheme: AuthenticationScheme,
+    flow: &'static str,
 }
 
 impl FlightKey {
@@ -116,6 +174,10 @@ impl FlightKey {
             scopes: request.scopes.clone(),
             force_refresh: request.force_refresh,
             claims: request.claims.clone(),
+            token_refused: request.token_refused().cloned(),
+            components: request.components.clone(),
+            scheme: request.scheme.clone(),
+            flow: request.flow.as_str(),
         }
     }
 }
@@ -151,10 +213,12 @@ impl Client {
             shared: Arc::new(Shared {
                 application,
                 authority,
-                cache,
                 flights: Flights::new(),
                 events,
+                throttles: Throttles::default(),
                 jitter: JitterSource::new(seed),
+                turn: tokio::sync::Mutex::default(),
+                cache,
             }),
         }
     }
@@ -173,30 +237,33 @@ impl Client {
         &self,
         request: &AcquireRequest,
     ) -> Result<AuthenticationResult, AcquireError> {
+        let outcome = self.decide(request).await;
+        self.shared.events.acquired(request, outcome.as_ref());
+        outcome
+    }
+
+    async fn decide(&self, request: &AcquireRequest) -> Result<AuthenticationResult, AcquireError> {
         let started = Instant::now();
         let shared = &self.shared;
-        let key = shared.partition_to_read(request);
-        let mut seen = Seen::nothing(request);
-        if request.scopes.is_empty() {
-            let kind = ErrorKind::InvalidRequest("at least one scope is needed");
-            return Err(AcquireError::new(kind, local(started, &seen)));
+        let mut seen = Seen::nothing(request, shared.cache.policy().caching);
+        if let Err(kind) = shared.permit(request) {
+            return Err(AcquireError::new(kind, local(request, started, &seen)));
         }
+        let key = shared.partition_to_read(request);
         // The clock is read once for a hit: it is a good part of its cost.
         let now = shared.cache.clock().at(started);
         if let Some(key) = key
-            && let Some(partition) = shared.cache.read_l1(key, now).await
+            && let Some(cached) = shared.cache.read_l1(key, now).await
         {
-            match shared.look(request, partition, now, &mut seen) {
+            match shared.look(request, &cached, now, &mut seen) {
                 Ok(Some(answer)) => {
                     let reason = shared.refresh_if_due(request, key, &answer.token, now);
-                    return Ok(answer.into_cached_result(started, CacheLevel::L1, reason));
+                    return Ok(answer.into_cached_result(request, started, CacheLevel::L1, reason));
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    return Err(AcquireError::new(
-                        ErrorKind::Cache(error),
-                        local(started, &seen),
-                    ));
+                    let metadata = local(request, started, &seen);
+                    return Err(AcquireError::new(ErrorKind::Cache(error), metadata));
                 }
             }
         }
@@ -219,33 +286,56 @@ impl Client {
         key: Option<PartitionKey>,
         seen: Seen,
     ) -> (Fetch, Role) {
-        let reason = seen.reason;
+        let metadata = Fetch::begun(request, seen.reason);
         let shared = Arc::clone(&self.shared);
-        match (self.shared.cache.policy().flight, &key) {
-            (Flight::PerKey, Some(partition)) => {
-                let flight_key = FlightKey::new(Purpose::Acquire, partition.clone(), request);
-                let request = request.clone();
-                let fetch = || shared.fetch(request, key, seen);
-                let (fetch, role) = self.shared.flights.join(flight_key, fetch).await;
-                (fetch.unwrap_or_else(|| Fetch::lost(reason)), role)
-            }
-            _ => (shared.fetch(request.clone(), key, seen).await, Role::Leader),
+        let policy = self.shared.cache.policy();
+        if policy.flight == Flight::None {
+            let fetch = shared.fetch(request.clone(), key, seen).await;
+            return (fetch, Role::Leader);
         }
+        let flight_key = key
+            .as_ref()
+            .map(|key| FlightKey::new(Purpose::Acquire, key.clone(), request));
+        let request = request.clone();
+        let fetch = || shared.fetch(request, key, seen);
+        let (fetch, role) = match flight_key {
+            Some(flight_key) => self.shared.flights.join(flight_key, fetch).await,
+            // Alone, but a task all the same: a code is redeemed once, and what
+            // it brought is stored even if the caller gives up meanwhile.
+            None => (tokio::spawn(fetch()).await.ok(), Role::Leader),
+        };
+        (fetch.unwrap_or_else(|| Fetch::lost(metadata)), role)
+    }
+}
+
+impl Shared {
+    /// Whether a request makes sense here.
+    fn permit(&self, request: &AcquireRequest) -> Result<(), ErrorKind> {
+        request.check()?;
+        let disabled = self.cache.policy().caching == Caching::Disabled;
+        if disabled && matches!(request.flow, Flow::Silent(_) | Flow::InLongRunning(_)) {
+            return Err(ErrorKind::CacheDisabled);
+        }
+        if let Some(reason) = &request.no_distributed_cache_use_reason
+            && self.cache.has_l2()
+        {
+            return Err(ErrorKind::Cache(CacheError::DistributedCacheForbidden {
+                reason: reason.to_string(),
+            }));
+        }
+        Ok(())
     }
 }
 
 /// Metadata of an acquisition that ended before it left this process.
-fn local(started: Instant, seen: &Seen) -> ResultMetadata {
+fn local(request: &AcquireRequest, started: Instant, seen: &Seen) -> ResultMetadata {
     let elapsed = started.elapsed();
     ResultMetadata {
-        token_source: TokenSource::Cache,
-        cache_level: CacheLevel::None,
         cache_refresh_reason: seen.reason,
         duration_total: elapsed,
         duration_in_cache: elapsed,
-        duration_in_http: None,
-        coalesced: false,
-        token_requests: TokenRequests::default(),
+        api_id: Some(request.flow.api_id()),
+        ..ResultMetadata::NONE
     }
 }
 

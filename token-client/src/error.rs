@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use token_cache::CacheError;
 
@@ -23,6 +24,21 @@ pub enum ErrorKind {
     /// A silent acquisition found neither an access token nor a refresh token:
     /// the user has to sign in (again). MSAL's `no_tokens_found`.
     NoTokensFound,
+    /// A silent acquisition that names nobody. MSAL's `user_null`.
+    UserNull,
+    /// A long-running session of which the cache knows nothing: it has to be
+    /// begun (again). MSAL's `obo_cache_key_not_in_cache_error`.
+    OboKeyNotInCache,
+    /// A flow that lives on the cache, where nothing is cached. MSAL's
+    /// `internal_cache_disabled`.
+    CacheDisabled,
+    /// The provider wants to be left alone: the request was not sent.
+    Throttled {
+        /// For how much longer.
+        retry_after: Duration,
+        /// The answer that said so.
+        cause: Arc<ErrorKind>,
+    },
     /// The request asks what its flow cannot give.
     InvalidRequest(&'static str),
     /// The cache could not answer.
@@ -54,7 +70,7 @@ impl AcquireError {
     /// Whether only the user can help, by signing in.
     pub fn needs_user(&self) -> bool {
         match &*self.kind {
-            ErrorKind::NoTokensFound => true,
+            ErrorKind::NoTokensFound | ErrorKind::UserNull => true,
             ErrorKind::Provider(error) => error.needs_user(),
             _ => false,
         }
@@ -64,11 +80,19 @@ impl AcquireError {
     pub fn code(&self) -> &str {
         match &*self.kind {
             ErrorKind::NoTokensFound => "no_tokens_found",
+            ErrorKind::UserNull => "user_null",
+            ErrorKind::OboKeyNotInCache => "obo_cache_key_not_in_cache_error",
+            ErrorKind::CacheDisabled => "internal_cache_disabled",
+            ErrorKind::Throttled { .. } => "throttled",
             ErrorKind::InvalidRequest(_) => "invalid_acquire_request",
             ErrorKind::Cache(CacheError::MultipleMatchingTokens { .. }) => {
                 "multiple_matching_tokens_detected"
             }
             ErrorKind::Cache(CacheError::Malformed { .. }) => "json_parse_failed",
+            ErrorKind::Cache(CacheError::Undecryptable { .. }) => "cache_undecryptable",
+            ErrorKind::Cache(CacheError::DistributedCacheForbidden { .. }) => {
+                "distributed_cache_forbidden"
+            }
             ErrorKind::Provider(error) => error.code(),
             ErrorKind::FetchLost => "fetch_lost",
         }
@@ -81,6 +105,18 @@ impl fmt::Display for AcquireError {
             ErrorKind::NoTokensFound => {
                 f.write_str("no_tokens_found: the user has to sign in (again)")
             }
+            ErrorKind::UserNull => f.write_str("user_null: the request names no account"),
+            ErrorKind::OboKeyNotInCache => f.write_str(
+                "obo_cache_key_not_in_cache_error: the long-running session has to be begun (again)",
+            ),
+            ErrorKind::CacheDisabled => {
+                f.write_str("internal_cache_disabled: the flow needs a cache, and none is on")
+            }
+            ErrorKind::Throttled { retry_after, .. } => write!(
+                f,
+                "not sent: the identity provider wants to be left alone for {} more seconds",
+                retry_after.as_secs_f64().ceil()
+            ),
             ErrorKind::InvalidRequest(reason) => f.write_str(reason),
             ErrorKind::Cache(_) => f.write_str("the token cache could not answer"),
             ErrorKind::Provider(_) => f.write_str("the identity provider gave no token"),
@@ -94,7 +130,16 @@ impl Error for AcquireError {
         match &*self.kind {
             ErrorKind::Cache(error) => Some(error),
             ErrorKind::Provider(error) => Some(error),
-            ErrorKind::NoTokensFound | ErrorKind::InvalidRequest(_) | ErrorKind::FetchLost => None,
+            ErrorKind::Throttled { cause, .. } => match &**cause {
+                ErrorKind::Provider(error) => Some(error),
+                _ => None,
+            },
+            ErrorKind::NoTokensFound
+            | ErrorKind::UserNull
+            | ErrorKind::OboKeyNotInCache
+            | ErrorKind::CacheDisabled
+            | ErrorKind::InvalidRequest(_)
+            | ErrorKind::FetchLost => None,
         }
     }
 }

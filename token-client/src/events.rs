@@ -1,10 +1,29 @@
-//! What the client tells whoever listens of work that no caller waits for.
+//! What the client tells whoever listens: every acquisition that ended, and
+//! work that no caller waits for.
 
+use crate::client::AcquireRequest;
 use crate::error::AcquireError;
-use crate::result::TokenRequests;
+use crate::result::{AuthenticationResult, TokenRequests};
 
-/// A listener. Every method does nothing by default.
+/// A listener. Every method does nothing by default. Called on the path of a
+/// request: it must be quick.
 pub trait ClientEvents: Send + Sync {
+    /// An acquisition that a caller asked for ended. Each ends once; refreshes
+    /// behind a served token are told apart from it below.
+    fn acquired(
+        &self,
+        request: &AcquireRequest,
+        outcome: Result<&AuthenticationResult, &AcquireError>,
+    ) {
+        let _ = (request, outcome);
+    }
+
+    /// A request is sent to the token endpoint.
+    fn token_request_began(&self) {}
+
+    /// It was answered, failed, or nobody waits for it any more.
+    fn token_request_ended(&self) {}
+
     /// A refresh began behind a served token. `mark` is the request's.
     fn refresh_began(&self, mark: u32) {
         let _ = mark;

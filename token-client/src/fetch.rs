@@ -2,25 +2,27 @@
 //! identity provider, and store what it gives.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use token_cache::item::TokenType;
-use token_cache::policy::{Flight, StaleL1};
+use aws_lc_rs::digest;
+use token_cache::l1::Cached;
+use token_cache::policy::{Caching, ExtendedLifetime, Flight, StaleL1, Throttle};
 use token_cache::{
-    AccessToken, Account, CacheError, CacheLevel, IdToken, Lookup, Partition, PartitionKey,
-    PartitionKeyRef, Query, Timestamp,
+    AccessToken, CacheError, CacheLevel, Lookup, Partition, PartitionKey, PartitionKeyRef, Query,
+    Timestamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::answer::Answer;
 use crate::client::{AcquireRequest, Shared};
-use crate::error::{AcquireError, ErrorKind};
+use crate::error::ErrorKind;
+use crate::events::ClientEvents;
 use crate::flow::Flow;
 use crate::idp::{RequestError, TokenRequest, TokenResponse};
-use crate::response::receive;
-use crate::result::{
-    AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenRequests, TokenSource,
-};
+use crate::response::{Recipient, receive};
+use crate::result::{CacheRefreshReason, ResultMetadata, TokenRequests, TokenSource};
+use crate::telemetry;
+use crate::throttle::ThrottleKey;
 
 /// What a request knows of its partition so far.
 #[derive(Debug, Clone)]
@@ -29,34 +31,26 @@ pub(crate) struct Seen {
     pub(crate) reason: CacheRefreshReason,
 }
 
-/// How a fetch ended.
+/// How a fetch ended: its answer, and the metadata of whoever began it, whose
+/// total is the fetch's own time.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetch {
     pub(crate) answer: Result<Answer, Arc<ErrorKind>>,
-    pub(crate) level: CacheLevel,
-    pub(crate) reason: CacheRefreshReason,
-    pub(crate) in_cache: Duration,
-    pub(crate) in_http: Option<Duration>,
-    pub(crate) token_requests: TokenRequests,
-}
-
-/// A token and the account around it.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) token: Arc<AccessToken>,
-    account: Option<Arc<Account>>,
-    id_token: Option<Arc<IdToken>>,
+    pub(crate) metadata: ResultMetadata,
+    pub(crate) token_endpoint: Option<Arc<str>>,
 }
 
 impl Seen {
     /// Nothing yet.
-    pub(crate) fn nothing(request: &AcquireRequest) -> Self {
-        let reason = if request.passes_over_cached_tokens() {
+    pub(crate) fn nothing(request: &AcquireRequest, caching: Caching) -> Self {
+        let reason = if caching == Caching::Disabled {
+            CacheRefreshReason::CacheDisabled
+        } else if request.passes_over_cached_tokens() {
             CacheRefreshReason::ForceRefreshOrClaims
-        } else if matches!(request.flow, Flow::AuthorizationCode(_)) {
-            CacheRefreshReason::NotApplicable
-        } else {
+        } else if request.flow.consults_cache() {
             CacheRefreshReason::NoCachedAccessToken
+        } else {
+            CacheRefreshReason::NotApplicable
         };
         Self {
             partition: None,
@@ -71,41 +65,69 @@ impl Shared {
         &'a self,
         request: &'a AcquireRequest,
     ) -> Option<PartitionKeyRef<'a>> {
-        if request.passes_over_cached_tokens() && !request.flow.needs_refresh_token() {
-            return None;
-        }
-        request
-            .flow
-            .partition(&self.application.client_id, &request.tenant_id)
+        let flow = &request.flow;
+        let reads = flow.consults_cache()
+            && (!request.passes_over_cached_tokens()
+                || flow.needs_refresh_token()
+                // To find out which token a resource refused.
+                || matches!(flow, Flow::ManagedIdentity(_)))
+            && self.cache.policy().caching == Caching::On;
+        flow.partition(&self.application.client_id, request)
+            .filter(|_| reads)
     }
 
-    /// Looks for the token wanted at `now` in `partition` and notes in `seen`
+    fn query<'a>(&'a self, request: &'a AcquireRequest) -> Query<'a> {
+        Query {
+            subject: request.flow.subject(),
+            tenant_id: request.flow.tenant_wanted(&request.tenant_id),
+            scopes: &request.scopes,
+            token_type: &request.scheme.token_type,
+            key_id: request.scheme.key_id.as_deref(),
+            environment: &self.authority.environment,
+            client_id: request.flow.client_id(&self.application.client_id),
+            components: request.components.as_ref(),
+            extended_lifetime: self.cache.policy().extended_lifetime == ExtendedLifetime::Honoured,
+        }
+    }
+
+    /// Looks for the token wanted at `now` in what L1 has and notes in `seen`
     /// what was there.
     pub(crate) fn look(
         &self,
         request: &AcquireRequest,
-        partition: Arc<Partition>,
+        cached: &Cached,
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Option<Answer>, CacheError> {
-        let mut found = None;
-        if !request.passes_over_cached_tokens() {
-            let query = Query {
-                subject: request.flow.subject(),
-                tenant_id: request.flow.tenant_wanted(&request.tenant_id),
-                scopes: &request.scopes,
-                token_type: &TokenType::Bearer,
-                environment: &self.authority.environment,
-                client_id: &self.application.client_id,
-            };
-            match partition.find_access_token(&query, now)? {
-                Lookup::Found(token) => found = Some(Answer::of(token, &partition)),
-                Lookup::Expired => seen.reason = CacheRefreshReason::Expired,
-                Lookup::Missing => {}
-            }
+        let found = if request.passes_over_cached_tokens() {
+            None
+        } else {
+            let lookup = cached.find_access_token(&self.query(request), now)?;
+            note(request, lookup, seen)
+        };
+        if let Some((token, extended)) = found {
+            return Ok(Some(Answer::of(token, extended, cached.partition())));
         }
-        seen.partition = Some(partition);
-        Ok(found)
+        seen.partition = Some(Arc::clone(cached.partition()));
+        Ok(None)
+    }
+
+    /// [`Shared::look`], in a partition from L2.
+    pub(crate) fn look_in(
+        &self,
+        request: &AcquireRequest,
+        partition: &Arc<Partition>,
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<Option<Answer>, CacheError> {
+        let found = if request.passes_over_cached_tokens() {
+            None
+        } else {
+            let lookup = partition.find_access_token(&self.query(request), now)?;
+            note(request, lookup, seen)
+        };
+        seen.partition = Some(Arc::clone(partition));
+        Ok(found.map(|(token, extended)| Answer::of(token, extended, partition)))
     }
 
     /// What L1 holds for a caller that has waited for another's fetch. One that
@@ -117,8 +139,8 @@ impl Shared {
     ) -> Option<Answer> {
         let now = self.cache.clock().now();
         let partition = self.cache.peek_l1(key, now)?;
-        self.look(request, partition, now, &mut Seen::nothing(request))
-            .ok()?
+        let mut seen = Seen::nothing(request, Caching::On);
+        self.look_in(request, &partition, now, &mut seen).ok()?
     }
 
     /// Gets the token from L2, else from the provider.
@@ -129,6 +151,12 @@ impl Shared {
         mut seen: Seen,
     ) -> Fetch {
         let began = Instant::now();
+        // Managed identities take turns where there is no single flight; who
+        // finds a token when the turn comes takes it.
+        let _turn = match (&request.flow, self.cache.policy().flight) {
+            (Flow::ManagedIdentity(_), Flight::None) => Some(self.turn.lock().await),
+            _ => None,
+        };
         match self.look_again(&request, key.as_ref(), &mut seen).await {
             Ok(None) => self.ask(&request, &seen, began).await,
             Ok(Some((answer, level))) => {
@@ -136,30 +164,33 @@ impl Shared {
                 let reason = key.map_or(CacheRefreshReason::NotApplicable, |key| {
                     self.refresh_if_due(&request, key.borrowed(), &answer.token, now)
                 });
-                Fetch {
-                    answer: Ok(answer),
-                    level,
-                    reason,
-                    in_cache: began.elapsed(),
-                    in_http: None,
-                    token_requests: TokenRequests::default(),
-                }
+                let mut fetch = Fetch::found(&request, answer, level, began);
+                fetch.metadata.cache_refresh_reason = reason;
+                fetch
             }
-            Err(error) => Fetch::failed(ErrorKind::Cache(error), seen.reason, began),
+            Err(error) => Fetch::failed(&request, ErrorKind::Cache(error), seen.reason, began),
         }
     }
 
     /// Asks the provider and stores what it gives.
     pub(crate) async fn ask(&self, request: &AcquireRequest, seen: &Seen, began: Instant) -> Fetch {
         let client_id = &self.application.client_id;
-        let environment = &self.authority.environment;
-        let grant = request
-            .flow
-            .grant(seen.partition.as_deref(), environment, client_id);
+        let grant = request.flow.grant(
+            seen.partition.as_deref(),
+            &self.authority.environment,
+            client_id,
+            request.components.as_ref(),
+        );
         let grant = match grant {
             Ok(grant) => grant,
-            Err(kind) => return Fetch::failed(kind, seen.reason, began),
+            Err(kind) => return Fetch::failed(request, kind, seen.reason, began),
         };
+        let partition = request.flow.partition(client_id, request);
+        let throttle_key = ThrottleKey::of(request, partition.map(PartitionKeyRef::to_owned));
+        let throttles = self.cache.policy().throttle == Throttle::Remembered;
+        if throttles && let Some(kind) = self.throttles.check(&throttle_key) {
+            return Fetch::failed(request, kind, seen.reason, began);
+        }
         let token_request = TokenRequest {
             tenant_id: Arc::clone(&request.tenant_id),
             client_id: Arc::clone(client_id),
@@ -168,27 +199,69 @@ impl Shared {
             scopes: request.flow.scopes_to_send(&request.scopes),
             claims: request.claims.clone(),
             correlation_id: Uuid::new_v4(),
+            telemetry: telemetry::current(&request.flow, seen.reason, self.cache.has_l2()),
+            token_to_refresh: self.token_to_refresh(request, seen),
         };
         let asked = Instant::now();
+        let waiting = Waiting::begin(&*self.events);
         let response = self.authority.provider.request_token(&token_request).await;
+        drop(waiting);
         let answered = Instant::now();
         let was_answered = response
             .as_ref()
             .map_or_else(RequestError::was_answered, |_| true);
+        let http_status = response
+            .as_ref()
+            .map_or_else(RequestError::status, |_| Some(200));
         let answer = match response {
-            Ok(response) => Ok(self.store(request, response, answered).await),
-            Err(error) => Err(Arc::new(ErrorKind::Provider(error))),
+            Ok(response) => self.store(request, response, answered).await,
+            Err(error) => {
+                let kind = Arc::new(ErrorKind::Provider(error));
+                if throttles {
+                    self.throttles.note(throttle_key, &kind);
+                }
+                Err(kind)
+            }
         };
-        Fetch {
-            answer,
-            level: CacheLevel::None,
-            reason: seen.reason,
-            in_cache: asked.duration_since(began) + answered.elapsed(),
-            in_http: Some(answered.duration_since(asked)),
+        let (in_cache, in_http) = (
+            asked.duration_since(began) + answered.elapsed(),
+            answered.duration_since(asked),
+        );
+        let metadata = ResultMetadata {
+            token_source: TokenSource::IdentityProvider,
+            duration_total: in_cache + in_http,
+            duration_in_cache: in_cache,
+            duration_in_http: Some(in_http),
             token_requests: TokenRequests {
                 answered: u32::from(was_answered),
                 unanswered: u32::from(!was_answered),
             },
+            http_status,
+            ..Fetch::begun(request, seen.reason)
+        };
+        let provider = &self.authority.provider;
+        Fetch {
+            token_endpoint: answer
+                .is_ok()
+                .then(|| provider.token_endpoint(&request.tenant_id))
+                .flatten(),
+            metadata: metadata.of(answer.as_ref().ok()),
+            answer,
+        }
+    }
+
+    /// The hash of the token that a managed identity must not answer with: the
+    /// cached one, which a resource refused with claims.
+    fn token_to_refresh(&self, request: &AcquireRequest, seen: &Seen) -> Option<Arc<str>> {
+        if let Some(hash) = request.token_refused() {
+            return Some(Arc::clone(hash));
+        }
+        let refused = matches!(request.flow, Flow::ManagedIdentity(_)) && request.claims.is_some();
+        let partition = seen.partition.as_ref().filter(|_| refused)?;
+        let now = self.cache.clock().now();
+        match partition.find_access_token(&self.query(request), now) {
+            Ok(Lookup::Found(token) | Lookup::Extended(token)) => Some(hash_of(&token).into()),
+            _ => None,
         }
     }
 
@@ -198,27 +271,33 @@ impl Shared {
         request: &AcquireRequest,
         response: TokenResponse,
         answered: Instant,
-    ) -> Answer {
+    ) -> Result<Answer, Arc<ErrorKind>> {
         let client_id = &self.application.client_id;
         let environment = &self.authority.environment;
         let now = self.cache.clock().at(answered);
-        let received = receive(response, request, client_id, environment, now);
-        let answer = Answer {
-            token: Arc::clone(&received.tokens.access_token),
-            account: received.tokens.account.clone(),
-            id_token: received.tokens.id_token.clone(),
+        let recipient = Recipient {
+            client_id,
+            environment,
+            kind: self.authority.provider.kind(),
         };
+        let received = receive(response, request, &recipient, now);
+        let mut answer = Answer::fresh(&received.tokens);
         let key = request.flow.partition_of_response(
             client_id,
-            &request.tenant_id,
+            request,
             received.home_account_id.as_ref(),
         );
-        if let Some(key) = key {
-            let tokens = received.tokens;
-            let save = |current: &Partition| current.save(tokens, environment);
-            self.cache.update(&key, save).await;
+        if let Some(key) = key
+            && self.cache.policy().caching == Caching::On
+        {
+            let (tokens, environment) = (received.tokens, environment.clone());
+            let save = move |current: &Partition| current.save(tokens.clone(), &environment);
+            match self.cache.update(&key, save).await {
+                Ok(updated) => answer.count(&updated.partition),
+                Err(error) => return Err(Arc::new(ErrorKind::Cache(error))),
+            }
         }
-        answer
+        Ok(answer)
     }
 
     /// Looks where the caller has not: in L1 once more, since another fetch may
@@ -232,16 +311,18 @@ impl Shared {
         let Some(key) = key else { return Ok(None) };
         let policy = self.cache.policy();
         let now = self.cache.clock().now();
-        if policy.flight == Flight::PerKey
+        let has_waited =
+            policy.flight == Flight::PerKey || matches!(request.flow, Flow::ManagedIdentity(_));
+        if has_waited
             && let Some(partition) = self.cache.peek_l1(key.borrowed(), now)
-            && let Some(answer) = self.look(request, partition, now, seen)?
+            && let Some(answer) = self.look_in(request, &partition, now, seen)?
         {
             return Ok(Some((answer, CacheLevel::L1)));
         }
         if seen.partition.is_none() || policy.stale_l1 == StaleL1::AskL2 {
-            let read = self.cache.read_l2(key).await;
+            let read = self.cache.read_l2(key).await?;
             if let Some(partition) = read.partition
-                && let Some(answer) = self.look(request, partition, now, seen)?
+                && let Some(answer) = self.look_in(request, &partition, now, seen)?
             {
                 return Ok(Some((answer, read.level)));
             }
@@ -250,145 +331,52 @@ impl Shared {
     }
 }
 
-impl Answer {
-    /// A cached token, with the account that lies beside it.
-    fn of(token: Arc<AccessToken>, partition: &Partition) -> Self {
-        let account = token
-            .home_account_id
-            .as_deref()
-            .and_then(|owner| partition.find_account(owner));
-        let id_token = account.and_then(|account| {
-            partition.find_id_token(account.home_account_id.as_str(), &token.client_id)
-        });
-        Self {
-            account: account.cloned(),
-            id_token: id_token.cloned(),
-            token,
+/// What a search means: a token to serve and whether it has ended, or a note of
+/// why not.
+fn note(
+    request: &AcquireRequest,
+    lookup: Lookup,
+    seen: &mut Seen,
+) -> Option<(Arc<AccessToken>, bool)> {
+    let (token, extended) = match lookup {
+        Lookup::Found(token) => (token, false),
+        Lookup::Extended(token) => (token, true),
+        Lookup::Expired => {
+            seen.reason = CacheRefreshReason::Expired;
+            return None;
         }
+        Lookup::Missing => return None,
+    };
+    let refused = request.token_refused();
+    if refused.is_some_and(|hash| hash.eq_ignore_ascii_case(&hash_of(&token))) {
+        return None;
     }
+    Some((token, extended))
+}
 
-    pub(crate) fn into_cached_result(
-        self,
-        started: Instant,
-        level: CacheLevel,
-        reason: CacheRefreshReason,
-    ) -> AuthenticationResult {
-        let elapsed = started.elapsed();
-        self.with(ResultMetadata {
-            token_source: TokenSource::Cache,
-            cache_level: level,
-            cache_refresh_reason: reason,
-            duration_total: elapsed,
-            duration_in_cache: elapsed,
-            duration_in_http: None,
-            coalesced: false,
-            token_requests: TokenRequests::default(),
-        })
-    }
+/// SHA-256 of a token, in lower-case hex.
+fn hash_of(token: &AccessToken) -> String {
+    use std::fmt::Write as _;
+    let hash = digest::digest(&digest::SHA256, token.secret.expose().as_bytes());
+    hash.as_ref().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
-    fn with(self, metadata: ResultMetadata) -> AuthenticationResult {
-        AuthenticationResult {
-            token: self.token,
-            account: self.account,
-            id_token: self.id_token,
-            metadata,
-        }
+/// A request on its way; also when its future is dropped it ends once.
+struct Waiting<'a>(&'a dyn ClientEvents);
+
+impl<'a> Waiting<'a> {
+    fn begin(events: &'a dyn ClientEvents) -> Self {
+        events.token_request_began();
+        Self(events)
     }
 }
 
-impl Fetch {
-    fn failed(kind: ErrorKind, reason: CacheRefreshReason, began: Instant) -> Self {
-        Self {
-            answer: Err(Arc::new(kind)),
-            level: CacheLevel::None,
-            reason,
-            in_cache: began.elapsed(),
-            in_http: None,
-            token_requests: TokenRequests::default(),
-        }
-    }
-
-    /// The fetch panicked or its runtime stopped: a request may be on its way.
-    pub(crate) fn lost(reason: CacheRefreshReason) -> Self {
-        Self {
-            answer: Err(Arc::new(ErrorKind::FetchLost)),
-            level: CacheLevel::None,
-            reason,
-            in_cache: Duration::ZERO,
-            in_http: None,
-            token_requests: TokenRequests {
-                answered: 0,
-                unanswered: 1,
-            },
-        }
-    }
-
-    /// What the fetch means for the caller that began it.
-    pub(crate) fn into_leaders_result(
-        self,
-        started: Instant,
-        in_l1: Duration,
-    ) -> Result<AuthenticationResult, AcquireError> {
-        let mut metadata = self.leaders_metadata();
-        metadata.duration_total = started.elapsed();
-        metadata.duration_in_cache += in_l1;
-        self.with(metadata)
-    }
-
-    /// The fetch's own metadata: its parts are its whole time.
-    pub(crate) fn leaders_metadata(&self) -> ResultMetadata {
-        ResultMetadata {
-            token_source: self.source(),
-            cache_level: self.level,
-            cache_refresh_reason: self.reason,
-            duration_total: self.in_cache + self.in_http.unwrap_or_default(),
-            duration_in_cache: self.in_cache,
-            duration_in_http: self.in_http,
-            coalesced: false,
-            token_requests: self.token_requests,
-        }
-    }
-
-    /// What the fetch means for a caller that waited for it. The request is on
-    /// the leader's account. Where the cache now holds the token, the caller is
-    /// served from it, as MSAL serves those who queue for a managed identity;
-    /// where it does not, from wherever the leader was.
-    pub(crate) fn into_waiters_result(
-        self,
-        started: Instant,
-        in_l1: Duration,
-        cached: Option<Answer>,
-    ) -> Result<AuthenticationResult, AcquireError> {
-        let mut metadata = ResultMetadata {
-            token_source: self.source(),
-            cache_level: self.level,
-            cache_refresh_reason: self.reason,
-            duration_total: started.elapsed(),
-            duration_in_cache: in_l1,
-            duration_in_http: None,
-            coalesced: true,
-            token_requests: TokenRequests::default(),
-        };
-        if let Some(answer) = cached {
-            metadata.token_source = TokenSource::Cache;
-            metadata.cache_level = CacheLevel::L1;
-            metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
-            return Ok(answer.with(metadata));
-        }
-        self.with(metadata)
-    }
-
-    fn source(&self) -> TokenSource {
-        match self.level {
-            CacheLevel::None => TokenSource::IdentityProvider,
-            CacheLevel::L1 | CacheLevel::L2 => TokenSource::Cache,
-        }
-    }
-
-    fn with(self, metadata: ResultMetadata) -> Result<AuthenticationResult, AcquireError> {
-        match self.answer {
-            Ok(answer) => Ok(answer.with(metadata)),
-            Err(kind) => Err(AcquireError::new(kind, metadata)),
-        }
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.token_request_ended();
     }
 }

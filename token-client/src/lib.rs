@@ -11,17 +11,27 @@ pub mod events;
 pub mod flow;
 pub mod idp;
 pub mod result;
+pub mod throttle;
 
+mod account;
+mod answer;
 mod fetch;
 mod flight;
 mod jitter;
 mod refresh;
 mod response;
+mod telemetry;
 
-pub use client::{AcquireRequest, Application, Authority, Client};
+pub use client::{AcquireRequest, Application, AuthenticationScheme, Authority, Client};
 pub use error::{AcquireError, ErrorKind};
 pub use events::ClientEvents;
-pub use flow::{AuthorizationCode, Flow, UserAssertion};
+pub use flow::{
+    AuthorizationCode, Flow, InitiateLongRunning, LongRunningSession, ManagedIdentityId,
+    SearchInCache, UserAssertion,
+};
 pub use idp::http::{HttpIdentityProvider, Transport, TransportFuture};
-pub use idp::{Grant, IdentityProvider, Refusal, RequestError, TokenRequest, TokenResponse};
-pub use result::{AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};
+pub use idp::managed_identity::{HttpManagedIdentity, ManagedIdentitySource};
+pub use idp::{
+    Grant, IdentityProvider, ProviderKind, Refusal, RequestError, TokenRequest, TokenResponse,
+};
+pub use result::{ApiId, AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};

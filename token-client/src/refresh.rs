@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::client::{AcquireRequest, FlightKey, Purpose, Shared};
 use crate::error::AcquireError;
 use crate::fetch::{Fetch, Seen};
-use crate::result::{CacheRefreshReason, TokenRequests};
+use crate::flow::Flow;
+use crate::result::CacheRefreshReason;
 
 impl Shared {
     /// Begins to refresh `token`, which was just served, if that is due at
@@ -55,11 +56,11 @@ impl Shared {
     async fn refresh(self: Arc<Self>, request: AcquireRequest, key: PartitionKey) -> Fetch {
         self.events.refresh_began(request.mark);
         let fetch = self.replace(&request, &key).await;
-        let sent = fetch.token_requests;
+        let sent = fetch.metadata.token_requests;
         match &fetch.answer {
             Ok(_) => self.events.refresh_ended(request.mark, Ok(()), sent),
             Err(kind) => {
-                let error = AcquireError::new(Arc::clone(kind), fetch.leaders_metadata());
+                let error = AcquireError::new(Arc::clone(kind), fetch.metadata);
                 self.events.refresh_ended(request.mark, Err(&error), sent);
             }
         }
@@ -69,26 +70,24 @@ impl Shared {
     async fn replace(&self, request: &AcquireRequest, key: &PartitionKey) -> Fetch {
         let began = Instant::now();
         let now = self.cache.clock().now();
+        // Managed identities take turns where there is no single flight, and
+        // whoever's turn it is asks, though another may just have.
+        let _turn = match (&request.flow, self.cache.policy().flight) {
+            (Flow::ManagedIdentity(_), Flight::None) => Some(self.turn.lock().await),
+            _ => None,
+        };
         let mut seen = Seen {
             partition: self.cache.peek_l1(key.borrowed(), now),
             reason: CacheRefreshReason::ProactivelyRefreshed,
         };
-        if seen.partition.is_none() || self.cache.policy().stale_l1 == StaleL1::AskL2 {
-            let read = self.cache.read_l2(key).await;
-            if let Some(partition) = read.partition
-                && let Ok(Some(answer)) = self.look(request, partition, now, &mut seen)
-                && !self.is_due(Jitter::PerToken, &answer.token, now)
-            {
-                // Another instance was faster.
-                return Fetch {
-                    answer: Ok(answer),
-                    level: read.level,
-                    reason: CacheRefreshReason::NotApplicable,
-                    in_cache: began.elapsed(),
-                    in_http: None,
-                    token_requests: TokenRequests::default(),
-                };
-            }
+        if (seen.partition.is_none() || self.cache.policy().stale_l1 == StaleL1::AskL2)
+            && let Ok(read) = self.cache.read_l2(key).await
+            && let Some(partition) = read.partition
+            && let Ok(Some(answer)) = self.look_in(request, &partition, now, &mut seen)
+            && !self.is_due(Jitter::PerToken, &answer.token, now)
+        {
+            // Another instance was faster.
+            return Fetch::found(request, answer, read.level, began);
         }
         seen.reason = CacheRefreshReason::ProactivelyRefreshed;
         self.ask(request, &seen, began).await

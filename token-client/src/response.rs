@@ -6,15 +6,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use token_cache::item::{CredentialType, UnknownMembers};
+use token_cache::item::CredentialType;
 use token_cache::{
     AccessToken, Account, AppMetadata, AssertionHash, Environment, HomeAccountId, IdToken,
     RefreshToken, Subject, Timestamp, TokenSet,
 };
 
 use crate::client::AcquireRequest;
-use crate::flow::{Flow, is_one_tenant};
-use crate::idp::TokenResponse;
+use crate::flow::{Flow, is_one_tenant, managed_identity};
+use crate::idp::{ProviderKind, TokenResponse};
 
 /// What a response means for the cache.
 pub(crate) struct Received {
@@ -41,49 +41,68 @@ struct IdTokenClaims {
     name: Option<Arc<str>>,
 }
 
+/// For whom and where a response is received.
+pub(crate) struct Recipient<'a> {
+    pub(crate) client_id: &'a Arc<str>,
+    pub(crate) environment: &'a Environment,
+    pub(crate) kind: ProviderKind,
+}
+
 /// Makes of `response`, got at `now` for `request`, what MSAL stores.
 pub(crate) fn receive(
     response: TokenResponse,
     request: &AcquireRequest,
-    client_id: &Arc<str>,
-    environment: &Environment,
+    recipient: &Recipient<'_>,
     now: Timestamp,
 ) -> Received {
-    let host = environment.preferred_cache();
+    let host = recipient.environment.preferred_cache();
+    let client_id = &match &request.flow {
+        Flow::ManagedIdentity(identity) => identity.client_id().into(),
+        _ => Arc::clone(recipient.client_id),
+    };
     let claims: Option<IdTokenClaims> = response
         .id_token
         .as_ref()
         .map(|token| payload(token.expose()).unwrap_or_default());
     let home_account_id = home_account_id(&response, claims.as_ref(), &request.flow);
-    let realm: Arc<str> = if is_one_tenant(&request.tenant_id) {
-        Arc::clone(&request.tenant_id)
-    } else {
-        claims
-            .as_ref()
-            .and_then(|claims| claims.tid.clone())
-            .unwrap_or_else(|| Arc::clone(&request.tenant_id))
-    };
+    let realm = realm(request, claims.as_ref());
     // Whole seconds, as blobs have them: who reads the token from L2 must judge
     // it as who got it does.
     let after = |lifetime| now.plus(lifetime).whole_seconds();
     let extended_expires_on = response.ext_expires_in.map(after);
+    let refresh_in = response.refresh_in.or_else(|| match recipient.kind {
+        ProviderKind::OwnCode => managed_identity::advice_for_own_provider(response.expires_in),
+        ProviderKind::TokenEndpoint => matches!(request.flow, Flow::ManagedIdentity(_))
+            .then(|| managed_identity::advice(response.expires_in))?,
+    });
+    let session = session(&request.flow);
     let access_token = Arc::new(AccessToken {
-        unknown: UnknownMembers::new(),
         home_account_id: home_account_id.as_ref().map(|id| id.as_str().into()),
-        environment: Arc::clone(host),
-        client_id: Arc::clone(client_id),
-        secret: response.access_token,
-        credential_type: CredentialType::AccessToken,
-        realm: Arc::clone(&realm),
-        target: response.scope.unwrap_or_else(|| request.scopes.clone()),
-        user_assertion_hash: assertion_hash(&request.flow),
-        cached_at: now.whole_seconds(),
-        expires_on: after(response.expires_in),
+        credential_type: match request.components {
+            Some(_) => CredentialType::ExtendedAccessToken,
+            None => CredentialType::AccessToken,
+        },
+        user_assertion_hash: session.clone(),
         extended_expires_on,
-        kid: None,
-        token_type: response.token_type,
-        refresh_on: response.refresh_in.map(after),
         ext_expires_on: extended_expires_on,
+        kid: request.scheme.key_id.clone(),
+        token_type: response.token_type,
+        refresh_on: refresh_in.map(after),
+        ext: request.components.clone(),
+        ..AccessToken::bearer(
+            Arc::clone(host),
+            Arc::clone(client_id),
+            Arc::clone(&realm),
+            // The request's own spelling where it says the same: one string in
+            // memory for all tokens of a resource.
+            response
+                .scope
+                .filter(|granted| granted.target() != request.scopes.target())
+                .unwrap_or_else(|| request.scopes.clone()),
+            response.access_token,
+            now.whole_seconds(),
+            after(response.expires_in),
+        )
     });
     let mut tokens = TokenSet {
         access_token,
@@ -98,13 +117,20 @@ pub(crate) fn receive(
             .refresh_token
             .filter(|_| request.flow.keeps_refresh_token())
             .map(|secret| {
-                Arc::new(RefreshToken::new(
-                    Arc::clone(&owner),
-                    Arc::clone(host),
-                    Arc::clone(client_id),
-                    response.client_info.clone(),
-                    secret,
-                ))
+                let components = request.components.as_ref();
+                Arc::new(RefreshToken {
+                    user_assertion_hash: session,
+                    ext: components
+                        .filter(|parts| parts.binds_refresh_tokens())
+                        .cloned(),
+                    ..RefreshToken::new(
+                        Arc::clone(&owner),
+                        Arc::clone(host),
+                        Arc::clone(client_id),
+                        response.client_info.clone(),
+                        secret,
+                    )
+                })
             });
         if let (Some(secret), Some(claims)) = (response.id_token, claims) {
             tokens.id_token = Some(Arc::new(IdToken::new(
@@ -140,7 +166,7 @@ fn home_account_id(
     claims: Option<&IdTokenClaims>,
     flow: &Flow,
 ) -> Option<HomeAccountId> {
-    if matches!(flow, Flow::ClientCredentials) {
+    if flow.is_app_only() {
         return None;
     }
     let told = response
@@ -160,7 +186,22 @@ fn home_account_id(
     told.or_else(subject).or_else(asked_for)
 }
 
-fn assertion_hash(flow: &Flow) -> Option<AssertionHash> {
+/// The tenant a token is of: the one that was asked, or, where that left it
+/// open, the user's.
+fn realm(request: &AcquireRequest, claims: Option<&IdTokenClaims>) -> Arc<str> {
+    if matches!(request.flow, Flow::ManagedIdentity(_)) {
+        return managed_identity::TENANT.into();
+    }
+    if is_one_tenant(&request.tenant_id) {
+        return Arc::clone(&request.tenant_id);
+    }
+    claims
+        .and_then(|claims| claims.tid.clone())
+        .unwrap_or_else(|| Arc::clone(&request.tenant_id))
+}
+
+/// The assertion or session that tokens belong to.
+fn session(flow: &Flow) -> Option<AssertionHash> {
     match flow.subject() {
         Subject::Assertion(hash) => Some(hash.clone()),
         Subject::Application | Subject::Account(_) => None,

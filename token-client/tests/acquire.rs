@@ -42,12 +42,7 @@ impl Provider {
 
     fn grants(&self) -> String {
         let requests = self.requests.lock();
-        let names = requests.iter().map(|request| match request.grant {
-            Grant::ClientCredentials => "client_credentials",
-            Grant::AuthorizationCode { .. } => "authorization_code",
-            Grant::OnBehalfOf { .. } => "on_behalf_of",
-            Grant::RefreshToken { .. } => "refresh_token",
-        });
+        let names = requests.iter().map(|request| request.grant.as_str());
         names.collect::<Vec<_>>().join(" ")
     }
 }
@@ -73,7 +68,7 @@ impl IdentityProvider for Provider {
                 })));
             }
             let user = match &request.grant {
-                Grant::ClientCredentials => None,
+                Grant::ClientCredentials | Grant::ManagedIdentity { .. } => None,
                 Grant::AuthorizationCode { code, .. } => Some(code.expose().to_owned()),
                 Grant::OnBehalfOf { assertion } => {
                     assertion.expose().split('.').next().map(ToOwned::to_owned)
@@ -334,16 +329,13 @@ async fn a_token_ends_at_the_same_moment_in_l1_and_in_l2() {
     tokio::time::advance(Duration::from_millis(fraction)).await;
     let one = lab.instance();
     one.acquire(&for_client("t")).await.unwrap();
-    let key = PartitionKey::Application {
-        client_id: "client".into(),
-        tenant_id: "t".into(),
-    };
+    let key = PartitionKey::application("client", "t");
     let in_l1 = one
         .cache()
         .peek_l1(key.borrowed(), lab.clock.now())
         .unwrap();
     let two = lab.instance();
-    let in_l2 = two.cache().read_l2(&key).await.partition.unwrap();
+    let in_l2 = two.cache().read_l2(&key).await.unwrap().partition.unwrap();
     let ends =
         |partition: &token_cache::Partition| partition.suggested_expiry(lab.clock.now()).unwrap();
     assert_eq!(ends(&in_l1), ends(&in_l2));

@@ -54,6 +54,7 @@ const HIT: ResultMetadata = ResultMetadata {
         answered: 0,
         unanswered: 0,
     },
+    ..ResultMetadata::NONE
 };
 
 const MISS: ResultMetadata = ResultMetadata {
@@ -68,6 +69,7 @@ const MISS: ResultMetadata = ResultMetadata {
         answered: 1,
         unanswered: 0,
     },
+    ..ResultMetadata::NONE
 };
 
 /// What happened: 14 arrivals, of which one found no room and one is under way.

@@ -110,6 +110,7 @@ impl Instance {
             policy: plan.cache.policy,
             clock,
             events,
+            ..TokenCacheOptions::default()
         }));
         let endpoint: Arc<dyn IdentityProvider> = Arc::new(HttpIdentityProvider::new(
             provider.base(),

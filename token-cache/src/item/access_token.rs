@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CredentialType, UnknownMembers, absent_when_empty};
 use crate::clock::Timestamp;
-use crate::key::{AssertionHash, ItemKey, access_token_key};
+use crate::components::{ComponentHash, KeyComponents};
+use crate::key::{AssertionHash, CredentialKey, ItemKey};
 use crate::scope::Scopes;
 use crate::secret::Secret;
 
@@ -40,6 +41,7 @@ pub struct AccessToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_assertion_hash: Option<AssertionHash>,
     /// When it was stored.
+    #[serde(default)]
     pub cached_at: Timestamp,
     /// When it ends.
     pub expires_on: Timestamp,
@@ -63,6 +65,12 @@ pub struct AccessToken {
     /// writers keep the two equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ext_expires_on: Option<Timestamp>,
+    /// What it is bound to beside client, tenant and scopes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext: Option<KeyComponents>,
+    /// What MSAL.NET's extensions keep beside a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persisted_cache_parameters: Option<UnknownMembers>,
 }
 
 /// How a token is presented to the resource.
@@ -112,15 +120,71 @@ impl<'de> Deserialize<'de> for TokenType {
 }
 
 impl AccessToken {
+    /// A bearer token with nothing but what every token has; the rest is
+    /// filled in by whoever knows more.
+    pub fn bearer(
+        environment: Arc<str>,
+        client_id: Arc<str>,
+        realm: Arc<str>,
+        target: Scopes,
+        secret: Secret,
+        cached_at: Timestamp,
+        expires_on: Timestamp,
+    ) -> Self {
+        Self {
+            unknown: UnknownMembers::new(),
+            home_account_id: None,
+            environment,
+            client_id,
+            secret,
+            credential_type: CredentialType::AccessToken,
+            realm,
+            target,
+            user_assertion_hash: None,
+            cached_at,
+            expires_on,
+            extended_expires_on: None,
+            kid: None,
+            token_type: TokenType::Bearer,
+            refresh_on: None,
+            ext_expires_on: None,
+            ext: None,
+            persisted_cache_parameters: None,
+        }
+    }
+
     /// Which entry of a partition it is.
     pub fn key(&self) -> ItemKey {
-        access_token_key(
-            self.home_account_id.as_deref().unwrap_or_default(),
-            &self.environment,
-            &self.client_id,
-            &self.realm,
-            &self.target,
-        )
+        let scheme = match &self.token_type {
+            TokenType::Other(name) if **name != *"ssh-cert" => Some(&**name),
+            TokenType::Bearer | TokenType::Other(_) => None,
+        };
+        let descriptor = match (&self.ext, scheme) {
+            (Some(_), _) => "atext",
+            (None, Some(_)) => "accesstoken_with_authscheme",
+            (None, None) => "accesstoken",
+        };
+        CredentialKey {
+            home_account_id: self.home_account_id.as_deref().unwrap_or_default(),
+            environment: &self.environment,
+            descriptor,
+            client_id: &self.client_id,
+            realm: &self.realm,
+            target: self.target.target(),
+            extras: [scheme, self.ext.as_ref().map(|ext| &**ext.hash())],
+        }
+        .build()
+    }
+
+    /// Whether it is bound to no components, ours or another SDK's: MSAL Python
+    /// and Go write their hash alone, Node names the member otherwise.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.ext.is_none()
+            && self.credential_type == CredentialType::AccessToken
+            && (self.unknown.is_empty()
+                || ["ext_cache_key", "additionalCacheKeyComponents"]
+                    .iter()
+                    .all(|name| !self.unknown.contains_key(*name)))
     }
 
     /// Bytes of payload: the secret and the text around it.
@@ -131,11 +195,13 @@ impl AccessToken {
             + self.client_id.len()
             + self.realm.len()
             + self.target.target().len()
+            + self.ext.as_ref().map_or(0, KeyComponents::size_bytes)
     }
 
     /// Settles what two names say about one thing after reading.
-    pub(crate) fn normalise(&mut self) {
+    pub(crate) fn normalise(&mut self, hash: ComponentHash) {
         self.extended_expires_on = self.extended_expires_on.or(self.ext_expires_on);
         self.ext_expires_on = self.extended_expires_on;
+        self.ext = self.ext.as_ref().map(|ext| ext.hashed_by(hash));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{UnknownMembers, absent_when_empty};
 use crate::key::{HomeAccountId, ItemKey, account_key};
@@ -25,7 +25,7 @@ pub struct Account {
     )]
     pub client_info: Option<Arc<str>>,
     /// The name they sign in with; never empty.
-    #[serde(default = "no_username")]
+    #[serde(default = "no_username", deserialize_with = "never_empty")]
     pub username: Arc<str>,
     /// The name they are called by.
     #[serde(
@@ -34,6 +34,20 @@ pub struct Account {
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<Arc<str>>,
+    /// Their first name.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub given_name: Option<Arc<str>>,
+    /// Their last name.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub family_name: Option<Arc<str>>,
     /// Their object id in `realm`.
     #[serde(
         default,
@@ -46,6 +60,16 @@ pub struct Account {
     pub(crate) authority_type: Arc<str>,
     /// The tenant they signed in to.
     pub realm: Arc<str>,
+    /// Which flow brought the account, where an SDK notes it.
+    #[serde(
+        default,
+        deserialize_with = "absent_when_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub account_source: Option<Arc<str>>,
+    /// What Windows' account manager calls them, by client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wam_account_ids: Option<UnknownMembers>,
 }
 
 fn mssts() -> Arc<str> {
@@ -55,6 +79,10 @@ fn mssts() -> Arc<str> {
 /// What MSAL writes for a username the provider did not send.
 fn no_username() -> Arc<str> {
     "Missing from the token response".into()
+}
+
+fn never_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    Ok(absent_when_empty(deserializer)?.unwrap_or_else(no_username))
 }
 
 impl Account {
@@ -75,9 +103,13 @@ impl Account {
             client_info,
             username: username.unwrap_or_else(no_username),
             name,
+            given_name: None,
+            family_name: None,
             local_account_id,
             authority_type: mssts(),
             realm,
+            account_source: None,
+            wam_account_ids: None,
         }
     }
 
@@ -88,6 +120,18 @@ impl Account {
             &self.environment,
             &self.realm,
         )
+    }
+
+    /// WAM ids that `older` knew are kept.
+    #[must_use]
+    pub(crate) fn with_wam_ids_of(mut self, older: &Self) -> Self {
+        if let Some(known) = &older.wam_account_ids {
+            let ids = self.wam_account_ids.get_or_insert_default();
+            for (client, id) in known {
+                ids.entry(client.clone()).or_insert_with(|| id.clone());
+            }
+        }
+        self
     }
 
     /// Bytes of payload.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialType, UnknownMembers, absent_when_empty};
-use crate::key::{ItemKey, id_token_key};
+use crate::key::{CredentialKey, ItemKey};
 use crate::secret::Secret;
 
 /// An ID token in the cache.
@@ -60,12 +60,15 @@ impl IdToken {
 
     /// Which entry of a partition it is.
     pub fn key(&self) -> ItemKey {
-        id_token_key(
-            &self.home_account_id,
-            &self.environment,
-            &self.client_id,
-            &self.realm,
-        )
+        CredentialKey {
+            home_account_id: &self.home_account_id,
+            environment: &self.environment,
+            descriptor: "idtoken",
+            client_id: &self.client_id,
+            realm: &self.realm,
+            ..CredentialKey::default()
+        }
+        .build()
     }
 
     /// Bytes of payload: the secret and the text around it.

@@ -36,8 +36,7 @@ fn absent_when_empty<'de, D: Deserializer<'de>>(
 pub enum CredentialType {
     /// An access token.
     AccessToken,
-    /// An access token bound to extra key components, which this crate keeps
-    /// and serves to nobody.
+    /// An access token bound to extra key components.
     #[serde(rename = "ATExt")]
     ExtendedAccessToken,
     /// A refresh token.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialType, UnknownMembers, absent_when_empty};
-use crate::key::{AssertionHash, ItemKey, refresh_token_key};
+use crate::components::{ComponentHash, KeyComponents};
+use crate::key::{AssertionHash, CredentialKey, ItemKey};
 use crate::secret::Secret;
 
 /// A refresh token in the cache.
@@ -42,6 +43,9 @@ pub struct RefreshToken {
     /// The assertion whose session it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_assertion_hash: Option<AssertionHash>,
+    /// What it is bound to, where components bind refresh tokens too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext: Option<KeyComponents>,
 }
 
 impl RefreshToken {
@@ -63,16 +67,30 @@ impl RefreshToken {
             credential_type: CredentialType::RefreshToken,
             family_id: None,
             user_assertion_hash: None,
+            ext: None,
         }
     }
 
     /// Which entry of a partition it is.
     pub fn key(&self) -> ItemKey {
-        refresh_token_key(
-            &self.home_account_id,
-            &self.environment,
-            self.family_id.as_deref().unwrap_or(&self.client_id),
-        )
+        let family = self.family_id.as_deref();
+        CredentialKey {
+            home_account_id: &self.home_account_id,
+            environment: &self.environment,
+            descriptor: "refreshtoken",
+            client_id: family.unwrap_or(&self.client_id),
+            extras: [None, self.ext.as_ref().map(|ext| &**ext.hash())],
+            ..CredentialKey::default()
+        }
+        .build()
+    }
+
+    /// Settles what depends on how components are hashed, after reading.
+    pub(crate) fn normalise(&mut self, hash: ComponentHash) {
+        self.ext = self
+            .ext
+            .as_ref()
+            .map(|ext| ext.hashed_by(hash).binding_refresh_tokens());
     }
 
     /// Bytes of payload: the secret and the text around it.

@@ -4,6 +4,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::components::{ComponentHash, KeyComponents};
+use crate::item::{CredentialType, TokenType};
+use crate::query::Subject;
+use crate::scope::Scopes;
 use crate::secret::Secret;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_000_000);
@@ -13,24 +17,15 @@ fn public() -> Environment {
 }
 
 fn token(target: &str) -> AccessToken {
-    AccessToken {
-        unknown: UnknownMembers::new(),
-        home_account_id: None,
-        environment: "login.windows.net".into(),
-        client_id: "client".into(),
-        secret: Secret::new(format!("token for {target}")),
-        credential_type: CredentialType::AccessToken,
-        realm: "tenant".into(),
-        target: Scopes::parse(target),
-        user_assertion_hash: None,
-        cached_at: NOW,
-        expires_on: NOW.plus(Duration::from_secs(3_600)),
-        extended_expires_on: None,
-        kid: None,
-        token_type: TokenType::Bearer,
-        refresh_on: None,
-        ext_expires_on: None,
-    }
+    AccessToken::bearer(
+        "login.windows.net".into(),
+        "client".into(),
+        "tenant".into(),
+        Scopes::parse(target),
+        Secret::new(format!("token for {target}")),
+        NOW,
+        NOW.plus(Duration::from_secs(3_600)),
+    )
 }
 
 fn users(owner: &str, target: &str) -> AccessToken {
@@ -88,12 +83,16 @@ fn query(scopes: &str) -> Query<'static> {
         token_type: leak(TokenType::Bearer),
         environment: leak(public()),
         client_id: "client",
+        key_id: None,
+        components: None,
+        extended_lifetime: false,
     }
 }
 
 fn found(partition: &Partition, query: &Query<'_>) -> &'static str {
     match partition.find_access_token(query, NOW) {
         Ok(Lookup::Found(_)) => "found",
+        Ok(Lookup::Extended(_)) => "extended",
         Ok(Lookup::Expired) => "expired",
         Ok(Lookup::Missing) => "missing",
         Err(_) => "several",
@@ -112,13 +111,18 @@ fn l1_a_token_in_the_buffer_is_expired_not_missing() {
 }
 
 #[test]
-fn l2_extended_expiry_alone_does_not_serve() {
+fn l2_extended_expiry_serves_only_those_who_honour_it_and_the_result_says_so() {
     let partition = holding([AccessToken {
         expires_on: NOW,
         extended_expires_on: Some(NOW.plus(Duration::from_secs(7_200))),
         ..token("A")
     }]);
     assert_eq!(found(&partition, &query("A")), "expired");
+    let honoured = Query {
+        extended_lifetime: true,
+        ..query("A")
+    };
+    assert_eq!(found(&partition, &honoured), "extended");
 }
 
 #[test]
@@ -183,18 +187,111 @@ fn l6_a_pop_token_never_answers_a_bearer_request() {
     assert_eq!(found(&partition, &request), "found");
 }
 
+fn components(value: &str) -> KeyComponents {
+    KeyComponents::new([("fmi_path", value)], ComponentHash::DotNet487).unwrap()
+}
+
+fn bound_to(value: &str) -> AccessToken {
+    AccessToken {
+        credential_type: CredentialType::ExtendedAccessToken,
+        ext: Some(components(value)),
+        ..token("A")
+    }
+}
+
 #[test]
-fn a_token_bound_to_a_key_or_to_components_never_answers_a_plain_request() {
+fn l7_components_of_request_and_token_are_the_same_or_both_absent() {
+    let of = |value: &str| Query {
+        components: Some(leak(components(value))),
+        ..query("A")
+    };
+    let bound = holding([bound_to("x")]);
+    assert_eq!(found(&bound, &of("x")), "found");
+    assert_eq!(found(&bound, &of("y")), "missing");
+    assert_eq!(found(&bound, &query("A")), "missing");
+    assert_eq!(found(&holding([token("A")]), &of("x")), "missing");
+    // Another SDK's hash of components, and a credential type without any.
+    let mut python = token("A");
+    python
+        .unknown
+        .insert("ext_cache_key".to_owned(), "hash".into());
+    assert_eq!(found(&holding([python]), &query("A")), "missing");
+    let untold = AccessToken {
+        ext: None,
+        ..bound_to("x")
+    };
+    assert_eq!(found(&holding([untold]), &query("A")), "missing");
+}
+
+#[test]
+fn a_token_bound_to_a_key_answers_requests_for_that_key_alone() {
     let bound = AccessToken {
         kid: Some("k".into()),
         ..token("A")
     };
-    assert_eq!(found(&holding([bound]), &query("A")), "expired");
-    let extended = AccessToken {
-        credential_type: CredentialType::ExtendedAccessToken,
-        ..token("A")
+    let partition = holding([bound]);
+    assert_eq!(found(&partition, &query("A")), "expired");
+    let of = |key_id: &'static str| Query {
+        key_id: Some(key_id),
+        ..query("A")
     };
-    assert_eq!(found(&holding([extended]), &query("A")), "missing");
+    assert_eq!(found(&partition, &of("k")), "found");
+    assert_eq!(found(&partition, &of("other")), "expired");
+    assert_eq!(found(&holding([token("A")]), &of("k")), "expired");
+}
+
+#[test]
+fn k5_k7_item_keys_are_those_of_msal() {
+    assert_eq!(
+        &*token("User.Read").key(),
+        "-login.windows.net-accesstoken-client-tenant-user.read"
+    );
+    let of_user = AccessToken {
+        realm: "Tenant".into(),
+        ..users("Uid.Utid", "User.Read")
+    };
+    assert_eq!(
+        &*of_user.key(),
+        "uid.utid-login.windows.net-accesstoken-client-tenant-user.read"
+    );
+    let pop = AccessToken {
+        token_type: TokenType::parse("PoP"),
+        ..token("User.Read")
+    };
+    assert_eq!(
+        &*pop.key(),
+        "-login.windows.net-accesstoken_with_authscheme-client-tenant-user.read-pop"
+    );
+    let ssh = AccessToken {
+        token_type: TokenType::parse("ssh-cert"),
+        ..token("a")
+    };
+    assert_eq!(
+        &*ssh.key(),
+        "-login.windows.net-accesstoken-client-tenant-a"
+    );
+    assert_eq!(
+        &*bound_to("SomeFmiPath/Path").key(),
+        "-login.windows.net-atext-client-tenant-a-7cx57q63os7benq6er0sxgjptnqsv7tgb5zexcidfoi"
+    );
+    assert_eq!(
+        &*refresh_token("U.T").key(),
+        "u.t-login.windows.net-refreshtoken-client--"
+    );
+    let of_family = RefreshToken {
+        family_id: Some("1".into()),
+        ..refresh_token("U.T")
+    };
+    assert_eq!(&*of_family.key(), "u.t-login.windows.net-refreshtoken-1--");
+    let id_token = IdToken::new(
+        "U".into(),
+        "E".into(),
+        "C".into(),
+        "T".into(),
+        None,
+        Secret::new("x"),
+    );
+    assert_eq!(&*id_token.key(), "u-e-idtoken-c-t-");
 }
 
 #[test]
@@ -272,6 +369,14 @@ fn s2_a_save_deletes_only_what_overlaps_for_the_same_owner_tenant_and_type() {
             token_type: TokenType::parse("pop"),
             ..users("ann.t", "A")
         },
+        AccessToken {
+            environment: "login.chinacloudapi.cn".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            home_account_id: Some("ann.t".into()),
+            ..bound_to("x")
+        },
         users("ann.t", "B"),
     ];
     let count = kept.len();
@@ -295,21 +400,73 @@ fn l11_a_response_without_a_refresh_token_keeps_the_one_there_is() {
         .save(first, &public())
         .save(response(users("ann.t", "A")), &public());
     let ann = HomeAccountId::new("ann.t");
-    assert!(
-        partition
-            .find_refresh_token(&ann, &public(), "client")
-            .is_some()
-    );
-    assert!(
-        partition
-            .find_refresh_token(&ann, &public(), "other")
-            .is_none()
-    );
-    assert!(
-        partition
-            .find_refresh_token(&HomeAccountId::new("bob.t"), &public(), "client")
-            .is_none()
-    );
+    let has = |account: &HomeAccountId, client_id: &str| {
+        let query = refresh_query(Subject::Account(account), client_id);
+        partition.find_refresh_token(&query).is_some()
+    };
+    assert!(has(&ann, "client"));
+    assert!(!has(&ann, "other"));
+    assert!(!has(&HomeAccountId::new("bob.t"), "client"));
+}
+
+fn refresh_query<'a>(subject: Subject<'a>, client_id: &'a str) -> RefreshTokenQuery<'a> {
+    RefreshTokenQuery {
+        subject,
+        environment: leak(public()),
+        client_id,
+        family_id: None,
+        components: None,
+    }
+}
+
+#[test]
+fn a_familys_refresh_token_serves_its_members_and_no_one_else() {
+    let ann = HomeAccountId::new("ann.t");
+    let family = RefreshToken {
+        family_id: Some("1".into()),
+        ..refresh_token("ann.t")
+    };
+    let set = TokenSet {
+        refresh_token: Some(Arc::new(family)),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default().save(set, &public());
+    let alone = refresh_query(Subject::Account(&ann), "other");
+    assert!(partition.find_refresh_token(&alone).is_none());
+    let member = RefreshTokenQuery {
+        family_id: Some("1"),
+        ..alone
+    };
+    assert!(partition.find_refresh_token(&member).is_some());
+    let of_another_family = RefreshTokenQuery {
+        family_id: Some("2"),
+        ..alone
+    };
+    assert!(partition.find_refresh_token(&of_another_family).is_none());
+    let emptied = partition.remove_account(&ann);
+    assert!(emptied.find_refresh_token(&member).is_none());
+}
+
+#[test]
+fn components_keep_refresh_tokens_apart_where_they_are_meant_to() {
+    let ann = HomeAccountId::new("ann.t");
+    let binding = components("x").binding_refresh_tokens();
+    let bound = RefreshToken {
+        ext: Some(binding.clone()),
+        ..refresh_token("ann.t")
+    };
+    let set = TokenSet {
+        refresh_token: Some(Arc::new(bound)),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default().save(set, &public());
+    let plain = refresh_query(Subject::Account(&ann), "client");
+    assert!(partition.find_refresh_token(&plain).is_none());
+    let query = RefreshTokenQuery {
+        components: Some(&binding),
+        ..plain
+    };
+    assert!(partition.find_refresh_token(&query).is_some());
 }
 
 #[test]

@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::adapter::CacheLevel;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 
@@ -125,6 +126,12 @@ pub trait CompareAndSet: Send + Sync {
 
 /// A store of blobs. An entry past its [`Expiration`] is as good as gone.
 pub trait Store: Send + Sync + fmt::Debug {
+    /// What results say of a token that came from here. A store that is no
+    /// shared cache, such as a session, is [`CacheLevel::Unknown`], as in MSAL.
+    fn level(&self) -> CacheLevel {
+        CacheLevel::L2
+    }
+
     /// The store's conditional changes, where it has them. Without, the last
     /// writer wins.
     fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {

@@ -1,10 +1,18 @@
-//! Client credentials: the application's own tokens, a partition a tenant.
+//! Client credentials: the application's own tokens, a partition a tenant, a
+//! key and a set of extra components.
 
-use token_cache::PartitionKeyRef;
+use token_cache::{KeyComponents, PartitionKeyRef};
 
-pub(super) fn partition<'a>(client_id: &'a str, tenant_id: &'a str) -> PartitionKeyRef<'a> {
+pub(super) fn partition<'a>(
+    client_id: &'a str,
+    tenant_id: &'a str,
+    key_id: Option<&'a str>,
+    components: Option<&'a KeyComponents>,
+) -> PartitionKeyRef<'a> {
     PartitionKeyRef::Application {
         client_id,
         tenant_id,
+        key_id,
+        components: components.map(|components| &**components.hash()),
     }
 }

@@ -3,18 +3,26 @@
 
 mod authorization_code;
 mod client_credentials;
+mod long_running_obo;
+pub(crate) mod managed_identity;
 mod on_behalf_of;
+mod refresh_token;
 mod silent;
 
 pub use authorization_code::AuthorizationCode;
+pub use long_running_obo::{InitiateLongRunning, LongRunningSession, SearchInCache};
+pub use managed_identity::ManagedIdentityId;
 pub use on_behalf_of::UserAssertion;
 
 use token_cache::{
-    Environment, HomeAccountId, Partition, PartitionKey, PartitionKeyRef, Scopes, Subject,
+    Environment, HomeAccountId, KeyComponents, Partition, PartitionKey, PartitionKeyRef,
+    RefreshTokenQuery, Scopes, Secret, Subject,
 };
 
+use crate::client::AcquireRequest;
 use crate::error::ErrorKind;
 use crate::idp::Grant;
+use crate::result::ApiId;
 
 /// How a token is acquired.
 #[derive(Debug, Clone)]
@@ -26,22 +34,42 @@ pub enum Flow {
     AuthorizationCode(AuthorizationCode),
     /// A web API for the user who called it; MSAL's `AcquireTokenOnBehalfOf`.
     OnBehalfOf(UserAssertion),
+    /// A web API begins to work for the user who called it; MSAL's
+    /// `InitiateLongRunningProcessInWebApi`.
+    InitiateLongRunning(InitiateLongRunning),
+    /// It goes on, without them; MSAL's `AcquireTokenInLongRunningProcess`.
+    InLongRunning(LongRunningSession),
     /// A user who signed in before; MSAL's `AcquireTokenSilent`.
     Silent(HomeAccountId),
+    /// A refresh token from elsewhere; MSAL's `AcquireTokenByRefreshToken`.
+    /// Never answered from the cache.
+    RefreshToken(Secret),
+    /// The machine or workload itself; MSAL's
+    /// `AcquireTokenForManagedIdentity`. The request's tenant means nothing.
+    ManagedIdentity(ManagedIdentityId),
 }
 
 impl Flow {
-    /// The partition the flow reads; `None` when it reads none.
+    /// The partition the flow reads and writes; `None` when it reads none and
+    /// writes that of the account in the answer.
     pub(crate) fn partition<'a>(
         &'a self,
         client_id: &'a str,
-        tenant_id: &'a str,
+        request: &'a AcquireRequest,
     ) -> Option<PartitionKeyRef<'a>> {
         match self {
-            Self::ClientCredentials => Some(client_credentials::partition(client_id, tenant_id)),
-            Self::AuthorizationCode(_) => None,
+            Self::ClientCredentials => Some(client_credentials::partition(
+                client_id,
+                &request.tenant_id,
+                request.scheme.key_id.as_deref(),
+                request.components.as_ref(),
+            )),
+            Self::AuthorizationCode(_) | Self::RefreshToken(_) => None,
             Self::OnBehalfOf(assertion) => Some(assertion.partition()),
+            Self::InitiateLongRunning(begin) => Some(begin.session.partition()),
+            Self::InLongRunning(session) => Some(session.partition()),
             Self::Silent(account) => Some(silent::partition(account)),
+            Self::ManagedIdentity(identity) => Some(identity.partition()),
         }
     }
 
@@ -50,29 +78,61 @@ impl Flow {
     pub(crate) fn partition_of_response(
         &self,
         client_id: &str,
-        tenant_id: &str,
+        request: &AcquireRequest,
         account: Option<&HomeAccountId>,
     ) -> Option<PartitionKey> {
-        self.partition(client_id, tenant_id)
+        self.partition(client_id, request)
             .or_else(|| account.map(PartitionKeyRef::Account))
             .map(PartitionKeyRef::to_owned)
+    }
+
+    /// Whether it looks into the cache at all before it asks the provider.
+    pub(crate) fn consults_cache(&self) -> bool {
+        match self {
+            Self::AuthorizationCode(_) | Self::RefreshToken(_) => false,
+            Self::InitiateLongRunning(begin) => begin.search == SearchInCache::Yes,
+            _ => true,
+        }
     }
 
     /// Whose token it wants.
     pub(crate) fn subject(&self) -> Subject<'_> {
         match self {
-            Self::ClientCredentials | Self::AuthorizationCode(_) => Subject::Application,
+            Self::ClientCredentials
+            | Self::AuthorizationCode(_)
+            | Self::RefreshToken(_)
+            | Self::ManagedIdentity(_) => Subject::Application,
             Self::OnBehalfOf(assertion) => Subject::Assertion(assertion.hash()),
+            Self::InitiateLongRunning(begin) => Subject::Assertion(begin.session.hash()),
+            Self::InLongRunning(session) => Subject::Assertion(session.hash()),
             Self::Silent(account) => Subject::Account(account),
+        }
+    }
+
+    /// Whether the token is the application's or machine's own.
+    pub(crate) fn is_app_only(&self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::ManagedIdentity(_))
+    }
+
+    /// The client that a cached token must be of.
+    pub(crate) fn client_id<'a>(&'a self, client_id: &'a str) -> &'a str {
+        match self {
+            Self::ManagedIdentity(identity) => identity.client_id(),
+            _ => client_id,
         }
     }
 
     /// The tenant a cached token must be of; `None` takes any.
     pub(crate) fn tenant_wanted<'a>(&'a self, tenant_id: &'a str) -> Option<&'a str> {
         match self {
-            Self::OnBehalfOf(_) => Some(tenant_id).filter(|tenant| is_one_tenant(tenant)),
+            Self::OnBehalfOf(_) | Self::InitiateLongRunning(_) | Self::InLongRunning(_) => {
+                Some(tenant_id).filter(|tenant| is_one_tenant(tenant))
+            }
             Self::Silent(account) => Some(silent::tenant(account, tenant_id)),
-            Self::ClientCredentials | Self::AuthorizationCode(_) => Some(tenant_id),
+            Self::ManagedIdentity(_) => Some(managed_identity::TENANT),
+            Self::ClientCredentials | Self::AuthorizationCode(_) | Self::RefreshToken(_) => {
+                Some(tenant_id)
+            }
         }
     }
 
@@ -82,36 +142,90 @@ impl Flow {
         partition: Option<&Partition>,
         environment: &Environment,
         client_id: &str,
+        components: Option<&KeyComponents>,
     ) -> Result<Grant, ErrorKind> {
+        let cached_refresh_token = || {
+            let query = RefreshTokenQuery {
+                subject: self.subject(),
+                environment,
+                client_id,
+                family_id: None,
+                components,
+            };
+            let token = partition?.find_refresh_token(&query)?;
+            Some(refresh_token::grant(&token.secret))
+        };
         match self {
             Self::ClientCredentials => Ok(Grant::ClientCredentials),
             Self::AuthorizationCode(code) => Ok(code.grant()),
             Self::OnBehalfOf(assertion) => Ok(assertion.grant()),
-            Self::Silent(account) => silent::grant(account, partition, environment, client_id),
+            Self::InitiateLongRunning(begin) => Ok(match begin.search {
+                SearchInCache::No => begin.assertion.grant(),
+                SearchInCache::Yes => {
+                    cached_refresh_token().unwrap_or_else(|| begin.assertion.grant())
+                }
+            }),
+            Self::InLongRunning(_) => cached_refresh_token().ok_or(ErrorKind::OboKeyNotInCache),
+            Self::Silent(_) => cached_refresh_token().ok_or(ErrorKind::NoTokensFound),
+            Self::RefreshToken(token) => Ok(refresh_token::grant(token)),
+            Self::ManagedIdentity(identity) => Ok(identity.grant()),
         }
     }
 
     /// The scopes to send: user flows also ask for an ID token and a refresh
     /// token.
     pub(crate) fn scopes_to_send(&self, scopes: &Scopes) -> Scopes {
-        match self {
-            Self::ClientCredentials => scopes.clone(),
-            Self::AuthorizationCode(_) | Self::OnBehalfOf(_) | Self::Silent(_) => {
-                scopes.with(&Scopes::parse("openid profile offline_access"))
-            }
+        if self.is_app_only() {
+            scopes.clone()
+        } else {
+            scopes.with(&Scopes::parse("openid profile offline_access"))
         }
     }
 
     /// Whether a refresh token in the response is stored. On-behalf-of drops
     /// it, as MSAL does: the next call brings an assertion of its own.
     pub(crate) fn keeps_refresh_token(&self) -> bool {
-        matches!(self, Self::AuthorizationCode(_) | Self::Silent(_))
+        !self.is_app_only() && !matches!(self, Self::OnBehalfOf(_))
     }
 
-    /// Whether it needs its partition even when it may not use its tokens: to
-    /// find the refresh token.
+    /// Whether it needs its partition even when it may not use its access
+    /// tokens: to find the refresh token.
     pub(crate) fn needs_refresh_token(&self) -> bool {
-        matches!(self, Self::Silent(_))
+        match self {
+            Self::Silent(_) | Self::InLongRunning(_) => true,
+            Self::InitiateLongRunning(begin) => begin.search == SearchInCache::Yes,
+            _ => false,
+        }
+    }
+
+    /// MSAL's number for the API.
+    pub(crate) fn api_id(&self) -> ApiId {
+        match self {
+            Self::ClientCredentials => ApiId::AcquireTokenForClient,
+            Self::AuthorizationCode(_) => ApiId::AcquireTokenByAuthorizationCode,
+            Self::OnBehalfOf(_) => ApiId::AcquireTokenOnBehalfOf,
+            Self::InitiateLongRunning(_) => ApiId::InitiateLongRunningObo,
+            Self::InLongRunning(_) => ApiId::AcquireTokenInLongRunningObo,
+            Self::Silent(_) => ApiId::AcquireTokenSilent,
+            Self::RefreshToken(_) => ApiId::AcquireTokenByRefreshToken,
+            Self::ManagedIdentity(ManagedIdentityId::SystemAssigned) => {
+                ApiId::AcquireTokenForSystemAssignedManagedIdentity
+            }
+            Self::ManagedIdentity(_) => ApiId::AcquireTokenForUserAssignedManagedIdentity,
+        }
+    }
+
+    /// The word in reports and metric labels.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode(_) => "authorization_code",
+            Self::OnBehalfOf(_) => "on_behalf_of",
+            Self::InitiateLongRunning(_) | Self::InLongRunning(_) => "long_running_obo",
+            Self::Silent(_) => "silent",
+            Self::RefreshToken(_) => "refresh_token",
+            Self::ManagedIdentity(_) => "managed_identity",
+        }
     }
 }
 

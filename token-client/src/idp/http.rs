@@ -10,10 +10,12 @@ use http::{Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::{IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, wire};
+use super::{
+    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, wire,
+};
 
 /// An answer larger than this is no token response.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -40,7 +42,19 @@ pub struct HttpIdentityProvider {
 }
 
 /// Sockets and TLS, with a connection pool of its own.
-struct Network(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+struct Network<C>(Client<C, Full<Bytes>>);
+
+/// Sockets without TLS, for endpoints inside the machine.
+pub(super) fn plain() -> Arc<dyn Transport> {
+    Arc::new(Network(pooled(HttpConnector::new())))
+}
+
+fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector)
+}
 
 impl HttpIdentityProvider {
     /// A provider at `base` (`https://host[:port]`), trusted as `tls` says.
@@ -59,8 +73,18 @@ impl HttpIdentityProvider {
         }
     }
 
+    fn endpoint(&self, tenant_id: &str) -> String {
+        format!("{}/{tenant_id}/oauth2/v2.0/token", self.base)
+    }
+
     async fn send(&self, request: &TokenRequest) -> Result<TokenResponse, RequestError> {
-        let uri: Uri = format!("{}/{}/oauth2/v2.0/token", self.base, request.tenant_id)
+        if matches!(request.grant, Grant::ManagedIdentity { .. }) {
+            let reason = "a token endpoint gives no managed identity's tokens; use \
+                          `HttpManagedIdentity`";
+            return Err(RequestError::Unreachable(reason.into()));
+        }
+        let uri: Uri = self
+            .endpoint(&request.tenant_id)
             .parse()
             .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
         let http_request = Request::post(uri)
@@ -70,21 +94,25 @@ impl HttpIdentityProvider {
             .header("return-client-request-id", "true")
             .header("x-client-sku", "token-client")
             .header("x-client-ver", env!("CARGO_PKG_VERSION"))
+            .header("x-client-current-telemetry", &request.telemetry)
             .body(Full::from(wire::encode(request)))
             .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
-        let response = self.transport.send(http_request).await?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.parse().ok())
-            .map(Duration::from_secs);
-        wire::decode(status, retry_after, response.body())
+        read(&self.transport.send(http_request).await?)
     }
 }
 
-impl Network {
+/// What an answer to a token request says.
+pub(super) fn read(response: &Response<Bytes>) -> Result<TokenResponse, RequestError> {
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .map(Duration::from_secs);
+    wire::decode(response.status().as_u16(), retry_after, response.body())
+}
+
+impl Network<HttpsConnector<HttpConnector>> {
     fn new(tls: &rustls::ClientConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -96,14 +124,11 @@ impl Network {
             .https_only()
             .enable_http1()
             .wrap_connector(tcp);
-        Self(
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE)
-                .build(connector),
-        )
+        Self(pooled(connector))
     }
+}
 
+impl<C: Connect + Clone + Send + Sync + 'static> Network<C> {
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
@@ -125,7 +150,7 @@ impl Network {
     }
 }
 
-impl Transport for Network {
+impl<C: Connect + Clone + Send + Sync + 'static> Transport for Network<C> {
     fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_> {
         Box::pin(self.exchange(request))
     }
@@ -146,9 +171,13 @@ impl IdentityProvider for HttpIdentityProvider {
                 .unwrap_or(Err(RequestError::Timeout(self.timeout)))
         })
     }
+
+    fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
+        Some(self.endpoint(tenant_id).into())
+    }
 }
 
-impl fmt::Debug for Network {
+impl<C> fmt::Debug for Network<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Network")
     }

@@ -1,6 +1,7 @@
 //! The identity provider's token endpoint: one call, whatever carries it.
 
 pub mod http;
+pub mod managed_identity;
 mod wire;
 
 use std::pin::Pin;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use token_cache::item::TokenType;
 use token_cache::{Scopes, Secret};
 use uuid::Uuid;
+
+use crate::flow::ManagedIdentityId;
 
 use std::error::Error;
 use std::fmt;
@@ -19,6 +22,27 @@ use std::sync::Arc;
 pub trait IdentityProvider: Send + Sync + fmt::Debug {
     /// Sends one token request and waits for its answer.
     fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a>;
+
+    /// Where tokens are asked for; results name it.
+    fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
+        let _ = tenant_id;
+        None
+    }
+
+    /// What kind of provider it is.
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
+    }
+}
+
+/// What kind of provider answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// An OAuth token endpoint, or a managed identity's.
+    TokenEndpoint,
+    /// The application's own code; MSAL's `AppTokenProvider`. A token of two
+    /// hours or more that comes without advice is refreshed at half its life.
+    OwnCode,
 }
 
 /// What [`IdentityProvider::request_token`] returns.
@@ -42,6 +66,11 @@ pub struct TokenRequest {
     pub claims: Option<Arc<str>>,
     /// Ties the request to the provider's log.
     pub correlation_id: Uuid,
+    /// What MSAL sends as `x-client-current-telemetry`.
+    pub telemetry: String,
+    /// SHA-256, in lower-case hex, of an access token that a resource refused:
+    /// a managed identity must not answer with that one again.
+    pub token_to_refresh: Option<Arc<str>>,
 }
 
 /// What is traded for a token.
@@ -68,6 +97,25 @@ pub enum Grant {
         /// The refresh token.
         refresh_token: Secret,
     },
+    /// Where the application runs (Azure's managed identities). The scope is
+    /// the resource with `/.default` behind it, or the resource alone.
+    ManagedIdentity {
+        /// Which identity.
+        identity: ManagedIdentityId,
+    },
+}
+
+impl Grant {
+    /// The word in reports: OAuth's grant type, or `managed_identity`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode { .. } => "authorization_code",
+            Self::OnBehalfOf { .. } => "on_behalf_of",
+            Self::RefreshToken { .. } => "refresh_token",
+            Self::ManagedIdentity { .. } => "managed_identity",
+        }
+    }
 }
 
 /// A successful answer.
@@ -136,6 +184,15 @@ impl RequestError {
         match self {
             Self::Unreachable(_) | Self::Timeout(_) => false,
             Self::Protocol { .. } | Self::Refused(_) => true,
+        }
+    }
+
+    /// The HTTP status, if an answer came.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unreachable(_) | Self::Timeout(_) => None,
+            Self::Protocol { status, .. } => Some(*status),
+            Self::Refused(refusal) => Some(refusal.status),
         }
     }
 

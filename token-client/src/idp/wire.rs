@@ -42,6 +42,8 @@ pub(super) fn encode(request: &TokenRequest) -> String {
                 .append_pair("refresh_token", refresh_token.expose())
                 .append_pair("client_info", "1");
         }
+        // Not asked at a token endpoint: `HttpIdentityProvider` refuses it.
+        Grant::ManagedIdentity { .. } => {}
     }
     if let Some(claims) = &request.claims {
         form.append_pair("claims", claims);
@@ -166,6 +168,8 @@ mod tests {
             scopes: Scopes::parse("api://x/.default"),
             claims: None,
             correlation_id: Uuid::nil(),
+            telemetry: String::new(),
+            token_to_refresh: None,
         }
     }
 

@@ -93,6 +93,7 @@ impl Choices {
             refresh: self.refresh(preset.refresh),
             l2_touch: self.l2_touch.unwrap_or(preset.l2_touch),
             stale_l1: self.stale_l1.unwrap_or(preset.stale_l1),
+            ..preset
         }
     }
 

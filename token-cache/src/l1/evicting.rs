@@ -1,0 +1,151 @@
+//! The recommended L1: when it is full, what is least likely to be asked for
+//! again goes (`quick_cache`'s S3-FIFO).
+
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
+
+use super::LetGo;
+use super::held::{Held, KeyText};
+use crate::clock::Timestamp;
+use crate::partition::Partition;
+
+/// What one partition takes beside its payload: a map slot, the key and the
+/// `Arc`s. Counted so that many small partitions cannot outgrow the limit.
+pub(super) const OVERHEAD_BYTES: u64 = 200;
+
+/// A shard drops a partition heavier than itself, so a small L1 is not divided.
+const SMALLEST_SHARD_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(super) struct Evicting {
+    cache: Cache<HeldKey, Arc<Held>, Weigh, Prehashed, CountEvictions>,
+}
+
+/// The key of a map slot lies in what the slot holds.
+#[derive(Clone)]
+struct HeldKey(Arc<Held>);
+
+impl PartialEq for HeldKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for HeldKey {}
+
+impl Hash for HeldKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl Equivalent<HeldKey> for KeyText {
+    fn equivalent(&self, held: &HeldKey) -> bool {
+        *self == held.0.key
+    }
+}
+
+/// Keys bring their hash.
+type Prehashed = BuildHasherDefault<Hash64>;
+
+#[derive(Default)]
+struct Hash64(u64);
+
+impl Hasher for Hash64 {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // A key's hash comes as a `u64`; anything else is folded in.
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[derive(Clone)]
+struct Weigh;
+
+impl Weighter<HeldKey, Arc<Held>> for Weigh {
+    fn weight(&self, _: &HeldKey, held: &Arc<Held>) -> u64 {
+        held.payload_bytes + OVERHEAD_BYTES
+    }
+}
+
+#[derive(Clone)]
+struct CountEvictions(Arc<LetGo>);
+
+impl Lifecycle<HeldKey, Arc<Held>> for CountEvictions {
+    type RequestState = ();
+
+    // Not `on_evict`: quick_cache 0.7 calls that for replaced values as well.
+    fn before_evict(&self, (): &mut (), _: &HeldKey, _: &mut Arc<Held>) {
+        self.0.evicted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Evicting {
+    pub(super) fn new(size_limit_bytes: u64, let_go: Arc<LetGo>) -> Self {
+        let shards = [16, 8, 4, 2]
+            .into_iter()
+            .find(|shards| size_limit_bytes / shards >= SMALLEST_SHARD_BYTES)
+            .unwrap_or(1);
+        // Shares are rounded up; a multiple of the shards keeps to the limit.
+        let size_limit_bytes = size_limit_bytes - size_limit_bytes % shards;
+        // The estimate sizes only the record of evicted keys; 4 KB is a
+        // middling partition. Without a valid estimate the builder fails, and
+        // one item is always valid.
+        let items = (size_limit_bytes / 4_096).clamp(1, 1_000_000);
+        let mut options = OptionsBuilder::new();
+        options
+            .weight_capacity(size_limit_bytes)
+            .estimated_items_capacity(usize::try_from(items).unwrap_or(1))
+            .shards(usize::try_from(shards).unwrap_or(1));
+        let lifecycle = CountEvictions(let_go);
+        let hasher = Prehashed::default();
+        let cache = match options.build() {
+            Ok(options) => Cache::with_options(options, Weigh, hasher, lifecycle),
+            Err(_) => Cache::with(1, size_limit_bytes, Weigh, hasher, lifecycle),
+        };
+        Self { cache }
+    }
+
+    pub(super) fn get(&self, key: &KeyText) -> Option<Arc<Held>> {
+        self.cache.get(key)
+    }
+
+    /// Whether there was something to replace.
+    pub(super) fn put(&self, held: Arc<Held>) -> bool {
+        let replaces = self.cache.contains_key(&held.key);
+        self.cache.insert(HeldKey(Arc::clone(&held)), held);
+        replaces
+    }
+
+    /// Whether there was something to remove.
+    pub(super) fn remove(&self, key: &KeyText) -> bool {
+        self.cache.remove(key).is_some()
+    }
+
+    /// Whether there was something to remove.
+    pub(super) fn remove_expired(&self, key: &KeyText, now: Timestamp) -> bool {
+        let expired = |held: &Arc<Held>| held.has_expired(now);
+        self.cache.remove_if(key, expired).is_some()
+    }
+
+    pub(super) fn len_and_weight(&self) -> (u64, u64) {
+        (self.cache.len() as u64, self.cache.weight())
+    }
+
+    pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
+        let held = self.cache.iter();
+        held.map(|(_, held)| Arc::clone(held.partition())).collect()
+    }
+}
