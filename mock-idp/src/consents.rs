@@ -70,6 +70,7 @@ mod tests {
         assert!(consents.has_given(&alice, "app", &read));
         assert!(consents.has_given(&alice, "app", &read[..1]));
         assert!(!consents.has_given(&alice, "app", &write));
+        assert!(!consents.has_given(&alice, "app", &[&read[..], &write].concat()));
         assert!(!consents.has_given(&bob, "app", &read));
         assert!(!consents.has_given(&alice, "other", &read));
     }

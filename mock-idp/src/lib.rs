@@ -28,6 +28,9 @@ mod duration;
 mod endpoint;
 mod error;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod herd;
 mod hosts;

@@ -98,6 +98,11 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), limit: usize) -> Option<Res
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn leads_to_entra(head: &[u8]) -> bool {
+    judge(head).is_ok()
+}
+
 /// Whether a request leads to one of Entra's hosts.
 fn judge(head: &[u8]) -> Result<(), Refusal> {
     let head = std::str::from_utf8(head).map_err(|_| Refusal::Malformed)?;

@@ -1,0 +1,409 @@
+//! What the whole server does over HTTP, each figure beside what it is to be compared with, in one
+//! run: fresh RS256 tokens and the raw signing rate, ES256 tokens, the latency that the server adds
+//! to a signature, memory over many requests, and the mocks that npm has.
+//!
+//! `scripts/bench-mock-idp` runs it. The load is wrk's, on the same cores.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use mock_idp::{Config, KeySchedule, Server, SigningAlgorithm};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+/// Of the raw signing rate, and in tokens a second.
+const RS256_SHARE: f64 = 0.85;
+const ES256_RATE: f64 = 20_000.0;
+
+const FORM: &str = "grant_type=client_credentials&client_id=00000000-0000-0000-0000-000000000001\
+                    &client_secret=secret&scope=api://resource/.default";
+const PATH: &str = "/contoso.com/oauth2/v2.0/token";
+
+type Failure = Box<dyn std::error::Error>;
+
+/// How much is measured.
+struct Effort {
+    rounds: usize,
+    time: Duration,
+    connections: &'static [usize],
+    /// Requests one after the other.
+    sequential: usize,
+    /// Requests over which memory is watched.
+    million: u64,
+}
+
+fn main() -> Result<(), Failure> {
+    // `cargo test --benches` only wants to know that this runs.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    if !is_bench {
+        return Ok(());
+    }
+    let effort = Effort {
+        rounds: 3,
+        time: Duration::from_secs(4),
+        connections: &[16, 64, 256],
+        sequential: 2_000,
+        million: 1_000_000,
+    };
+    let wrk = Wrk::new()?;
+    let runtime = Runtime::new()?;
+    let mut out = io::stdout();
+    let cores = thread::available_parallelism()?.get();
+    writeln!(
+        out,
+        "{cores} cores, shared by server and load; median of {} rounds of {:?}, taken in turns\n",
+        effort.rounds, effort.time
+    )?;
+    fresh_tokens(&mut out, &runtime, &wrk, &effort, cores)?;
+    added_latency(&mut out, &runtime, &effort)?;
+    other_mocks(&mut out, &runtime, &wrk, &effort)?;
+    memory(&mut out, &runtime, &wrk, &effort)?;
+    Ok(())
+}
+
+fn fresh_tokens(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+    cores: usize,
+) -> Result<(), Failure> {
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
+    let sign_rsa = || {
+        let mut signature = vec![0; rsa.public_modulus_len()];
+        let random = SystemRandom::new();
+        rsa.sign(&RSA_PKCS1_SHA256, &random, &[b'x'; 980], &mut signature)
+            .is_ok()
+    };
+    writeln!(
+        out,
+        "RS256      connections      tokens/s   raw signatures/s   share"
+    )?;
+    let server = runtime.block_on(start(SigningAlgorithm::Rs256))?;
+    for &connections in effort.connections {
+        let (mut tokens, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..effort.rounds {
+            raw.push(raw_rate(cores, effort.time / 2, sign_rsa));
+            tokens.push(wrk.rate(&url(&server), connections, effort.time)?);
+        }
+        let (tokens, raw) = (median(tokens), median(raw));
+        let share = tokens / raw;
+        writeln!(
+            out,
+            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}  {}",
+            verdict(share >= RS256_SHARE, "0.85")
+        )?;
+    }
+    runtime.block_on(server.stop());
+
+    let document =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
+    let ecdsa = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())?;
+    let sign_ecdsa = || ecdsa.sign(&SystemRandom::new(), &[b'x'; 980]).is_ok();
+    writeln!(
+        out,
+        "\nES256      connections      tokens/s   raw signatures/s   share"
+    )?;
+    let server = runtime.block_on(start(SigningAlgorithm::Es256))?;
+    for &connections in effort.connections {
+        let (mut tokens, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..effort.rounds {
+            raw.push(raw_rate(cores, effort.time / 2, sign_ecdsa));
+            tokens.push(wrk.rate(&url(&server), connections, effort.time)?);
+        }
+        let (tokens, raw) = (median(tokens), median(raw));
+        writeln!(
+            out,
+            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {:>5.2}  {}",
+            tokens / raw,
+            verdict(tokens >= ES256_RATE, "20 000/s")
+        )?;
+    }
+    runtime.block_on(server.stop());
+    Ok(())
+}
+
+/// One request after the other, and one signature after the other, in turns.
+fn added_latency(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    effort: &Effort,
+) -> Result<(), Failure> {
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
+    let server = runtime.block_on(start(SigningAlgorithm::Rs256))?;
+    let url = url(&server);
+    let (mut tokens, mut raw) = (Vec::new(), Vec::new());
+    runtime.block_on(async {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        for _ in 0..effort.sequential {
+            let request = http::Request::post(&url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Full::from(FORM))?;
+            let started = Instant::now();
+            let answer = client.request(request).await?;
+            let is_token = answer.status().is_success();
+            answer.into_body().collect().await?;
+            tokens.push(started.elapsed());
+            if !is_token {
+                return Err(Failure::from("a request was refused"));
+            }
+            let mut signature = vec![0; rsa.public_modulus_len()];
+            let started = Instant::now();
+            rsa.sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                &[b'x'; 980],
+                &mut signature,
+            )?;
+            raw.push(started.elapsed());
+        }
+        Ok(())
+    })?;
+    runtime.block_on(server.stop());
+    tokens.sort();
+    raw.sort();
+    let at = |times: &[Duration], percent: usize| times[(times.len() - 1) * percent / 100];
+    writeln!(
+        out,
+        "\nlatency, one request at a time (latency configured: none)"
+    )?;
+    for percent in [50, 99] {
+        let (token, signature) = (at(&tokens, percent), at(&raw, percent));
+        let added = token.saturating_sub(signature);
+        writeln!(
+            out,
+            "           p{percent}  token {token:>9.0?}   raw signature {signature:>9.0?}   added {added:>9.0?}"
+        )?;
+    }
+    Ok(())
+}
+
+/// Memory must not grow with the number of requests.
+fn memory(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+) -> Result<(), Failure> {
+    let server = runtime.block_on(start(SigningAlgorithm::Es256))?;
+    writeln!(out, "\nmemory     requests        resident")?;
+    let mut measured = Vec::new();
+    let mut next = effort.million / 10;
+    loop {
+        let made = server.ledger().token_requests;
+        if made >= next {
+            let kib = resident_kib()?;
+            writeln!(
+                out,
+                "           {made:>9}  {:>9.1} MiB",
+                kib as f64 / 1024.0
+            )?;
+            measured.push(kib);
+            next = made + effort.million * 3 / 10;
+            if made >= effort.million {
+                break;
+            }
+        }
+        wrk.rate(&url(&server), 64, Duration::from_secs(2))?;
+    }
+    runtime.block_on(server.stop());
+    let (first, last) = (measured[0], measured[measured.len() - 1]);
+    let growth = last as f64 / first as f64;
+    writeln!(
+        out,
+        "           growth {growth:.2} {}",
+        verdict(growth <= 1.15, "1.15 at most")
+    )?;
+    Ok(())
+}
+
+fn resident_kib() -> Result<u64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+    Ok(kib.ok_or("no VmRSS")?.trim().parse()?)
+}
+
+/// The mocks that npm has, where they are installed, beside this one.
+fn other_mocks(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "\nside by side, 64 connections, RS256, client credentials"
+    )?;
+    let Some(modules) = std::env::var_os("TOKEN_CACHE_LAB_MOCKS").map(PathBuf::from) else {
+        writeln!(
+            out,
+            "           not measured: TOKEN_CACHE_LAB_MOCKS names no node_modules"
+        )?;
+        return Ok(());
+    };
+    let server = runtime.block_on(start(SigningAlgorithm::Rs256))?;
+    let mut rows = vec![("mock-idp", url(&server), None)];
+    for name in ["oauth2-mock-server", "oidc-provider"] {
+        match NpmMock::start(&modules, name) {
+            Ok(mock) => rows.push((name, mock.url.clone(), Some(mock))),
+            Err(error) => writeln!(out, "           {name}: not measured: {error}")?,
+        }
+    }
+    let mut rates = vec![Vec::new(); rows.len()];
+    for _ in 0..effort.rounds {
+        for (place, (_, url, _)) in rows.iter().enumerate() {
+            rates[place].push(wrk.rate(url, 64, effort.time)?);
+        }
+    }
+    let rates: Vec<_> = rates.into_iter().map(median).collect();
+    for ((name, ..), rate) in rows.iter().zip(&rates) {
+        writeln!(
+            out,
+            "           {name:<20} {rate:>8.0} tokens/s   {:>5.1} x",
+            rates[0] / rate
+        )?;
+    }
+    drop(rows);
+    runtime.block_on(server.stop());
+    Ok(())
+}
+
+/// A mock written for Node, in a process of its own that ends with it.
+struct NpmMock {
+    child: Child,
+    url: String,
+}
+
+impl NpmMock {
+    fn start(modules: &Path, name: &str) -> Result<Self, Failure> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/npm_mocks.mjs");
+        let mut child = Command::new("node")
+            .arg(script)
+            .arg(modules)
+            .arg(name)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or("no stdout")?;
+        let mut mock = Self {
+            child,
+            url: String::new(),
+        };
+        BufReader::new(stdout).read_line(&mut mock.url)?;
+        mock.url.truncate(mock.url.trim_end().len());
+        if mock.url.is_empty() {
+            return Err("it did not start".into());
+        }
+        Ok(mock)
+    }
+}
+
+impl Drop for NpmMock {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn start(algorithm: SigningAlgorithm) -> Result<Server, Failure> {
+    let config = Config {
+        http: Some(([127, 0, 0, 1], 0).into()),
+        keys: KeySchedule {
+            algorithm,
+            ..KeySchedule::default()
+        },
+        ..Config::default()
+    };
+    Ok(Server::start(config).await?)
+}
+
+fn url(server: &Server) -> String {
+    let address = server.http_addr().map(|address| address.to_string());
+    format!("http://{}{PATH}", address.unwrap_or_default())
+}
+
+/// The loader, with a script that posts the form.
+struct Wrk {
+    script: PathBuf,
+}
+
+impl Wrk {
+    fn new() -> Result<Self, Failure> {
+        let script =
+            std::env::temp_dir().join(format!("mock-idp-bench-{}.lua", std::process::id()));
+        let lua = format!(
+            "wrk.method = \"POST\"\nwrk.body = \"{FORM}\"\n\
+             wrk.headers[\"content-type\"] = \"application/x-www-form-urlencoded\"\n"
+        );
+        std::fs::write(&script, lua)?;
+        Ok(Self { script })
+    }
+
+    /// Requests a second that succeeded; any that did not is an error.
+    fn rate(&self, url: &str, connections: usize, time: Duration) -> Result<f64, Failure> {
+        let output = Command::new("wrk")
+            .args(["--threads", "1", "--connections", &connections.to_string()])
+            .args(["--duration", &format!("{}s", time.as_secs().max(1))])
+            .arg("--script")
+            .arg(&self.script)
+            .arg(url)
+            .output()
+            .map_err(|error| format!("wrk: {error} (install it: apt-get install wrk)"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() || text.contains("Non-2xx") || text.contains("Socket errors") {
+            return Err(format!("wrk {url}: {text}").into());
+        }
+        let rate = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Requests/sec:"));
+        Ok(rate.ok_or("wrk printed no rate")?.trim().parse()?)
+    }
+}
+
+impl Drop for Wrk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.script);
+    }
+}
+
+/// Signatures a second of about a token's size, on every core.
+fn raw_rate(cores: usize, time: Duration, sign: impl Fn() -> bool + Sync) -> f64 {
+    let signed = AtomicU64::new(0);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while started.elapsed() < time {
+                    assert!(sign(), "the library signs");
+                    signed.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    signed.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
+}
+
+fn verdict(is_met: bool, budget: &str) -> String {
+    let word = if is_met { "within" } else { "MISSES" };
+    format!("{word} the budget of {budget}")
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
