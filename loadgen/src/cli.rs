@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::command::explain::explain;
 use crate::command::report::ReportArgs;
 use crate::command::run::{self, Format, Options};
 use crate::command::validate::validate;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::scenario::plan::Mode;
+use crate::scenario::reference::reference;
 use crate::scenario::schema::schema;
 use crate::scenario::{Overrides, load};
 
@@ -57,6 +59,20 @@ Examples:
   loadgen run scenarios/quickstart.yaml --metrics-addr 127.0.0.1:9090
   loadgen run scenarios/quickstart.yaml --format json | jq .totals.hit_ratio"))]
     Run(RunArgs),
+    /// Say what a scenario will do, what to expect of it, and where each value comes from.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen explain scenarios/quickstart.yaml
+  loadgen explain scenarios/quickstart.yaml --set fleet.instances=8 --format json"))]
+    Explain {
+        /// Scenario file.
+        scenario: PathBuf,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_enum)]
+        format: Format,
+    },
     /// Say what scenarios would run, or everything that is wrong with them.
     #[command(after_help = after_help!("\
 Examples:
@@ -69,11 +85,12 @@ Examples:
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Print the JSON Schema of scenario files, or of reports.
+    /// Print the JSON Schema of scenario files or of reports, or the reference of scenario files.
     #[command(after_help = after_help!("\
 Examples:
   loadgen schema > scenario.schema.json
-  loadgen schema --of report > report.schema.json"))]
+  loadgen schema --of report > report.schema.json
+  loadgen schema --of reference > docs/scenario-reference.md"))]
     Schema {
         /// What to describe.
         #[arg(long, default_value = "scenario", value_enum)]
@@ -92,8 +109,12 @@ Examples:
 /// What has a published schema.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Described {
+    /// Scenario files, as JSON Schema.
     Scenario,
+    /// `report.json`, as JSON Schema.
     Report,
+    /// Every key of scenario files, as Markdown.
+    Reference,
 }
 
 #[derive(Debug, Args)]
@@ -231,12 +252,27 @@ impl Cli {
                 };
                 Ok((found.report, exit))
             }
+            Command::Explain {
+                scenario,
+                overrides,
+                format,
+            } => Ok(match explain(&scenario, &overrides.into()) {
+                Ok(explanation) => match format {
+                    Format::Text => (explanation.text(), Exit::Pass),
+                    Format::Json => (explanation.json(), Exit::Pass),
+                },
+                Err(error) => {
+                    say(&error.to_string());
+                    (String::new(), Exit::Usage)
+                }
+            }),
             Command::Schema { of } => {
-                let schema = match of {
-                    Described::Scenario => schema(),
-                    Described::Report => crate::report::schema::schema(),
+                let described = match of {
+                    Described::Scenario => format!("{:#}\n", schema()),
+                    Described::Report => format!("{:#}\n", crate::report::schema::schema()),
+                    Described::Reference => reference(),
                 };
-                Ok((format!("{schema:#}\n"), Exit::Pass))
+                Ok((described, Exit::Pass))
             }
             Command::Report(args) => args.execute(),
         };

@@ -1,5 +1,6 @@
 //! One verb each.
 
+pub mod explain;
 pub mod report;
 pub mod run;
 pub mod validate;

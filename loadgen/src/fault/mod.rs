@@ -2,3 +2,8 @@
 //! driven.
 
 pub mod rules;
+pub mod store;
+pub mod timeline;
+
+pub use store::{FaultyStore, StoreFaults};
+pub use timeline::{Breakable, Timeline};

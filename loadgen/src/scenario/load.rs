@@ -267,7 +267,7 @@ fn read_traces(path: &Path, draft: &mut Draft, problems: &mut Problems) {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_SIZE + 1)

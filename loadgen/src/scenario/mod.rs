@@ -15,6 +15,8 @@ pub mod overrides;
 pub mod plan;
 pub mod problem;
 pub mod reader;
+pub mod reference;
+pub mod resolved;
 pub mod schema;
 pub mod sections;
 pub mod span;
