@@ -8,17 +8,20 @@ use std::sync::Arc;
 use token_cache::{Clock, HomeAccountId};
 use token_client::{
     AcquireError, AcquireRequest, AuthenticationResult, AuthorizationCode, Flow as Ask,
-    UserAssertion,
+    InitiateLongRunning, SearchInCache, UserAssertion,
 };
 
 use crate::oracle::{Expectation, Finding, Oracle};
-use crate::population::Subject;
+use crate::population::{PassOver, Subject};
 use crate::record::Recorder;
 use crate::scenario::plan::Flow;
 use crate::target::directory::USER_SCOPE;
 use crate::target::provider::{REDIRECT_URI, SignIn};
 use crate::target::{Directory, Fleet, Provider};
-use session::Sessions;
+use session::{HeldAssertion, Sessions};
+
+/// A claims challenge as a resource sends it when a session was revoked.
+const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
 
 /// Plays the callers of every flow.
 #[derive(Debug)]
@@ -66,25 +69,66 @@ impl Callers {
     ///
     /// [`Trouble`], when there is no token at the end.
     pub async fn call(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
-        match caller.flow {
-            Flow::ClientCredentials => self.acquire(Ask::ClientCredentials, caller).await,
-            Flow::AuthorizationCode => return self.visit(caller).await,
+        let answer = match caller.flow {
+            Flow::ClientCredentials => self
+                .acquire(Ask::ClientCredentials, caller)
+                .await
+                .map_err(Trouble::Acquire),
+            Flow::AuthorizationCode => self.visit(caller).await,
             Flow::OnBehalfOf => {
-                let assertion = self.assertion(caller.subject).await;
-                let assertion = assertion.map_err(Trouble::SignIn)?;
-                self.acquire(Ask::OnBehalfOf(assertion), caller).await
+                let held = self.held_assertion(caller.subject).await;
+                let held = held.map_err(Trouble::SignIn)?;
+                self.acquire(Ask::OnBehalfOf(held.assertion().clone()), caller)
+                    .await
+                    .map_err(Trouble::Acquire)
             }
+            Flow::LongRunningObo => self.long_running(caller).await,
             // Refused by validation until they are here.
-            Flow::LongRunningObo
-            | Flow::Silent
-            | Flow::RefreshToken
-            | Flow::ManagedIdentity
-            | Flow::SignOut => {
-                let name = caller.flow.as_str();
-                return Err(Trouble::SignIn(format!("there is no flow `{name}` yet")));
-            }
+            Flow::Silent | Flow::RefreshToken | Flow::ManagedIdentity => Err(Trouble::SignIn(
+                format!("there is no flow `{}` yet", caller.flow.as_str()),
+            )),
+        };
+        if caller.subject.signs_out {
+            self.sign_out(caller.subject).await;
         }
-        .map_err(Trouble::Acquire)
+        answer
+    }
+
+    /// The subject's user, if signed in, signs out: what the serving instance
+    /// and the shared store hold of them goes.
+    async fn sign_out(&self, subject: &Subject) {
+        let Some(account) = self.sessions.sign_out(subject) else {
+            return;
+        };
+        if let Err(error) = self.fleet.client(subject).remove_account(&account).await {
+            tracing::debug!(%error, "an account could not be removed from the cache");
+        }
+    }
+
+    /// A web API works for a user who was there once: the first call brings
+    /// their assertion, later ones the session's key alone.
+    async fn long_running(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
+        let slot = self.sessions.long_running(caller.subject);
+        let begun = slot.lock().await.clone();
+        if let Some(session) = begun {
+            let answer = self.acquire(Ask::InLongRunning(session), caller).await;
+            return answer.map_err(Trouble::Acquire);
+        }
+        let held = self.held_assertion(caller.subject).await;
+        let held = held.map_err(Trouble::SignIn)?;
+        let Subject {
+            application,
+            user,
+            session,
+            ..
+        } = caller.subject;
+        let key = format!("{application}/{}/{session}", user.unwrap_or_default());
+        let begin = InitiateLongRunning::new(held.secret().clone(), &key, SearchInCache::No);
+        let session = begin.session().clone();
+        let answer = self.acquire(Ask::InitiateLongRunning(begin), caller).await;
+        let result = answer.map_err(Trouble::Acquire)?;
+        *slot.lock().await = Some(session);
+        Ok(result)
     }
 
     /// Whether the token is the one that `caller` asked for.
@@ -117,10 +161,16 @@ impl Callers {
     ///
     /// Why there is none, in words.
     pub async fn assertion(&self, subject: &Subject) -> Result<UserAssertion, String> {
+        let held = self.held_assertion(subject).await?;
+        Ok(held.assertion().clone())
+    }
+
+    async fn held_assertion(&self, subject: &Subject) -> Result<HeldAssertion, String> {
         let slot = self.sessions.assertion(subject);
         let mut held = slot.lock().await;
-        if let Some(assertion) = held.as_ref().and_then(|held| held.at(self.clock.now())) {
-            return Ok(assertion);
+        let now = self.clock.now();
+        if let Some(held) = held.as_ref().filter(|held| held.is_good_at(now)) {
+            return Ok(held.clone());
         }
         let username = self
             .directory
@@ -134,12 +184,9 @@ impl Callers {
             scope: &format!("api://{audience}/{USER_SCOPE}"),
         };
         let (token, lifetime) = self.provider.call_token(who).await?;
-        let assertion = UserAssertion::new(token);
-        *held = Some(session::HeldAssertion::new(
-            assertion.clone(),
-            self.clock.now().plus(lifetime),
-        ));
-        Ok(assertion)
+        let fresh = HeldAssertion::new(token, self.clock.now().plus(lifetime));
+        *held = Some(fresh.clone());
+        Ok(fresh)
     }
 
     /// A user's visit: silent if they are signed in, else a sign-in. Visits do
@@ -209,6 +256,8 @@ impl Callers {
         let tenant_id = Arc::clone(self.directory.tenant(subject));
         let request = AcquireRequest {
             mark: caller.mark,
+            force_refresh: subject.pass_over == PassOver::ForceRefresh,
+            claims: (subject.pass_over == PassOver::Claims).then(|| CLAIMS.into()),
             ..AcquireRequest::new(ask, tenant_id, scopes)
         };
         self.fleet.client(subject).acquire(&request).await

@@ -4,26 +4,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_cache::{HomeAccountId, Timestamp};
-use token_client::UserAssertion;
+use token_cache::{HomeAccountId, Secret, Timestamp};
+use token_client::{LongRunningSession, UserAssertion};
 
 use crate::population::Subject;
 
 /// A front end replaces its token when it has this little left.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// What the users' browsers and front ends hold, by application and user.
+/// What the users' browsers and front ends hold.
 #[derive(Debug, Default)]
 pub struct Sessions {
+    /// By application and user.
     accounts: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
+    /// By application, user and session.
     assertions: Slots<HeldAssertion>,
+    /// The same; whether the web API has begun to work for them.
+    long_running: Slots<LongRunningSession>,
 }
 
 /// One user's place; whoever changes what is in it holds the lock meanwhile.
 type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
 
 #[derive(Debug)]
-struct Slots<T>(parking_lot::Mutex<HashMap<(u32, u32), Slot<T>>>);
+struct Slots<T>(parking_lot::Mutex<HashMap<(u32, u32, u32), Slot<T>>>);
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
@@ -34,22 +38,34 @@ impl<T> Default for Slots<T> {
 /// An assertion and when it ends.
 #[derive(Debug, Clone)]
 pub struct HeldAssertion {
+    secret: Secret,
     assertion: UserAssertion,
     expires_on: Timestamp,
 }
 
 impl HeldAssertion {
     /// Takes both.
-    pub fn new(assertion: UserAssertion, expires_on: Timestamp) -> Self {
+    pub fn new(secret: Secret, expires_on: Timestamp) -> Self {
         Self {
-            assertion,
+            assertion: UserAssertion::new(secret.clone()),
+            secret,
             expires_on,
         }
     }
 
-    /// The assertion, if it is still good at `now`.
-    pub fn at(&self, now: Timestamp) -> Option<UserAssertion> {
-        (self.expires_on > now.plus(MARGIN)).then(|| self.assertion.clone())
+    /// The same as its bearer has it, before it is hashed.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The assertion.
+    pub fn assertion(&self) -> &UserAssertion {
+        &self.assertion
+    }
+
+    /// Whether it is still good at `now`.
+    pub fn is_good_at(&self, now: Timestamp) -> bool {
+        self.expires_on > now.plus(MARGIN)
     }
 }
 
@@ -64,6 +80,16 @@ impl Sessions {
         self.accounts.lock().insert(key(subject), account);
     }
 
+    /// The subject's user has signed out. `None` when nobody was signed in.
+    pub fn sign_out(&self, subject: &Subject) -> Option<HomeAccountId> {
+        self.accounts.lock().remove(&key(subject))
+    }
+
+    /// The long-running session that the web API has with the subject's user.
+    pub fn long_running(&self, subject: &Subject) -> Slot<LongRunningSession> {
+        self.long_running.of(subject)
+    }
+
     /// The assertion that the subject's front end holds.
     pub fn assertion(&self, subject: &Subject) -> Slot<HeldAssertion> {
         self.assertions.of(subject)
@@ -72,7 +98,9 @@ impl Sessions {
 
 impl<T> Slots<T> {
     fn of(&self, subject: &Subject) -> Slot<T> {
-        Arc::clone(self.0.lock().entry(key(subject)).or_default())
+        let (application, user) = key(subject);
+        let slot = (application, user, subject.session);
+        Arc::clone(self.0.lock().entry(slot).or_default())
     }
 }
 

@@ -10,4 +10,4 @@ pub mod subject;
 
 pub use sampler::Sampler;
 pub use stream::Stream;
-pub use subject::{FlowPopulation, FlowStreams, Population, Subject};
+pub use subject::{FlowPopulation, FlowStreams, PassOver, Population, Subject};

@@ -24,9 +24,13 @@ pub struct Population {
     session_counts: Stream,
     /// By entry of `traffic`; what a trace says goes before what is drawn.
     traces: Vec<Option<Arc<[TraceRow]>>>,
+    /// By entry of `traffic`: part of the calls that force a refresh, and part
+    /// that bring claims.
+    passing_over: Vec<[f64; 2]>,
 }
 
-/// Whom one arrival is about, as numbers from 0 within each group.
+/// Whom one arrival is about, as numbers from 0 within each group, and what is
+/// special about how it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
     /// The tenant; a user's home tenant in flows with a user.
@@ -41,6 +45,21 @@ pub struct Subject {
     pub resource: u32,
     /// A random number that chooses the instance where affinity does not.
     pub instance_draw: u64,
+    /// Whether it passes over cached access tokens.
+    pub pass_over: PassOver,
+    /// Whether the user signs out after it.
+    pub signs_out: bool,
+}
+
+/// Why a call passes over cached access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PassOver {
+    /// It does not.
+    No,
+    /// The caller forces a refresh.
+    ForceRefresh,
+    /// The resource sent a claims challenge.
+    Claims,
 }
 
 /// The draws of one entry of `traffic`.
@@ -60,6 +79,7 @@ pub struct FlowStreams {
     session: Stream,
     resource: Stream,
     instance: Stream,
+    pass_over: Stream,
 }
 
 impl Population {
@@ -82,6 +102,11 @@ impl Population {
                     Load::Trace(trace) => Some(Arc::clone(&trace.rows)),
                     Load::Rate(_) | Load::Visits(_) | Load::Bursts(_) | Load::Users(_) => None,
                 })
+                .collect(),
+            passing_over: plan
+                .traffic
+                .iter()
+                .map(|traffic| [traffic.force_refresh.get(), traffic.claims.get()])
                 .collect(),
         }
     }
@@ -110,6 +135,7 @@ impl Population {
             session: stream("session"),
             resource: stream("resource"),
             instance: stream("instance"),
+            pass_over: stream("pass_over"),
         }
     }
 
@@ -188,6 +214,23 @@ impl FlowPopulation<'_> {
             session,
             resource,
             instance_draw: streams.instance.at(number).next_u64(),
+            pass_over: self.pass_over(arrival),
+            signs_out: arrival.signs_out,
+        }
+    }
+
+    fn pass_over(&self, arrival: &Arrival) -> PassOver {
+        let shares = self.population.passing_over.get(arrival.flow_index);
+        let Some([forced, claims]) = shares.filter(|[forced, claims]| forced + claims > 0.0) else {
+            return PassOver::No;
+        };
+        let random = &mut self.streams.pass_over.at(arrival.number_in_flow);
+        if random.random_bool(*forced) {
+            PassOver::ForceRefresh
+        } else if random.random_bool(*claims) {
+            PassOver::Claims
+        } else {
+            PassOver::No
         }
     }
 
@@ -296,9 +339,9 @@ traffic:
                     tenant,
                     application,
                     user,
-                    session: _,
                     resource,
                     instance_draw,
+                    ..
                 } = subject;
                 let user = user.map_or("-".to_owned(), |user| user.to_string());
                 format!(

@@ -77,6 +77,15 @@ impl Feature {
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
                 None
             }
+            Self::Flow(Flow::LongRunningObo) | Self::PassOver | Self::SignOut
+                if mode != Mode::Model =>
+            {
+                None
+            }
+            Self::PassOver | Self::SignOut => Some(Unavailable {
+                message: "the model of an ideal cache does not know of this".to_owned(),
+                hint: "leave it out, or choose another `mode`".to_owned(),
+            }),
             Self::Mode(mode) => not_yet(
                 &format!("the mode `{}`", mode.as_str()),
                 "write `mode: real`",
@@ -107,11 +116,6 @@ impl Feature {
                 &format!("the flow `{}`", flow.as_str()),
                 "write `client_credentials`, `authorization_code` or `on_behalf_of`",
             ),
-            Self::PassOver => not_yet(
-                "a share of calls that pass over cached tokens",
-                "leave it out",
-            ),
-            Self::SignOut => not_yet("signing out", "leave `sign_out` out"),
             Self::ClosedLoop => not_yet("a closed loop", "write `rate:` instead of `users:`"),
             Self::FleetChange => not_yet(
                 "a fleet that changes during the run",

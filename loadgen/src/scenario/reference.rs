@@ -8,7 +8,7 @@ use super::sections;
 
 /// The whole page.
 pub fn reference() -> String {
-    let mut out = "\
+    let out = "\
 # Scenario files: every key
 
 Made from the code that reads scenario files by `loadgen schema --of reference`; do not edit.

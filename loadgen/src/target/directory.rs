@@ -97,8 +97,7 @@ impl Resource {
             | Flow::OnBehalfOf
             | Flow::LongRunningObo
             | Flow::Silent
-            | Flow::RefreshToken
-            | Flow::SignOut => &self.user_scopes,
+            | Flow::RefreshToken => &self.user_scopes,
         }
     }
 }

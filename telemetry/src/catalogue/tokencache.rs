@@ -12,7 +12,6 @@ const FLOW: Label = closed(
         "silent",
         "refresh_token",
         "managed_identity",
-        "sign_out",
     ],
 );
 const OUTCOME: Label = closed("outcome", &["success", "error"]);

@@ -51,7 +51,6 @@ impl Memory {
                 Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => {
                     account_calls += calls;
                 }
-                Flow::SignOut => {}
             }
         }
         let application_entries = at_most(

@@ -147,12 +147,6 @@ fn expected(
     advice: Option<f64>,
 ) -> Option<Expected> {
     let calls = traffic.load.expected_arrivals(plan.duration)?;
-    if traffic.flow == Flow::SignOut {
-        return Some(Expected {
-            calls,
-            ..Expected::default()
-        });
-    }
     let nothing_kept = plan.cache.l1.is_none() && plan.cache.l2.is_none();
     if traffic.flow == Flow::RefreshToken || nothing_kept {
         return Some(Expected {
@@ -230,7 +224,7 @@ fn keys(plan: &Plan, flow: Flow) -> Vec<(f64, f64)> {
             groups.push(weights(&population.users));
             groups.push(alike(sessions(&population.sessions)));
         }
-        Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken | Flow::SignOut => {
+        Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => {
             groups.push(weights(&population.users));
         }
     }

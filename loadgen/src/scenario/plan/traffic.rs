@@ -41,13 +41,11 @@ pub enum Flow {
     RefreshToken,
     /// An Azure resource asks the machine it runs on.
     ManagedIdentity,
-    /// A signed-in user signs out: what the cache holds of them goes.
-    SignOut,
 }
 
 impl Flow {
     /// Every flow, in the order reports list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::ClientCredentials,
         Self::AuthorizationCode,
         Self::OnBehalfOf,
@@ -55,7 +53,6 @@ impl Flow {
         Self::Silent,
         Self::RefreshToken,
         Self::ManagedIdentity,
-        Self::SignOut,
     ];
 
     /// The word in scenario files, reports and metric labels.
@@ -68,7 +65,6 @@ impl Flow {
             Self::Silent => "silent",
             Self::RefreshToken => "refresh_token",
             Self::ManagedIdentity => "managed_identity",
-            Self::SignOut => "sign_out",
         }
     }
 

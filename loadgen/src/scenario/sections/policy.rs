@@ -1,25 +1,48 @@
 //! `cache.policy`: single choices of behaviour, in place of the preset's.
 
-use token_cache::Policy;
-use token_cache::policy::{Flight, Jitter, L2Touch, Refresh, StaleL1};
+use std::time::Duration;
 
-use crate::scenario::reader::{Bad, Choice, Table};
+use token_cache::Policy;
+use token_cache::policy::{
+    Caching, ExtendedLifetime, Flight, Jitter, L1Eviction, L2Conflict, L2Failure, L2Guard, L2Touch,
+    L2Write, Refresh, StaleL1, Throttle, Unreadable,
+};
+
+use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ScalarOr, Table, TableOf};
 
 /// The choices written; `None` leaves the preset's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choices {
+    caching: Option<Caching>,
     flight: Option<Flight>,
     refresh: Option<bool>,
     refresh_jitter: Option<Jitter>,
     refresh_flight: Option<Flight>,
+    extended_lifetime: Option<ExtendedLifetime>,
     l2_touch: Option<L2Touch>,
     stale_l1: Option<StaleL1>,
+    l1_eviction: Option<L1Eviction>,
+    l2_write: Option<L2Write>,
+    l2_conflict: Option<L2Conflict>,
+    l2_failure: Option<L2Failure>,
+    l2_guard: Option<L2Guard>,
+    unreadable: Option<Unreadable>,
+    throttle: Option<Throttle>,
 }
 
 /// Who fetches when several callers need the same.
 const FLIGHT: Choice<Flight> = Choice(&[("per_key", Flight::PerKey), ("none", Flight::None)]);
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of contents: each line is a choice"
+)]
 pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
+    let caching = table.optional(
+        "caching",
+        "Whether tokens are cached at all",
+        &Choice(&[("on", Caching::On), ("disabled", Caching::Disabled)]),
+    );
     let flight = table.optional(
         "flight",
         "Whether one of several callers fetches for all, or each for itself",
@@ -43,6 +66,14 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
         "Whether one of several callers refreshes for all, or each for itself",
         &FLIGHT,
     );
+    let extended_lifetime = table.optional(
+        "extended_lifetime",
+        "Whether a token may serve up to its extended expiry while the provider is down",
+        &Choice(&[
+            ("ignored", ExtendedLifetime::Ignored),
+            ("honoured", ExtendedLifetime::Honoured),
+        ]),
+    );
     let l2_touch = table.optional(
         "l2_touch",
         "When a hit in L1 extends the sliding expiration in L2",
@@ -60,6 +91,59 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
             ("ask_identity_provider", StaleL1::AskIdentityProvider),
         ]),
     );
+    let l1_eviction = table.optional(
+        "l1_eviction",
+        "What a full L1 lets go: what is least useful, or the newcomer as .NET does",
+        &Choice(&[
+            ("least_useful", L1Eviction::LeastUseful),
+            ("reject_new", L1Eviction::RejectNew),
+        ]),
+    );
+    let l2_write = table.optional(
+        "l2_write",
+        "Whether a caller waits for its token to reach L2",
+        &Choice(&[
+            ("awaited", L2Write::Awaited),
+            ("detached", L2Write::Detached),
+        ]),
+    );
+    let l2_conflict = table.optional(
+        "l2_conflict",
+        "What happens when two instances change a partition at once",
+        &Choice(&[
+            ("merge", L2Conflict::Merge),
+            ("last_writer_wins", L2Conflict::LastWriterWins),
+        ]),
+    );
+    let l2_failure = table.optional(
+        "l2_failure",
+        "Whether a failed L2 operation is tried once more",
+        &Choice(&[
+            ("give_up", L2Failure::GiveUp),
+            ("retry_once", L2Failure::RetryOnce),
+        ]),
+    );
+    let l2_guard = table.optional(
+        "l2_guard",
+        "What keeps a sick L2 from slowing requests down: a time limit with a circuit breaker, or nothing",
+        &ScalarOr {
+            short: Choice(&[("off", L2Guard::Off)]),
+            long: TableOf(guard),
+        },
+    );
+    let unreadable = table.optional(
+        "unreadable",
+        "What an entry that cannot be decrypted or parsed counts as",
+        &Choice(&[("miss", Unreadable::Miss), ("error", Unreadable::Error)]),
+    );
+    let throttle = table.optional(
+        "throttle",
+        "Whether `Retry-After` keeps later requests away from the provider",
+        &Choice(&[
+            ("remembered", Throttle::Remembered),
+            ("ignored", Throttle::Ignored),
+        ]),
+    );
     if matches!(refresh, Ok(Some(false))) {
         for key in ["refresh_jitter", "refresh_flight"] {
             if table.has(key) {
@@ -74,26 +158,73 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
     }
     let read = || -> Result<Choices, Bad> {
         Ok(Choices {
+            caching: caching?,
             flight: flight?,
             refresh: refresh?,
             refresh_jitter: refresh_jitter?,
             refresh_flight: refresh_flight?,
+            extended_lifetime: extended_lifetime?,
             l2_touch: l2_touch?,
             stale_l1: stale_l1?,
+            l1_eviction: l1_eviction?,
+            l2_write: l2_write?,
+            l2_conflict: l2_conflict?,
+            l2_failure: l2_failure?,
+            l2_guard: l2_guard?,
+            unreadable: unreadable?,
+            throttle: throttle?,
         })
     };
     read().ok()
+}
+
+fn guard(table: &mut Table<'_>) -> Option<L2Guard> {
+    let timeout = table.or(
+        "timeout",
+        "How long an L2 operation may take",
+        "500ms",
+        &DurationIn::above_zero(),
+    );
+    let failures = table.or(
+        "failures",
+        "After this many failures in a row L2 is left alone",
+        "5",
+        &Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+    );
+    let rest = table.or(
+        "rest",
+        "For this long; then one operation tries whether it is back",
+        "5s",
+        &DurationIn::above_zero(),
+    );
+    let timeout: Duration = timeout?;
+    Some(L2Guard::TimeoutAndBreaker {
+        timeout,
+        failures: u32::try_from(failures?).ok()?,
+        rest: rest?,
+    })
 }
 
 impl Choices {
     /// What is written here, and `preset` for the rest.
     pub(super) fn over(self, preset: Policy) -> Policy {
         Policy {
+            caching: self.caching.unwrap_or(preset.caching),
             flight: self.flight.unwrap_or(preset.flight),
             refresh: self.refresh(preset.refresh),
+            extended_lifetime: self.extended_lifetime.unwrap_or(preset.extended_lifetime),
             l2_touch: self.l2_touch.unwrap_or(preset.l2_touch),
             stale_l1: self.stale_l1.unwrap_or(preset.stale_l1),
-            ..preset
+            l1_eviction: self.l1_eviction.unwrap_or(preset.l1_eviction),
+            l2_write: self.l2_write.unwrap_or(preset.l2_write),
+            l2_conflict: self.l2_conflict.unwrap_or(preset.l2_conflict),
+            l2_failure: self.l2_failure.unwrap_or(preset.l2_failure),
+            l2_guard: self.l2_guard.unwrap_or(preset.l2_guard),
+            unreadable: self.unreadable.unwrap_or(preset.unreadable),
+            throttle: self.throttle.unwrap_or(preset.throttle),
         }
     }
 

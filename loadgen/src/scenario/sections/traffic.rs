@@ -119,7 +119,6 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
             ("silent", Flow::Silent),
             ("refresh_token", Flow::RefreshToken),
             ("managed_identity", Flow::ManagedIdentity),
-            ("sign_out", Flow::SignOut),
         ]),
     );
     let (load, load_span) = load(table, flow);
