@@ -83,3 +83,18 @@ fn people_sign_in_on_the_pages_in_a_real_browser() {
         &["--sign-in", "page", "--device-code", "page"],
     );
 }
+
+#[test]
+fn pyjwt_validates_across_rollovers() {
+    assert_passes(Command::new(python()).arg(script("validators.py")), &[]);
+}
+
+#[test]
+fn jose_validates_across_rollovers() {
+    assert_passes(
+        Command::new("node")
+            .arg(script("validators.mjs"))
+            .arg(node_modules()),
+        &[],
+    );
+}
