@@ -5,6 +5,7 @@ mod failure;
 mod options;
 mod run;
 mod serve;
+mod watched;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use self::failure::Failure;
 use self::options::DataDirectory;
 use self::run::Run;
 use self::serve::Serve;
-use crate::directory::closed::ClosedDirectory;
+use crate::config::Config;
 
 /// A stand-in for Microsoft Entra ID on this machine.
 #[derive(Debug, Parser)]
@@ -40,31 +41,52 @@ enum Command {
     /// Run a program, unchanged, for which this server is Entra ID.
     #[command(after_help = run::EXAMPLES)]
     Run(Box<Run>),
-    /// Say whether a directory file makes sense.
+    /// Say whether a configuration file makes sense.
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// The file, as `serve --config` takes it
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print what a configuration file may say, as JSON Schema.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
     /// Print where the certificate authority is, and how to make clients trust it.
     #[command(after_help = authority::EXAMPLES)]
     Ca(DataDirectory),
 }
 
-const CHECK_EXAMPLES: &str = r#"Example of a file:
-  { "tenants": [{ "id": "11111111-1111-1111-1111-111111111111", "domains": ["contoso.com"] }],
-    "applications": [{
-      "client_id": "22222222-2222-2222-2222-222222222222",
-      "identifier_uris": ["api://service"],
-      "secrets": ["secret"], "certificates": ["client.pem"],
-      "federated_credentials": [{ "issuer": "https://issuer.example", "subject": "app" }],
-      "redirect_uris": ["http://localhost/callback"],
-      "permissions": ["api://service/read"], "roles": { "api://service": ["Task.Read"] } }],
-    "users": [{ "name": "alice@contoso.com", "password": "pass",
-      "groups": ["33333333-3333-3333-3333-333333333333"] }] }
+const CHECK_EXAMPLES: &str = r#"Example of a file, in YAML (JSON is YAML); every section may be left out:
+  # Who exists. Without `tenants` everyone whom one names does.
+  tenants: [{ id: 11111111-1111-1111-1111-111111111111, domains: [contoso.com] }]
+  applications:
+    - client_id: 22222222-2222-2222-2222-222222222222
+      identifier_uris: [api://service]
+      secrets: [secret]
+      certificates: [client.pem]
+      federated_credentials: [{ issuer: "https://issuer.example", subject: app }]
+      redirect_uris: ["http://localhost/callback"]
+      permissions: [api://service/read]
+      roles: { api://service: [Task.Read] }
+  users:
+    - { name: alice@contoso.com, password: pass, groups: [33333333-3333-3333-3333-333333333333] }
+  # How it behaves.
+  lifetimes: { expires_in: 1h, jitter: 30m, refresh_in: 30m }
+  latency: { token: "lognormal:40ms,250ms" }
+  tokens: [{ scope: api://service, user: groups-50, claims: { department: sales } }]
+  keys: { rollover_every: 24h, publish_ahead: 6h, retire_after: 24h, flapping: 0.1 }
+  rules:
+    - { name: busy, trigger: { when: { first: 3 } },
+        fault: { kind: status, status: 429, retry_after: { seconds: 3 } } }
+  throttles: [{ name: budget, per: tenant, limit: { rate: { per_second: 20, burst: 20 } } }]
 
 Exit codes: 0 it makes sense, 2 it does not, 4 it cannot be read."#;
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  mock-idp schema > mock-idp.schema.json
+  # and as the first line of a file, for editors:
+  # yaml-language-server: $schema=mock-idp.schema.json";
 
 /// Runs the program with the process' arguments, to its exit code.
 pub fn run() -> ExitCode {
@@ -73,7 +95,7 @@ pub fn run() -> ExitCode {
     let verbose = match &cli.command {
         Command::Serve(serve) => serve.options.verbose,
         Command::Run(run) => run.options.verbose,
-        Command::Check { .. } | Command::Ca(_) => false,
+        Command::Check { .. } | Command::Schema | Command::Ca(_) => false,
     };
     let level = if verbose {
         LevelFilter::DEBUG
@@ -82,13 +104,10 @@ pub fn run() -> ExitCode {
     };
     logging::init(level, logging::Format::Text);
     let result = match cli.command {
-        Command::Serve(serve) => serve
-            .into_config()
-            .map_err(Failure::from)
-            .and_then(|config| block_on(serve::serve(config)))
-            .map(|()| ExitCode::SUCCESS),
+        Command::Serve(arguments) => block_on(serve::serve(&arguments)).map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),
         Command::Check { file } => check(&file).map(|()| ExitCode::SUCCESS),
+        Command::Schema => print_schema().map(|()| ExitCode::SUCCESS),
         Command::Ca(data) => authority::print(data.data_dir.as_deref()).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|failure| failure.report())
@@ -104,7 +123,12 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let directory = ClosedDirectory::load(file)?;
-    writeln!(io::stdout(), "{}: {directory}", file.display())
+    let config = Config::default().with_file(file)?;
+    writeln!(io::stdout(), "{}: {}", file.display(), config.directory)
         .map_err(Failure::io("the result cannot be printed"))
+}
+
+fn print_schema() -> Result<(), Failure> {
+    writeln!(io::stdout(), "{:#}", Config::schema())
+        .map_err(Failure::io("the schema cannot be printed"))
 }

@@ -35,6 +35,10 @@ impl UnixTime {
         Self(self.0.saturating_sub(time))
     }
 
+    pub(crate) fn since_epoch(self) -> Duration {
+        self.0
+    }
+
     /// How long after `earlier` this is; nothing when it is before.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -85,7 +89,7 @@ pub(crate) struct Clock {
 
 /// How a clock differs from one that was never touched.
 #[derive(Debug, Clone, Copy, Default)]
-struct Setting {
+pub(crate) struct Setting {
     /// Added to the time that has passed.
     ahead: SignedDuration,
     /// The time that has passed when it was stopped.
@@ -181,6 +185,16 @@ impl Clock {
             }
             _ => {}
         }
+    }
+
+    /// How the clock was set.
+    pub(crate) fn setting(&self) -> Setting {
+        *self.setting.lock()
+    }
+
+    /// Sets it as it was, or right by default.
+    pub(crate) fn set(&self, setting: Setting) {
+        *self.setting.lock() = setting;
     }
 
     pub(crate) fn status(&self) -> ClockStatus {

@@ -1,9 +1,16 @@
 //! What a server is started with.
 
+mod file;
+mod yaml;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use self::file::{ConfigError, Problem};
 use crate::behavior::latency::Latencies;
 use crate::behavior::rule::Rule;
 use crate::behavior::throttle::ThrottlePolicy;
@@ -68,6 +75,8 @@ pub struct Config {
     pub tokens: Vec<TokenPolicy>,
     /// How error descriptions are written.
     pub error_style: ErrorStyle,
+    /// Test runs that are apart from each other, each at `/run/NAME`.
+    pub runs: Vec<String>,
     /// What tokens are signed with, and how keys follow each other.
     pub keys: KeySchedule,
     /// Where tokens are signed.
@@ -129,6 +138,7 @@ impl Default for Config {
             throttles: Vec::new(),
             tokens: Vec::new(),
             error_style: ErrorStyle::default(),
+            runs: Vec::new(),
             keys: KeySchedule::default(),
             signing: Signing::default(),
             limits: Limits::default(),
@@ -143,14 +153,7 @@ impl Config {
     /// Says what is wrong with it, if anything is; rules and throttles are judged where they are
     /// put in force.
     pub(crate) fn validate(&self) -> Result<(), IdpError> {
-        let latencies = &self.latency;
-        for (name, latency) in [
-            ("token", &latencies.token),
-            ("authorize", &latencies.authorize),
-            ("discovery", &latencies.discovery),
-            ("jwks", &latencies.jwks),
-            ("instance_discovery", &latencies.instance_discovery),
-        ] {
+        for (name, latency) in self.latency.named() {
             latency
                 .validate()
                 .map_err(|source| IdpError::Latency { name, source })?;
@@ -166,13 +169,83 @@ impl Config {
 }
 
 /// Who signs a user in when an application sends a browser here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum SignInBy {
     /// The server, at once: whoever `login_hint` names, or the tenant's default user.
     #[default]
     Auto,
     /// Somebody in front of the browser, who also consents to what the application asks for.
     Page,
+}
+
+impl Config {
+    /// Whether it differs in what only a start can change.
+    pub(crate) fn needs_restart(&self, other: &Self) -> bool {
+        let fixed = |config: &Self| {
+            (
+                [config.https, config.http, config.imds, config.proxy],
+                (config.data_dir.clone(), config.arc_key_dir.clone()),
+                (config.seed, config.limits, config.signing, config.expose),
+                (config.admin_token.clone(), config.starts_at),
+            )
+        };
+        fixed(self) != fixed(other)
+    }
+
+    /// Everything that is wrong with it at once.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems = problems.into_iter();
+        let problems = problems.map(|(path, what)| Problem::at(None, &path, what));
+        Err(ConfigError::Invalid {
+            problems: problems.collect(),
+        })
+    }
+
+    /// Everything that is wrong with it, each with the path it has in a file.
+    fn problems(&self) -> Vec<file::Found> {
+        let mut problems = Vec::new();
+        let mut found = |path: String, what: String| problems.push((path, what));
+        let rules = self.rules.iter().map(|rule| (&rule.name, rule.validate()));
+        let throttles = self.throttles.iter();
+        let throttles = throttles.map(|policy| (&policy.name, policy.validate()));
+        for (section, named) in [
+            ("rules", rules.collect::<Vec<_>>()),
+            ("throttles", throttles.collect()),
+        ] {
+            for (index, (name, validated)) in named.iter().enumerate() {
+                let path = format!("{section}[{index}]");
+                if let Err(error) = validated {
+                    found(path, error.to_string());
+                } else if named[..index].iter().any(|(other, _)| other == name) {
+                    found(path, "there are two of this name".to_owned());
+                }
+            }
+        }
+        for (index, policy) in self.tokens.iter().enumerate() {
+            if let Err(what) = policy.validate() {
+                found(format!("tokens[{index}]"), what);
+            }
+        }
+        for (name, latency) in self.latency.named() {
+            if let Err(error) = latency.validate() {
+                found(format!("latency.{name}"), error.to_string());
+            }
+        }
+        if let Err(error) = self.keys.validate() {
+            found("keys".to_owned(), error.to_string());
+        }
+        for (index, name) in self.runs.iter().enumerate() {
+            if let Err(what) = crate::runs::check_name(name) {
+                found(format!("runs[{index}]"), what);
+            }
+        }
+        problems
+    }
 }
 
 /// Who approves a sign-in by device code that nobody has decided on the page yet.

@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Consents(Mutex<HashSet<Consent>>);
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Consent {
     user: Uuid,
     client_id: String,
@@ -32,6 +32,12 @@ impl Consent {
 }
 
 impl Consents {
+    /// Forgets what it holds for what `other` holds.
+    pub(crate) fn become_like(&self, other: &Self) {
+        let like = other.0.lock().clone();
+        *self.0.lock() = like;
+    }
+
     /// Whether the user granted all of these.
     pub(crate) fn has_given(&self, user: &User, client_id: &str, permissions: &[String]) -> bool {
         let given = self.0.lock();

@@ -30,6 +30,7 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct DeviceCodes(Mutex<HashMap<String, Waiting>>);
 
+#[derive(Clone)]
 struct Waiting {
     client_id: String,
     expires: UnixTime,
@@ -60,6 +61,12 @@ pub(crate) enum Poll {
 }
 
 impl DeviceCodes {
+    /// Forgets what it holds for what `other` holds.
+    pub(crate) fn become_like(&self, other: &Self) {
+        let like = other.0.lock().clone();
+        *self.0.lock() = like;
+    }
+
     /// A new user code for this application; `None` when too many wait already.
     pub(crate) fn start(
         &self,

@@ -4,6 +4,7 @@
 //! from the body and loses the whole error when it cannot.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -310,7 +311,7 @@ fn error_uri(number: u32) -> String {
 }
 
 /// How error descriptions end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorStyle {
     /// With ids and time after spaces, as Entra writes since 2024. Needs no escape in JSON.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::behavior::latency::{LatencyError, Pace};
 use crate::behavior::rule::{Rule, RuleError, RuleStatus, Rules};
@@ -21,13 +21,21 @@ use crate::recent::{RecordedRequests, RequestFilter};
 use crate::redeemed::RedeemedCodes;
 use crate::refresh_families::RefreshFamilies;
 use crate::revoked::RevokedSessions;
+use crate::runs::{Runs, RunsError};
+use crate::saved::Snapshots;
 use crate::sealed::Sealer;
 use crate::settings::Settings;
 use crate::signing::{ScheduleError, Signer, SigningError};
 
 /// The state behind a [`router`](crate::router).
 pub struct Idp {
-    settings: RwLock<Arc<Settings>>,
+    /// Where it is on the server, such as `/run/one`; empty at the root.
+    pub(crate) path: String,
+    /// What the server was configured with last.
+    pub(crate) in_force: Mutex<Arc<Config>>,
+    pub(crate) settings: RwLock<Arc<Settings>>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) runs: Runs,
     pub(crate) limits: Limits,
     pub(crate) admin_token: Option<AdminToken>,
     pub(crate) pace: Pace,
@@ -65,10 +73,52 @@ impl Idp {
             .starts_at
             .map_or_else(Clock::system, Clock::starting_at);
         let signer = Signer::start(config.signing, config.keys, config.seed, clock.now())?;
+        let ledger = Ledger::keeping(config.limits.recorded_requests);
+        let idp = Self::with(String::new(), config, clock, signer, ledger)?;
+        for name in &config.runs {
+            idp.runs.begin(&idp, name).map_err(|error| match error {
+                RunsError::Idp(error) => error,
+                error => IdpError::Runs(error.to_string()),
+            })?;
+        }
+        Ok(idp)
+    }
+
+    /// Another one as this one was configured, for a run apart from it. It shares the signing
+    /// threads, and begins with the same keys and time.
+    pub(crate) fn branch(&self, name: &str) -> Result<Self, IdpError> {
+        let base = self.config();
+        let stream = Stream::new(base.seed, &format!("run/{name}"));
+        let config = Config {
+            seed: u64::from_le_bytes(stream.bytes()),
+            runs: Vec::new(),
+            ..Config::clone(&base)
+        };
+        let clock = Clock::starting_at(self.clock.now().since_epoch());
+        let ledger = Ledger::of_run(config.limits.recorded_requests);
+        let signer = self.signer.branch(config.seed);
+        let idp = Self::with(format!("/run/{name}"), &config, clock, signer, ledger)?;
+        if let Some(origin) = self.own_origin.get() {
+            idp.own_origin.get_or_init(|| origin.in_run(name));
+        }
+        Ok(idp)
+    }
+
+    fn with(
+        path: String,
+        config: &Config,
+        clock: Clock,
+        signer: Signer,
+        ledger: Ledger,
+    ) -> Result<Self, IdpError> {
         let sealer =
             Sealer::new(config.seed).ok_or_else(|| SigningError::Key("no cipher".to_owned()))?;
         Ok(Self {
+            path,
+            in_force: Mutex::new(Arc::new(config.clone())),
             settings: RwLock::new(Arc::new(Settings::of(config))),
+            snapshots: Snapshots::default(),
+            runs: Runs::default(),
             limits: config.limits,
             admin_token: config.admin_token.clone(),
             pace: Pace::new(config.latency.clone(), config.seed),
@@ -86,7 +136,7 @@ impl Idp {
             arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
             device_codes: DeviceCodes::default(),
             consents: Consents::default(),
-            ledger: Ledger::keeping(config.limits.recorded_requests),
+            ledger,
             metrics: Metrics::default(),
         })
     }
@@ -164,6 +214,9 @@ pub enum IdpError {
         /// What is wrong.
         what: String,
     },
+    /// A run cannot be begun.
+    #[error("{0}")]
+    Runs(String),
     /// No signing key or thread.
     #[error("{0}")]
     Signing(String),

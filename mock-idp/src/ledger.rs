@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use http::StatusCode;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,7 +31,9 @@ const MOST_PER_SHARD: usize = 65_536;
 pub(crate) const CLIENT_GONE: u16 = 499;
 
 /// What a token request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
     /// `client_credentials`
@@ -170,8 +173,9 @@ impl Default for Ledger {
 }
 
 /// When tokens end, by what they are for.
-#[derive(Default)]
 struct Shard {
+    /// Tokens remembered.
+    most: usize,
     ends: HashMap<u128, UnixTime>,
     /// Entries left after the last sweep; the next is due at twice as many.
     swept_to: usize,
@@ -185,6 +189,14 @@ impl Ledger {
             issued: Default::default(),
             herds: Herds::default(),
             recent: RecentRequests::keeping(requests),
+        }
+    }
+
+    /// A ledger of a run apart, which remembers a sixteenth of the tokens.
+    pub(crate) fn of_run(requests: usize) -> Self {
+        Self {
+            issued: std::array::from_fn(|_| Mutex::new(Shard::of(MOST_PER_SHARD / SHARDS))),
+            ..Self::keeping(requests)
         }
     }
 
@@ -268,14 +280,29 @@ impl Ledger {
     pub(crate) fn reset(&self) {
         *self.counts.lock() = LedgerSnapshot::default();
         for shard in &self.issued {
-            *shard.lock() = Shard::default();
+            let mut shard = shard.lock();
+            *shard = Shard::of(shard.most);
         }
         self.herds.reset();
         self.recent.reset();
     }
 }
 
+impl Default for Shard {
+    fn default() -> Self {
+        Self::of(MOST_PER_SHARD)
+    }
+}
+
 impl Shard {
+    fn of(most: usize) -> Self {
+        Self {
+            most,
+            ends: HashMap::new(),
+            swept_to: 0,
+        }
+    }
+
     /// Remembers a token. Says whether a live one was there, and how many were forgotten.
     fn insert(&mut self, key: u128, now: UnixTime, ends: UnixTime) -> (bool, u64) {
         let still_good = |ends: UnixTime| ends > now.plus(EXPIRY_BUFFER);
@@ -285,7 +312,7 @@ impl Shard {
             self.ends.insert(key, latest);
         }
         let mut forgotten = 0;
-        if self.ends.len() >= 1024.max(self.swept_to * 2) || self.ends.len() > MOST_PER_SHARD {
+        if self.ends.len() >= 1024.max(self.swept_to * 2) || self.ends.len() > self.most {
             self.ends.retain(|_, ends| still_good(*ends));
             forgotten = self.forget_half_if_full();
             self.swept_to = self.ends.len();
@@ -294,7 +321,7 @@ impl Shard {
     }
 
     fn forget_half_if_full(&mut self) -> u64 {
-        if self.ends.len() <= MOST_PER_SHARD {
+        if self.ends.len() <= self.most {
             return 0;
         }
         let before = self.ends.len();

@@ -49,6 +49,8 @@ mod refresh_families;
 mod request;
 mod revoked;
 mod run;
+mod runs;
+mod saved;
 mod scope;
 mod sealed;
 mod server;
@@ -64,7 +66,9 @@ pub use behavior::latency::{Latencies, Latency, LatencyError, TokenPace};
 pub use behavior::matcher::Matcher;
 pub use behavior::rule::{Rule, RuleError, RuleStatus, Trigger, When};
 pub use behavior::throttle::{ThrottleBy, ThrottleKind, ThrottleLimit, ThrottlePolicy};
-pub use config::{AdminToken, Config, DeviceApproval, Lifetimes, Limits, SignInBy};
+pub use config::{
+    AdminToken, Config, ConfigError, DeviceApproval, Lifetimes, Limits, Problem, SignInBy,
+};
 pub use directory::Directory;
 pub use directory::closed::{ClosedDirectory, DirectoryError};
 pub use endpoint::{Unpaced, router};

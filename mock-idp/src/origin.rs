@@ -5,6 +5,8 @@ use std::fmt;
 use http::header::HOST;
 use http::request::Parts;
 
+use crate::runs::RunPath;
+
 /// How the connection a request came on is secured. The listener puts it into the request's
 /// extensions; a request made in-process without one counts as `https`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,11 +28,13 @@ impl Scheme {
     }
 }
 
-/// Scheme, host and port of a request, such as `https://localhost:8443`.
+/// Scheme, host and port of a request, such as `https://localhost:8443`, and the path of its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     scheme: Scheme,
     authority: String,
+    /// Where on the server, such as `/run/one`; empty at its root.
+    path: String,
 }
 
 impl Origin {
@@ -41,6 +45,7 @@ impl Origin {
             .get::<Scheme>()
             .copied()
             .unwrap_or_default();
+        let run = request.extensions.get::<RunPath>();
         let authority = match request.uri.authority() {
             Some(authority) => authority.as_str(),
             None => request.headers.get(HOST)?.to_str().ok()?,
@@ -53,6 +58,7 @@ impl Origin {
         is_authority(authority).then(|| Self {
             scheme,
             authority: authority.to_ascii_lowercase(),
+            path: run.map_or_else(String::new, |RunPath(path)| path.to_string()),
         })
     }
 
@@ -62,7 +68,19 @@ impl Origin {
             (Scheme::Http, 80) | (Scheme::Https, 443) => "localhost".to_owned(),
             _ => format!("localhost:{port}"),
         };
-        Self { scheme, authority }
+        Self {
+            scheme,
+            authority,
+            path: String::new(),
+        }
+    }
+
+    /// The same server, in a run.
+    pub(crate) fn in_run(&self, name: &str) -> Self {
+        Self {
+            path: format!("/run/{name}"),
+            ..self.clone()
+        }
     }
 
     /// Host and port; the port only when it is not the scheme's own.
@@ -78,7 +96,12 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.authority)
+        let Self {
+            scheme,
+            authority,
+            path,
+        } = self;
+        write!(f, "{}://{authority}{path}", scheme.as_str())
     }
 }
 

@@ -11,6 +11,13 @@ use uuid::Uuid;
 /// One stream of random numbers, shared by the requests that draw from it.
 pub(crate) struct Stream(Mutex<Pcg64Mcg>);
 
+impl Clone for Stream {
+    /// Another one that goes on with the same numbers.
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().clone()))
+    }
+}
+
 impl Stream {
     /// The stream called `name` of the run with this `seed`: the same name and seed give the same
     /// numbers in every version.

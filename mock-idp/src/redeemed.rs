@@ -12,13 +12,19 @@ use crate::clock::UnixTime;
 #[derive(Default)]
 pub(crate) struct RedeemedCodes(Mutex<Redeemed>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Redeemed {
     expiries: HashMap<Uuid, UnixTime>,
     swept_to: usize,
 }
 
 impl RedeemedCodes {
+    /// Forgets what it holds for what `other` holds.
+    pub(crate) fn become_like(&self, other: &Self) {
+        let like = other.0.lock().clone();
+        *self.0.lock() = like;
+    }
+
     /// Marks a code; `false` when it was marked before.
     pub(crate) fn redeem(&self, id: Uuid, expires: UnixTime, now: UnixTime) -> bool {
         let mut redeemed = self.0.lock();

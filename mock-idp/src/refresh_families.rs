@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::clock::UnixTime;
@@ -14,7 +16,8 @@ use crate::clock::UnixTime;
 const MOST: usize = 262_144;
 
 /// How often a refresh token may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum RefreshTokens {
     /// Until it expires, also after it was replaced, as at Entra for confidential clients.
     #[default]
@@ -27,6 +30,7 @@ pub enum RefreshTokens {
 #[derive(Default)]
 pub(crate) struct RefreshFamilies(Mutex<HashMap<Uuid, Family>>);
 
+#[derive(Clone)]
 struct Family {
     /// The number of the token that may be used next; `None` once the family has ended.
     next: Option<u64>,
@@ -38,6 +42,12 @@ struct Family {
 pub(crate) struct Reused;
 
 impl RefreshFamilies {
+    /// Forgets what it holds for what `other` holds.
+    pub(crate) fn become_like(&self, other: &Self) {
+        let like = other.0.lock().clone();
+        *self.0.lock() = like;
+    }
+
     /// Uses token `number` of a family, whose tokens end at `expires` or before.
     ///
     /// # Errors

@@ -49,15 +49,30 @@ fn assert_fails(arguments: &[&str], exit_code: i32, words: &[&str]) {
 
 /// Sends a request over plain HTTP and reads the answer.
 fn get(origin: &str, path: &str) -> String {
+    exchange(
+        origin,
+        &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+    )
+}
+
+fn post(origin: &str, path: &str, form: &str) -> String {
+    let length = form.len();
+    exchange(
+        origin,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\n\
+             content-length: {length}\r\n\r\n{form}"
+        ),
+    )
+}
+
+fn exchange(origin: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(origin.strip_prefix("http://").unwrap()).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
-    )
-    .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -339,7 +354,7 @@ fn a_directory_file_is_checked_and_served() {
     )
     .unwrap();
     let words = [
-        "error: the directory makes no sense:",
+        "error: the configuration makes no sense:",
         "at least one",
         "`alice`",
         "hint:",
@@ -351,4 +366,54 @@ fn a_directory_file_is_checked_and_served() {
         &words,
     );
     assert_fails(&["check", "/no/such/file"], 4, &["cannot be read"]);
+}
+
+#[test]
+fn a_changed_configuration_is_read_again_and_a_bad_one_is_not() {
+    let data = TempDir::new();
+    let file = data.path().join("mock.yaml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("lifetimes: { expires_in: 10m }\n");
+    let program = Program::serve(&["--config", file.to_str().unwrap()]);
+    let expires_in = || {
+        let form = "grant_type=client_credentials&client_id=app&client_secret=secret\
+                    &scope=api%3A%2F%2Fx%2F.default";
+        let answer = post(&program.http, "/contoso.com/oauth2/v2.0/token", form);
+        let (_, number) = answer.split_once("\"expires_in\":").unwrap();
+        number.split(',').next().unwrap().to_owned()
+    };
+    let wait_for = |wanted: &str| {
+        for _ in 0..200 {
+            if expires_in() == wanted {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("still {}, not {wanted}", expires_in());
+    };
+    assert_eq!(expires_in(), "600");
+    write("lifetimes: { expires_in: 20m }\n");
+    wait_for("1200");
+    write("lifetimes: { expires_in: 0s }\nmore: 1\n");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!(expires_in(), "1200", "a bad file changes nothing");
+    write("lifetimes: { expires_in: 30m }\nserver: { http: \"127.0.0.1:1\" }\n");
+    wait_for("1800");
+    let (status, log) = program.terminate();
+    assert!(status.success(), "{log}");
+    for words in [
+        "stays as it was",
+        "unknown field `more`",
+        "changes only with a start",
+    ] {
+        assert!(log.contains(words), "`{words}` is not in {log}");
+    }
+}
+
+#[test]
+fn the_published_schema_is_one() {
+    let output = run(&["schema"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["properties"]["rules"].is_object());
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forgery::Forgery;
@@ -10,7 +11,7 @@ use crate::aadsts;
 use crate::duration::as_text;
 
 /// What a rule does to a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Entra's error of this number, with the status and OAuth error it comes with there.
@@ -54,12 +55,14 @@ pub enum Fault {
     SlowBody {
         /// From the headers to the last byte.
         #[serde(with = "as_text")]
+        #[schemars(with = "String")]
         over: Duration,
     },
     /// Answers later than the endpoint's latency alone would.
     Latency {
         /// By how much.
         #[serde(with = "as_text")]
+        #[schemars(with = "String")]
         add: Latency,
     },
     /// The request is read, and the connection reset. In-process, an empty answer of status 444.
@@ -72,12 +75,13 @@ pub enum Fault {
     TlsStall {
         /// Until the connection is closed.
         #[serde(rename = "for", with = "as_text")]
+        #[schemars(with = "String")]
         time: Duration,
     },
 }
 
 /// The value of a `Retry-After` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
     /// Whole seconds from now.

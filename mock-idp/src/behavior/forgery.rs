@@ -1,9 +1,10 @@
 //! Tokens that are wrong on purpose, to see who notices.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is wrong with a token; everything else about it and about the answer is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Forgery {
     /// The signature is of something else.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rand::RngExt;
 use rand_distr::{Distribution, Exp, LogNormal, Normal};
 
@@ -206,6 +207,17 @@ pub struct Latencies {
 }
 
 impl Latencies {
+    /// Each with the name of its endpoint.
+    pub(crate) fn named(&self) -> [(&'static str, &Latency); 5] {
+        [
+            ("token", &self.token),
+            ("authorize", &self.authorize),
+            ("discovery", &self.discovery),
+            ("jwks", &self.jwks),
+            ("instance_discovery", &self.instance_discovery),
+        ]
+    }
+
     /// The latency of `endpoint`; those of the operator (health, metrics, admin) have none.
     pub(crate) fn of(&self, endpoint: Endpoint) -> &Latency {
         match endpoint {
@@ -221,7 +233,7 @@ impl Latencies {
 
 /// Draws the latency of each request.
 pub(crate) struct Pace {
-    latencies: Latencies,
+    latencies: RwLock<Latencies>,
     /// One stream per endpoint: how often the keys are fetched does not move the token latencies.
     streams: [Stream; Endpoint::ALL.len()],
     /// And one for what rules add, so that a rule does not move the endpoint's own either.
@@ -235,10 +247,15 @@ impl Pace {
                 .map(|endpoint| Stream::new(seed, &format!("{family}/{}", endpoint.as_str())))
         };
         Self {
-            latencies,
+            latencies: RwLock::new(latencies),
             streams: streams("latency"),
             added: streams("added latency"),
         }
+    }
+
+    /// Other latencies from now on; the streams go on.
+    pub(crate) fn change(&self, latencies: Latencies) {
+        *self.latencies.write() = latencies;
     }
 
     /// What a rule adds to the latency of a request to `endpoint`.
@@ -248,7 +265,7 @@ impl Pace {
 
     /// How long after its arrival the next request to `endpoint` may be answered.
     pub(crate) fn draw(&self, endpoint: Endpoint) -> Duration {
-        match self.latencies.of(endpoint) {
+        match self.latencies.read().of(endpoint) {
             Latency::None => Duration::ZERO,
             latency => self.streams[endpoint as usize].draw(|generator| latency.draw(generator)),
         }

@@ -1,5 +1,6 @@
 //! Which requests a rule is about.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
@@ -9,7 +10,7 @@ use crate::request::{CacheRefreshReason, ClientSku, RequestContext};
 
 /// Which requests are meant: all conditions given must hold, and without any, every token request
 /// is meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Matcher {
     /// To this endpoint, by its name in metrics; `token` when left out.

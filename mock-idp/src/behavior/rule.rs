@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::RngExt as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultKind, Stage};
@@ -14,7 +15,7 @@ use crate::random::Stream;
 use crate::request::RequestContext;
 
 /// A fault, the requests it is about, and when it strikes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What it is called: lower case letters, digits, `-`, `_` and `.`, at most 64. Two rules
@@ -31,16 +32,18 @@ pub struct Rule {
 }
 
 /// When a rule strikes among the requests it is about. All that is given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Trigger {
     /// At which of the requests.
     pub when: When,
     /// Not before this long after the server started, on its clock.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub from: Option<Duration>,
     /// Not at or after this long.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub until: Option<Duration>,
     /// At most this many times.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +51,7 @@ pub struct Trigger {
 }
 
 /// At which requests a rule strikes. Requests outside the trigger's window are not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// At each.
@@ -104,7 +107,7 @@ impl Rule {
     }
 }
 
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let is_part =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_part)
@@ -136,12 +139,16 @@ pub(crate) struct Rules {
     rules: Mutex<Vec<Active>>,
 }
 
+#[derive(Clone)]
 struct Active {
     rule: Rule,
     draws: Stream,
     seen: u64,
     struck: u64,
 }
+
+/// The rules of some moment.
+pub(crate) struct SavedRules(Vec<Active>);
 
 impl Rules {
     /// These rules, the draws of each by `seed` and its name.
@@ -190,6 +197,16 @@ impl Rules {
         let before = rules.len();
         rules.retain(|active| active.rule.name != name);
         rules.len() < before
+    }
+
+    /// The rules as they are, with their counts and draws.
+    pub(crate) fn save(&self) -> SavedRules {
+        SavedRules(self.rules.lock().clone())
+    }
+
+    /// Comes back to these rules.
+    pub(crate) fn restore(&self, saved: &SavedRules) {
+        self.rules.lock().clone_from(&saved.0);
     }
 
     pub(crate) fn list(&self) -> Vec<RuleStatus> {

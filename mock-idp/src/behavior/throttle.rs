@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::RetryAfter;
@@ -23,7 +24,7 @@ const MOST_KEYS: usize = 262_144;
 const LONGEST_LOOP: u32 = 10_000;
 
 /// A limit, the requests it is about, and whose requests are counted together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThrottlePolicy {
     /// What it is called, as a [`Rule`](super::rule::Rule) is.
@@ -41,7 +42,7 @@ pub struct ThrottlePolicy {
 }
 
 /// Whose requests are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThrottleBy {
     /// Everybody's.
@@ -61,7 +62,7 @@ pub enum ThrottleBy {
 }
 
 /// How many requests are served.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ThrottleLimit {
     /// A token bucket; those above are answered with 429 and AADSTS90055.
@@ -82,6 +83,7 @@ pub enum ThrottleLimit {
         requests: u32,
         /// in any stretch of time of this length.
         #[serde(with = "as_text")]
+        #[schemars(with = "String")]
         within: Duration,
     },
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::TlsError;
-use crate::directory::closed::DirectoryError;
+use crate::config::ConfigError;
 use crate::idp::IdpError;
 use crate::run::RunError;
 use crate::server::StartError;
@@ -26,7 +26,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("{what}")]
@@ -66,7 +66,7 @@ impl Failure {
         match self {
             Self::Start(error) => error.hint(),
             Self::Tls(error) => error.hint(),
-            Self::Directory(_) => Some("`mock-idp check --help` shows a file".to_owned()),
+            Self::Config(_) => Some("`mock-idp check --help` shows a file".to_owned()),
             Self::Run(error) => error.hint(),
             Self::Io { .. } => None,
         }
@@ -74,8 +74,8 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Directory(DirectoryError::Read { .. }) => ENVIRONMENT,
-            Self::Directory(_)
+            Self::Config(ConfigError::Read { .. }) => ENVIRONMENT,
+            Self::Config(_)
             | Self::Start(
                 StartError::NoAddress
                 | StartError::Exposed { .. }
@@ -83,7 +83,8 @@ impl Failure {
                     IdpError::Latency { .. }
                     | IdpError::Rule(_)
                     | IdpError::Keys(_)
-                    | IdpError::Tokens { .. },
+                    | IdpError::Tokens { .. }
+                    | IdpError::Runs(_),
                 ),
             ) => USAGE,
             Self::Start(StartError::Tls(TlsError::Certificate(_)))

@@ -1,18 +1,16 @@
 //! What `serve` and `run` have in common: how the server behaves, wherever it is reached.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::behavior::latency::{Latencies, Latency};
-use crate::config::{AdminToken, Config, DeviceApproval, Lifetimes, SignInBy};
-use crate::directory::Directory;
-use crate::directory::closed::{ClosedDirectory, DirectoryError};
+use crate::behavior::latency::Latency;
+use crate::config::{AdminToken, Config, ConfigError, DeviceApproval, SignInBy};
 use crate::duration;
 use crate::issuer::IssuerMode;
 use crate::refresh_families::RefreshTokens;
+use crate::signing::SigningAlgorithm;
 
 #[derive(Debug, Args)]
 pub(super) struct DataDirectory {
@@ -28,14 +26,16 @@ pub(super) struct Options {
     /// accept]
     #[arg(long, value_name = "DIR")]
     arc_key_dir: Option<PathBuf>,
-    /// Who exists, as JSON (see `mock-idp check --help`) [default: everyone one names]
+    /// Everything below and more, as YAML or JSON (`mock-idp check --help` has an example,
+    /// `mock-idp schema` all of it); options come first. `serve` reads it again when it changes
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     data: DataDirectory,
     /// Lifetime of access and ID tokens; MSAL never caches one of five minutes or less
-    #[arg(long, value_name = "TIME", default_value = "3599s", value_parser = lifetime)]
-    expires_in: Duration,
+    /// [default: 3599s]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    expires_in: Option<Duration>,
     /// Access and ID tokens live up to so much longer, at random; Entra's for users live 60 to 90
     /// minutes: --expires-in 1h --expires-jitter 30m [default: exactly --expires-in]
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
@@ -50,15 +50,20 @@ pub(super) struct Options {
     /// `run --hosts` and `run --proxy` microsoft]
     #[arg(long, value_name = "WHO", value_enum)]
     issuer: Option<IssuerMode>,
-    /// How often a refresh token may be used: until it expires, or once
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    refresh_tokens: RefreshTokens,
-    /// Who signs users in: the server at once, or somebody on a page, who also consents
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    sign_in: SignInBy,
+    /// How often a refresh token may be used: until it expires, or once [default: relaxed]
+    #[arg(long, value_name = "HOW", value_enum)]
+    refresh_tokens: Option<RefreshTokens>,
+    /// Who signs users in: the server at once, or somebody on a page, who also consents [default:
+    /// auto]
+    #[arg(long, value_name = "HOW", value_enum)]
+    sign_in: Option<SignInBy>,
     /// Who approves sign-ins by device code: the server at the first poll, or somebody on the page
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = ApproveDevices::Auto)]
-    device_code: ApproveDevices,
+    /// [default: auto]
+    #[arg(long, value_name = "HOW", value_enum)]
+    device_code: Option<ApproveDevices>,
+    /// What tokens are signed with [default: rs256, as Entra does]
+    #[arg(long, value_name = "ALGORITHM", value_enum)]
+    signing: Option<SigningAlgorithm>,
     /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms,
     /// lognormal:MEDIAN,P99, normal:MEAN,DEVIATION, exponential:MEAN or empirical:TIME,TIME,...;
     /// endpoints: token, authorize, discovery, jwks, instance-discovery
@@ -130,50 +135,51 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 impl Options {
-    /// The configuration these make; `issuer` when none was chosen. No address is in it yet.
-    pub(super) fn into_config(self, issuer: IssuerMode) -> Result<Config, DirectoryError> {
-        let directory = match &self.config {
-            None => Directory::Open,
-            Some(path) => Directory::Closed(Arc::new(ClosedDirectory::load(path)?)),
-        };
-        let mut config = Config {
-            arc_key_dir: self.arc_key_dir,
-            data_dir: self.data.data_dir,
-            lifetimes: Lifetimes {
-                expires_in: self.expires_in,
-                jitter: self.expires_jitter.unwrap_or_default(),
-                ext_expires_in: self.ext_expires_in,
-                refresh_in: self.refresh_in,
-                ..Lifetimes::default()
-            },
-            directory,
-            issuer: self.issuer.unwrap_or(issuer),
-            refresh_tokens: self.refresh_tokens,
-            sign_in: self.sign_in,
-            device_approval: match self.device_code {
-                ApproveDevices::Auto => DeviceApproval::Automatic,
-                ApproveDevices::Page => DeviceApproval::OnPage,
-            },
-            latency: latencies(&self.latency),
-            admin_token: self.admin_token,
+    /// The configuration these make; `issuer` and `seed` when none was chosen. What the file says
+    /// is in it where no option says otherwise.
+    pub(super) fn to_config(&self, issuer: IssuerMode, seed: u64) -> Result<Config, ConfigError> {
+        let base = Config {
+            issuer,
+            seed,
             ..Config::default()
         };
+        let mut config = match &self.config {
+            None => base,
+            Some(path) => base.with_file(path)?,
+        };
+        config.arc_key_dir = self.arc_key_dir.clone().or(config.arc_key_dir);
+        config.data_dir = self.data.data_dir.clone().or(config.data_dir);
+        config.admin_token = self.admin_token.clone().or(config.admin_token);
+        let lifetimes = &mut config.lifetimes;
+        lifetimes.expires_in = self.expires_in.unwrap_or(lifetimes.expires_in);
+        lifetimes.jitter = self.expires_jitter.unwrap_or(lifetimes.jitter);
+        lifetimes.ext_expires_in = self.ext_expires_in.or(lifetimes.ext_expires_in);
+        lifetimes.refresh_in = self.refresh_in.or(lifetimes.refresh_in);
+        config.issuer = self.issuer.unwrap_or(config.issuer);
+        config.refresh_tokens = self.refresh_tokens.unwrap_or(config.refresh_tokens);
+        config.sign_in = self.sign_in.unwrap_or(config.sign_in);
+        config.device_approval = match self.device_code {
+            Some(ApproveDevices::Auto) => DeviceApproval::Automatic,
+            Some(ApproveDevices::Page) => DeviceApproval::OnPage,
+            None => config.device_approval,
+        };
+        config.keys.algorithm = self.signing.unwrap_or(config.keys.algorithm);
         config.seed = self.seed.unwrap_or(config.seed);
+        for (endpoint, latency) in &self.latency {
+            let place = match endpoint {
+                LatencyOf::Token => &mut config.latency.token,
+                LatencyOf::Authorize => &mut config.latency.authorize,
+                LatencyOf::Discovery => &mut config.latency.discovery,
+                LatencyOf::Jwks => &mut config.latency.jwks,
+                LatencyOf::InstanceDiscovery => &mut config.latency.instance_discovery,
+            };
+            place.clone_from(latency);
+        }
         Ok(config)
     }
-}
 
-fn latencies(chosen: &[(LatencyOf, Latency)]) -> Latencies {
-    let mut latencies = Latencies::default();
-    for (endpoint, latency) in chosen {
-        let place = match endpoint {
-            LatencyOf::Token => &mut latencies.token,
-            LatencyOf::Authorize => &mut latencies.authorize,
-            LatencyOf::Discovery => &mut latencies.discovery,
-            LatencyOf::Jwks => &mut latencies.jwks,
-            LatencyOf::InstanceDiscovery => &mut latencies.instance_discovery,
-        };
-        place.clone_from(latency);
+    /// The configuration file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
-    latencies
 }

@@ -138,7 +138,7 @@ impl Run {
                 Way::Hosts => None,
             },
             proxy: anywhere.filter(|_| self.proxy),
-            ..self.options.into_config(issuer)?
+            ..self.options.to_config(issuer, Config::default().seed)?
         };
         config.limits.drain = DRAIN;
         let server = Server::start(config).await?;

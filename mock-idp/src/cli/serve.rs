@@ -8,8 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use super::options::Options;
-use crate::config::Config;
-use crate::directory::closed::DirectoryError;
+use super::watched::Watched;
+use crate::config::{Config, ConfigError};
 use crate::issuer::IssuerMode;
 use crate::server::Server;
 
@@ -19,6 +19,7 @@ Examples:
   mock-idp serve --https 127.0.0.1:0
   mock-idp serve --expires-in 10m --refresh-in 5m
   mock-idp serve --latency token=lognormal:40ms,250ms --latency jwks=fixed:5ms --seed 42
+  mock-idp serve --config mock.yaml          # SIGHUP, or a change of the file, reads it again
   mock-idp serve --proxy 127.0.0.1:8888      # and HTTPS_PROXY=http://127.0.0.1:8888 for clients
 
 The addresses bound are printed on stdout, one a line, and then `ready`:
@@ -54,29 +55,48 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn into_config(self) -> Result<Config, DirectoryError> {
-        let mut config = Config {
-            https: self.https,
-            http: self.http,
-            imds: self.imds,
-            proxy: self.proxy,
-            expose: self.expose,
-            ..self.options.into_config(IssuerMode::Own)?
-        };
+    /// The configuration these make, with this seed if none was chosen.
+    fn to_config(&self, seed: u64) -> Result<Config, ConfigError> {
+        let mut config = self.options.to_config(IssuerMode::Own, seed)?;
+        config.https = self.https.or(config.https);
+        config.http = self.http.or(config.http);
+        config.imds = self.imds.or(config.imds);
+        config.proxy = self.proxy.or(config.proxy);
+        config.expose |= self.expose;
         if config.https.is_none() && config.http.is_none() {
             config.https = Some((Ipv4Addr::LOCALHOST, 8443).into());
             config.http = Some((Ipv4Addr::LOCALHOST, 8080).into());
         }
         Ok(config)
     }
+
+    /// Reads the configuration again. What makes no sense changes nothing.
+    fn reload(&self, server: &Server, seed: u64) {
+        let reloaded = self.to_config(seed).and_then(|config| {
+            if config.needs_restart(&server.idp().config()) {
+                tracing::warn!("what is in `server` changes only with a start");
+            }
+            server.idp().reconfigure(&config)
+        });
+        match reloaded {
+            Ok(()) => tracing::info!("the configuration was read again and is in force"),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "the configuration stays as it was");
+            }
+        }
+    }
 }
 
-pub(super) async fn serve(config: Config) -> Result<(), Failure> {
+pub(super) async fn serve(arguments: &Serve) -> Result<(), Failure> {
+    let config = arguments.to_config(Config::default().seed)?;
     let signals = |kind| signal(kind).map_err(Failure::io("signals cannot be received"));
-    let (mut terminate, mut interrupt) = (
+    let (mut terminate, mut interrupt, mut hang_up) = (
         signals(SignalKind::terminate())?,
         signals(SignalKind::interrupt())?,
+        signals(SignalKind::hangup())?,
     );
+    let mut watched = Watched::new(arguments.options.file());
     let seed = config.seed;
     let server = Server::start(config).await?;
     announce(&server).map_err(Failure::io("the addresses cannot be printed"))?;
@@ -87,9 +107,13 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
             .map(|path| path.display().to_string()),
         "serving"
     );
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => arguments.reload(&server, seed),
+            () = watched.changed() => arguments.reload(&server, seed),
+        }
     }
     let ledger = server.ledger();
     tracing::info!(

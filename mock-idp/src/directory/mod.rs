@@ -10,6 +10,7 @@ pub(crate) mod closed;
 pub(crate) mod tenant;
 pub(crate) mod user;
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -38,6 +39,15 @@ pub enum Directory {
     Open,
     /// Those who are written down.
     Closed(Arc<ClosedDirectory>),
+}
+
+impl fmt::Display for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("everyone exists"),
+            Self::Closed(directory) => directory.fmt(f),
+        }
+    }
 }
 
 impl Directory {

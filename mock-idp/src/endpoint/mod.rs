@@ -13,6 +13,7 @@ mod observe;
 mod operator;
 mod page;
 mod reply;
+mod runs;
 mod sign_in;
 mod token;
 mod trace;
@@ -32,6 +33,7 @@ use tower::ServiceExt as _;
 pub use self::observe::Unpaced;
 use self::observe::observer;
 use crate::idp::Idp;
+use crate::runs::RunDoor;
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,7 @@ pub fn router(idp: Arc<Idp>) -> Router {
         .merge(user_routes(&idp))
         .merge(discovery_routes(&idp))
         .merge(operator_routes(&idp))
+        .nest_service("/run", runs::service(Arc::clone(&idp), RunDoor::Entra))
         .with_state(idp);
     // Routes are matched after this, so Entra's tolerance of case and slashes holds for all.
     Router::new().fallback_service(routes.map_request(tolerate))
@@ -168,7 +171,7 @@ fn operator_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
 }
 
 /// Entra minds neither the case of a path nor a slash at its end.
-fn tolerate(mut request: Request) -> Request {
+fn tolerate(request: Request) -> Request {
     let path = request.uri().path();
     let trimmed = path.trim_end_matches('/');
     if trimmed.len() == path.len() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -182,8 +185,13 @@ fn tolerate(mut request: Request) -> Request {
         tolerated.push('?');
         tolerated.push_str(query);
     }
+    with_path(request, tolerated)
+}
+
+/// The same request for another path, with its query if it has one.
+fn with_path(mut request: Request, path: String) -> Request {
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(tolerated).ok();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

@@ -225,7 +225,7 @@ fn sign_in_page(
         "<p class=\"quiet\">Anyone may sign in here, with any password or none.</p>\n"
     };
     let body = format!(
-        "{}<form method=\"post\" action=\"/{}/login\">\n\
+        "{}<form method=\"post\" action=\"{}/{}/login\">\n\
          <input type=\"hidden\" name=\"flow\" value=\"{sealed}\">\n\
          <label>Email or user name<input name=\"username\" value=\"{}\" autocomplete=\"username\" \
          autocapitalize=\"none\" spellcheck=\"false\"{first}></label>\n\
@@ -234,6 +234,7 @@ fn sign_in_page(
          <div class=\"buttons\"><button class=\"first\">Sign in</button>\
          <button name=\"decision\" value=\"cancel\">Cancel</button></div></form>",
         problem(words),
+        idp.path,
         escape(&flow.tenant),
         escape(name),
     );
@@ -252,13 +253,14 @@ fn consent_page(idp: &Idp, flow: &SignIn, request: &Asked) -> Result<Response, R
     let body = format!(
         "<p class=\"quiet\">{}</p>\n<p>The application <code>{}</code> would like to:</p>\n\
          <ul><li>{permissions}</li></ul>\n\
-         <form method=\"post\" action=\"/{}/consent\">\
+         <form method=\"post\" action=\"{}/{}/consent\">\
          <input type=\"hidden\" name=\"flow\" value=\"{sealed}\">\
          <div class=\"buttons\"><button class=\"first\" name=\"decision\" value=\"accept\" \
          autofocus>Accept</button>\
          <button name=\"decision\" value=\"cancel\">Cancel</button></div></form>",
         escape(user),
         escape(&request.client_id),
+        idp.path,
         escape(&flow.tenant),
     );
     Ok(page_on_the_way(

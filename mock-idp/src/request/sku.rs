@@ -1,10 +1,13 @@
 //! Which client library asks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A client library, as far as it says so: most in `x-client-SKU`, as a header or in the body, the
 /// Azure SDK for Rust only in its user agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientSku {
     /// MSAL for Python.

@@ -4,6 +4,7 @@
 //! Python writes `4|730,2|`, Node `5|771,2,,,|,` and .NET `5|1004,2,,,|0,1,1`. The first two fields
 //! of the middle part are the same for all; the rest is not needed here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The call an application made, whatever number its library has for it.
@@ -35,7 +36,9 @@ pub enum ApiId {
 }
 
 /// Why a library asks the identity provider instead of its cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheRefreshReason {
     /// The call does not look into the cache.

@@ -2,11 +2,14 @@
 
 use clap::ValueEnum;
 use jsonwebtoken::Algorithm;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What tokens are signed with. Entra signs with RS256 alone; the others are for generic clients
 /// and for speed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SigningAlgorithm {
     /// RSA-2048 with PKCS#1 v1.5 padding, as Entra does.

@@ -17,7 +17,7 @@ pub(crate) use key::SigningKey;
 pub use pool::Signing;
 pub(crate) use schedule::Rollover;
 pub use schedule::{KeySchedule, ScheduleError};
-pub(crate) use signer::Signer;
+pub(crate) use signer::{SavedKeys, Signer};
 
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]

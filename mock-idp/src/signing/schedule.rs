@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SigningAlgorithm;
@@ -15,19 +16,22 @@ const MOST_KEYS: u32 = 8;
 /// A key is published `publish_ahead` before it signs, signs for `rollover_every`, and stays
 /// published for `retire_after`. Without `rollover_every` one key signs for ever, unless the admin
 /// API has another follow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeySchedule {
     /// What the next keys are for; those there already stay what they are.
     pub algorithm: SigningAlgorithm,
     /// How long each key signs.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub rollover_every: Option<Duration>,
     /// How long before it signs a key is published; half of `rollover_every` when left out.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub publish_ahead: Option<Duration>,
     /// How long a key is published after it signed last; as long as `rollover_every` when left out.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub retire_after: Option<Duration>,
     /// While several keys are published, the probability for each to be missing from an answer,
     /// as when replicas disagree; 0 to 0.95, drawn from the seed. One key is always there.

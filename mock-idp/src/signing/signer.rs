@@ -61,6 +61,12 @@ impl Signer {
         }
     }
 
+    /// Another one with the same keys and threads, whose keys go their own way from here.
+    pub(crate) fn branch(&self, seed: u64) -> Self {
+        let ring = self.ring.lock().clone();
+        Self::of(ring, seed, self.is_simulated, self.threads.clone())
+    }
+
     /// The signed token of a draft. When the caller goes away meanwhile, a token still in the
     /// queue is not signed.
     pub(crate) async fn sign(&self, draft: Draft, now: UnixTime) -> Result<String, SigningError> {
@@ -118,6 +124,17 @@ impl Signer {
         Ok(())
     }
 
+    /// The keys as they are, to come back to.
+    pub(crate) fn keys(&self) -> SavedKeys {
+        SavedKeys(self.ring.lock().clone())
+    }
+
+    /// Comes back to these keys, and to their schedule.
+    pub(crate) fn restore(&self, saved: &SavedKeys) {
+        *self.ring.lock() = saved.0.clone();
+        *self.spare.lock() = None;
+    }
+
     /// Makes the keys whose time has come.
     async fn keep_schedule(&self, now: UnixTime) -> Result<(), SigningError> {
         let is_due = || self.ring.lock().is_due(now);
@@ -171,6 +188,10 @@ fn kind_of(is_simulated: bool, schedule: KeySchedule) -> KeyKind {
         KeyKind::Real(schedule.algorithm)
     }
 }
+
+/// The keys of a signer at some moment. They never leave the process.
+#[derive(Clone)]
+pub(crate) struct SavedKeys(KeyRing);
 
 pub(super) fn sign_now(key: &SigningKey, draft: &Draft) -> Result<String, SigningError> {
     key.sign(draft)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ const TIMES: [&str; 3] = ["iat", "nbf", "exp"];
 
 /// What the access tokens of some requests are like. The first policy that fits a request decides
 /// everything; what it leaves out is as without any.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenPolicy {
     /// Of this application.
@@ -35,15 +36,19 @@ pub struct TokenPolicy {
     pub claims: Map<String, Value>,
     /// `expires_in`.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub expires_in: Option<Duration>,
     /// Up to so much longer.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub jitter: Option<Duration>,
     /// `ext_expires_in`.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub ext_expires_in: Option<Duration>,
     /// `refresh_in`.
     #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub refresh_in: Option<Duration>,
 }
 

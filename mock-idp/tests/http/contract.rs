@@ -112,7 +112,7 @@ async fn every_error_is_json_and_its_description_needs_no_escape() {
     for answer in answers {
         assert!(answer.status.as_u16() >= 400);
         let text = answer.text();
-        let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+        let body: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"));
         assert!(
             body["error"].is_string() && body["error_codes"][0].is_u64(),
             "{text}"

@@ -80,7 +80,7 @@ async fn keys_follow_each_other_on_the_servers_clock() {
         ..KeySchedule::default()
     });
     let first = signing(&idp).await;
-    assert_eq!(published(&idp).await, [first.clone()]);
+    assert_eq!(published(&idp).await, std::slice::from_ref(&first));
     sleep(HOUR * 3).await;
     let announced = published(&idp).await;
     assert_eq!((announced.len(), &announced[0]), (2, &first));

@@ -11,6 +11,7 @@ mod assertions;
 mod authorize;
 mod closed;
 mod contract;
+mod control;
 mod devices;
 mod discovery;
 mod faults;

@@ -1,8 +1,10 @@
 //! The directory file: what it may say, and everything that is wrong with one at once.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -12,55 +14,93 @@ use crate::directory::id_of;
 /// What a file says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    tenants: Vec<TenantEntry>,
+pub(super) struct File {
+    pub(super) tenants: Vec<TenantEntry>,
     #[serde(default)]
-    applications: Vec<AppEntry>,
+    pub(super) applications: Vec<AppEntry>,
     #[serde(default)]
-    users: Vec<UserEntry>,
+    pub(super) users: Vec<UserEntry>,
 }
 
-#[derive(Deserialize)]
+/// A tenant.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TenantEntry {
+pub(crate) struct TenantEntry {
+    /// Its id, a GUID.
+    #[schemars(with = "String")]
     id: Uuid,
+    /// Its domain names.
     #[serde(default)]
     domains: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// An application.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AppEntry {
+pub(crate) struct AppEntry {
+    /// Its id; usually a GUID.
     client_id: String,
+    /// Its names as a resource.
     #[serde(default)]
     identifier_uris: Vec<String>,
+    /// Its client secrets.
     #[serde(default)]
     secrets: Vec<String>,
+    /// Its certificates: PEM, or the path of a PEM file.
     #[serde(default)]
     certificates: Vec<String>,
+    /// Whose tokens it may present instead of a credential of its own.
     #[serde(default)]
     federated_credentials: Vec<Federated>,
+    /// Where its users may be sent after a sign-in.
     #[serde(default)]
     redirect_uris: Vec<String>,
+    /// The delegated permissions that users consented to; all of them when left out.
     permissions: Option<Vec<String>>,
+    /// Its own roles, by resource.
     #[serde(default)]
     roles: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Deserialize)]
+/// A user.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct UserEntry {
+pub(crate) struct UserEntry {
+    /// The name to sign in with; its domain is a tenant's.
     name: String,
+    /// What it signs in with; any will do when left out.
     password: Option<String>,
+    /// The id in the home tenant; computed from the name when left out.
+    #[schemars(with = "Option<String>")]
     object_id: Option<Uuid>,
+    /// The ids of the groups the user is in.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     groups: Vec<Uuid>,
 }
+
+/// Shows no secrets.
+macro_rules! debug_by_name {
+    ($($entry:ident $name:ident),+) => {
+        $(impl fmt::Debug for $entry {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($entry)).field(&self.$name).finish()
+            }
+        })+
+    };
+}
+
+debug_by_name!(TenantEntry id, AppEntry client_id, UserEntry name);
 
 /// A directory from the text of a file. Certificates that it names by path are looked for in
 /// `beside`.
 pub(super) fn read(text: &str, beside: &Path) -> Result<ClosedDirectory, Vec<String>> {
     let file: File = serde_json::from_str(text).map_err(|error| vec![error.to_string()])?;
+    make(file, beside)
+}
+
+/// A directory of what a file says.
+pub(super) fn make(file: File, beside: &Path) -> Result<ClosedDirectory, Vec<String>> {
     let mut problems = Vec::new();
     let mut directory = ClosedDirectory::default();
     if file.tenants.is_empty() {

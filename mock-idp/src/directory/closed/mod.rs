@@ -3,6 +3,8 @@
 
 mod file;
 
+pub(crate) use self::file::{AppEntry, TenantEntry, UserEntry};
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -101,11 +104,14 @@ pub(crate) struct Certificate {
 }
 
 /// Whose tokens an application may present instead of a credential of its own.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Federated {
+    /// Its `iss`.
     issuer: String,
+    /// Its `sub`.
     subject: String,
+    /// Its `aud`.
     #[serde(default = "token_exchange")]
     audience: String,
 }
@@ -156,6 +162,25 @@ impl ClosedDirectory {
     /// Text that makes no sense.
     pub fn parse(text: &str) -> Result<Self, DirectoryError> {
         file::read(text, Path::new(".")).map_err(|problems| DirectoryError::Invalid { problems })
+    }
+
+    /// A directory of these.
+    ///
+    /// # Errors
+    ///
+    /// Everything that makes no sense about them, each with the name of its list before a colon.
+    pub(crate) fn of(
+        tenants: Vec<TenantEntry>,
+        applications: Vec<AppEntry>,
+        users: Vec<UserEntry>,
+        beside: &Path,
+    ) -> Result<Self, Vec<String>> {
+        let file = file::File {
+            tenants,
+            applications,
+            users,
+        };
+        file::make(file, beside)
     }
 
     /// The tenant that a path names, if it exists.

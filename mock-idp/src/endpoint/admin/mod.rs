@@ -16,6 +16,13 @@
 //! | `GET`, `POST`, `PUT /admin/throttles`, `DELETE /admin/throttles/NAME` | the same with [`ThrottlePolicy`](crate::ThrottlePolicy) | the list |
 //! | `GET /admin/clock` | | `now`, `now_s`, `since_start_s`, `offset`, `frozen` |
 //! | `POST /admin/clock` | any of `{"offset": "-1h", "advance": "5m", "frozen": true}` | the same |
+//! | `POST /admin/config` | sections of a configuration file, in force from now on | `{}` |
+//! | `GET /admin/config/schema` | | the JSON Schema of such a file |
+//! | `POST /admin/reset` | | `{}`; all is as at the start, apart from the keys |
+//! | `GET /admin/snapshots` | | their names |
+//! | `PUT`, `POST`, `DELETE /admin/snapshots/NAME` | | the names; keeps how the server is, makes it so again, forgets it. The ledger goes on |
+//! | `GET /admin/runs` | | the runs apart from this one |
+//! | `PUT`, `DELETE /admin/runs/NAME` | | the runs; begins or ends one, which has all of this at `/run/NAME` |
 //! | `GET /admin/keys` | | `schedule`, and the `keys` with their times |
 //! | `PUT /admin/keys` | a [`KeySchedule`](crate::KeySchedule), in force from the next key on | the same |
 //! | `POST /admin/keys/rollover` | any of `{"publish_ahead": "1m", "retire_after": "1h"}`, or `{"emergency": true}`: the keys there are leave at once | the same |
@@ -48,6 +55,7 @@
 //! be sent as `application/json`, which no foreign page can make a browser do unasked. With a
 //! token every request needs `Authorization: Bearer TOKEN`, wherever it comes from.
 
+mod control;
 mod keys;
 mod misbehavior;
 mod requests;
@@ -61,7 +69,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -104,6 +112,21 @@ pub(super) fn routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
             delete(misbehavior::remove_throttle),
         )
         .route("/admin/clock", get(state::clock).post(state::change_clock))
+        .route("/admin/reset", post(control::reset))
+        .route("/admin/config", post(control::reconfigure))
+        .route("/admin/config/schema", get(control::schema))
+        .route("/admin/snapshots", get(control::list_snapshots))
+        .route(
+            "/admin/snapshots/{name}",
+            put(control::keep)
+                .post(control::restore)
+                .delete(control::forget),
+        )
+        .route("/admin/runs", get(control::list_runs))
+        .route(
+            "/admin/runs/{name}",
+            put(control::begin).delete(control::end),
+        )
         .route("/admin/keys", get(keys::list).put(keys::reschedule))
         .route("/admin/keys/rollover", post(keys::roll))
         .route("/admin/revoke", post(state::revoke))
@@ -158,7 +181,18 @@ fn bad_request(error: impl std::fmt::Display) -> Response {
 
 /// The document in a request's body, or the answer that says what is wrong with it.
 async fn read<T: DeserializeOwned>(idp: &Idp, body: Body) -> Result<T, Response> {
-    let bytes = tokio::time::timeout(idp.limits.body, axum::body::to_bytes(body, LARGEST_BODY))
+    let bytes = read_bytes(idp, body).await?;
+    serde_json::from_slice(&bytes).map_err(bad_request)
+}
+
+/// The text of a request's body.
+async fn read_text(idp: &Idp, body: Body) -> Result<String, Response> {
+    let bytes = read_bytes(idp, body).await?;
+    String::from_utf8(bytes.into()).map_err(bad_request)
+}
+
+async fn read_bytes(idp: &Idp, body: Body) -> Result<bytes::Bytes, Response> {
+    tokio::time::timeout(idp.limits.body, axum::body::to_bytes(body, LARGEST_BODY))
         .await
         .map_err(|_| {
             problem(
@@ -166,6 +200,5 @@ async fn read<T: DeserializeOwned>(idp: &Idp, body: Body) -> Result<T, Response>
                 "the body did not arrive in time",
             )
         })?
-        .map_err(|error| problem(StatusCode::PAYLOAD_TOO_LARGE, error))?;
-    serde_json::from_slice(&bytes).map_err(bad_request)
+        .map_err(|error| problem(StatusCode::PAYLOAD_TOO_LARGE, error))
 }

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub(crate) use self::arc::ArcKeys;
 use super::observe::{Asked, observer};
-use super::{Endpoint, Version, reply, tolerate, trace};
+use super::{Endpoint, Version, reply, runs, tolerate, trace};
 use crate::directory::application::{Application, Authentication};
 use crate::directory::id_of;
 use crate::directory::tenant::tenant_of_domain;
@@ -36,6 +36,7 @@ use crate::issuer::issuer;
 use crate::ledger::TokenIdentity;
 use crate::origin::Origin;
 use crate::request::RequestContext;
+use crate::runs::RunDoor;
 use crate::scope::Scopes;
 use crate::token::{Draft, Issue, Validity};
 
@@ -56,7 +57,11 @@ pub(crate) fn router(idp: Arc<Idp>) -> Router {
         .route("/metadata/instance/compute/location", get(imds::location))
         .fallback(reply::not_found)
         .layer(observer(&idp, Endpoint::Other));
-    let routes = tokens.merge(others).with_state(idp);
+    let runs = runs::service(Arc::clone(&idp), RunDoor::Machine);
+    let routes = tokens
+        .merge(others)
+        .nest_service("/run", runs)
+        .with_state(idp);
     Router::new().fallback_service(routes.map_request(tolerate))
 }
 
