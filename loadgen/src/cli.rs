@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::command::compare::CompareArgs;
 use crate::command::explain::explain;
+use crate::command::gate::GateArgs;
+use crate::command::merge::MergeArgs;
 use crate::command::report::ReportArgs;
 use crate::command::run::{self, Format, Options};
 use crate::command::validate::validate;
@@ -104,6 +107,27 @@ Examples:
   loadgen report runs/seven --format junit > junit.xml
   loadgen report runs/seven --format github"))]
     Report(ReportArgs),
+    /// Say how two runs, or two sets of runs, differ, and why.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen compare runs/main runs/branch
+  loadgen compare runs/main/report.json runs/branch --all
+  loadgen compare runs/main runs/branch --format markdown"))]
+    Compare(CompareArgs),
+    /// Fail when the cache got worse, and say why in one line.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen gate scenarios/quickstart.yaml --baseline scenarios/baselines/quickstart.json
+  loadgen gate scenarios/quickstart.yaml --baseline scenarios/baselines/quickstart.json --bless
+  loadgen gate scenarios/quickstart.yaml --base target/main/loadgen --metric 'p99(acquire)'
+  loadgen gate --prove scenarios
+  loadgen gate scenarios/quickstart.yaml --self-test --set duration=1s"))]
+    Gate(Box<GateArgs>),
+    /// Add runs, shards or seeds up to one report, and judge it once.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen merge runs/1 runs/2 runs/3 --out runs/all"))]
+    Merge(MergeArgs),
 }
 
 /// What has a published schema.
@@ -275,6 +299,9 @@ impl Cli {
                 Ok((described, Exit::Pass))
             }
             Command::Report(args) => args.execute(),
+            Command::Compare(args) => args.execute(),
+            Command::Gate(args) => args.execute(),
+            Command::Merge(args) => args.execute(),
         };
         match done {
             Ok((printed, exit)) => print(&printed, exit),

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::exit::{Exit, Failure};
 use crate::report::model::Report;
 use crate::report::{
-    bmf, csv, gha_benchmark, github, hlog, junit, markdown, openmetrics, read, sarif, text,
+    bmf, csv, gha_benchmark, github, hlog, html, junit, markdown, openmetrics, read, sarif, text,
 };
 
 /// What a report can be rendered as.
@@ -17,6 +17,8 @@ pub enum Format {
     Text,
     /// `report.json` itself, checked.
     Json,
+    /// One page with charts, for a browser, without a network.
+    Html,
     /// GitHub Markdown, for job summaries and pull requests.
     Markdown,
     /// JUnit XML, for GitLab, Azure Pipelines and Jenkins.
@@ -41,9 +43,10 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Text,
         Self::Json,
+        Self::Html,
         Self::Markdown,
         Self::Junit,
         Self::Github,
@@ -65,6 +68,9 @@ pub struct ReportArgs {
     /// What to render.
     #[arg(long, default_value = "text", value_enum)]
     format: Format,
+    /// A run to lay under the charts of the HTML page, in dashes.
+    #[arg(long, value_name = "RUN_DIR")]
+    base: Option<PathBuf>,
 }
 
 impl ReportArgs {
@@ -75,7 +81,10 @@ impl ReportArgs {
     ///
     /// A [`Failure`] when the report cannot be read or used.
     pub fn execute(&self) -> Result<(String, Exit), Failure> {
-        Ok((report(&self.run, self.format)?, Exit::Pass))
+        Ok((
+            report(&self.run, self.format, self.base.as_deref())?,
+            Exit::Pass,
+        ))
     }
 }
 
@@ -84,8 +93,9 @@ impl ReportArgs {
 /// # Errors
 ///
 /// A [`Failure`] when a report cannot be read or used.
-pub fn report(path: &Path, format: Format) -> Result<String, Failure> {
-    render(&read::read(path)?, format)
+pub fn report(path: &Path, format: Format, base: Option<&Path>) -> Result<String, Failure> {
+    let base = base.map(read::read).transpose()?;
+    render(&read::read(path)?, format, base.as_ref())
 }
 
 /// Renders a report that is at hand.
@@ -93,10 +103,11 @@ pub fn report(path: &Path, format: Format) -> Result<String, Failure> {
 /// # Errors
 ///
 /// A [`Failure`] when the report does not hold what the format needs.
-pub fn render(report: &Report, format: Format) -> Result<String, Failure> {
+pub fn render(report: &Report, format: Format, base: Option<&Report>) -> Result<String, Failure> {
     Ok(match format {
         Format::Text => text::render(report),
         Format::Json => json(report)?,
+        Format::Html => html::render(report, base),
         Format::Markdown => markdown::render(report),
         Format::Junit => junit::render(report),
         Format::Github => github::render(report),

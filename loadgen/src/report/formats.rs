@@ -47,7 +47,7 @@ fn nasty() -> Report {
 }
 
 fn rendered(report: &Report, format: Format) -> String {
-    render(report, format).unwrap_or_else(|failure| panic!("{format:?}: {failure}"))
+    render(report, format, None).unwrap_or_else(|failure| panic!("{format:?}: {failure}"))
 }
 
 fn json(report: &Report, format: Format) -> Value {

@@ -78,11 +78,19 @@ pub struct ScenarioId {
 }
 
 /// Which clock a run was on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Sockets, TLS and the wall clock.
+    #[default]
     Real,
+    /// The real cache and client on a paused clock, the provider without
+    /// sockets: the same for the same seed.
+    Virtual,
+    /// A simulation of an ideal cache.
+    Model,
 }
 
 impl Mode {
@@ -90,6 +98,8 @@ impl Mode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Real => "real",
+            Self::Virtual => "virtual",
+            Self::Model => "model",
         }
     }
 }

@@ -1,5 +1,18 @@
 //! Numbers as people read them.
 
+use crate::gate::metric::Unit;
+use crate::gate::threshold::show;
+
+/// A measured value, bytes in the unit that fits.
+pub fn amount(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Bytes => format!("{value:.0}")
+            .parse()
+            .map_or_else(|_| show(unit, value), bytes),
+        _ => show(unit, value),
+    }
+}
+
 /// Three significant digits and a unit: `850 ns`, `12.3 us`, `4.56 ms`, `1.20 s`.
 pub fn microseconds(time: f64) -> String {
     let (value, unit) = if time < 1.0 {
