@@ -26,6 +26,9 @@ pub enum ErrorKind {
     NoTokensFound,
     /// A silent acquisition that names nobody. MSAL's `user_null`.
     UserNull,
+    /// The provider answered a silent request with another user's tokens, which
+    /// are neither served nor stored. MSAL's `user_mismatch`.
+    UserMismatch,
     /// A long-running session of which the cache knows nothing: it has to be
     /// begun (again). MSAL's `obo_cache_key_not_in_cache_error`.
     OboKeyNotInCache,
@@ -81,6 +84,7 @@ impl AcquireError {
         match &*self.kind {
             ErrorKind::NoTokensFound => "no_tokens_found",
             ErrorKind::UserNull => "user_null",
+            ErrorKind::UserMismatch => "user_mismatch",
             ErrorKind::OboKeyNotInCache => "obo_cache_key_not_in_cache_error",
             ErrorKind::CacheDisabled => "internal_cache_disabled",
             ErrorKind::Throttled { .. } => "throttled",
@@ -106,6 +110,9 @@ impl fmt::Display for AcquireError {
                 f.write_str("no_tokens_found: the user has to sign in (again)")
             }
             ErrorKind::UserNull => f.write_str("user_null: the request names no account"),
+            ErrorKind::UserMismatch => {
+                f.write_str("user_mismatch: the identity provider answered with another user's tokens")
+            }
             ErrorKind::OboKeyNotInCache => f.write_str(
                 "obo_cache_key_not_in_cache_error: the long-running session has to be begun (again)",
             ),
@@ -136,6 +143,7 @@ impl Error for AcquireError {
             },
             ErrorKind::NoTokensFound
             | ErrorKind::UserNull
+            | ErrorKind::UserMismatch
             | ErrorKind::OboKeyNotInCache
             | ErrorKind::CacheDisabled
             | ErrorKind::InvalidRequest(_)

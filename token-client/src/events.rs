@@ -3,7 +3,7 @@
 
 use crate::client::AcquireRequest;
 use crate::error::AcquireError;
-use crate::result::{AuthenticationResult, TokenRequests};
+use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests};
 
 /// A listener. Every method does nothing by default. Called on the path of a
 /// request: it must be quick.
@@ -33,6 +33,11 @@ pub trait ClientEvents: Send + Sync {
     /// instance's token in L2 made it needless.
     fn refresh_ended(&self, mark: u32, outcome: Result<(), &AcquireError>, sent: TokenRequests) {
         let _ = (mark, outcome, sent);
+    }
+
+    /// The same as [`ClientEvents::refresh_ended`], with all that is known of it.
+    fn refreshed(&self, request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) {
+        let _ = (request, outcome);
     }
 }
 

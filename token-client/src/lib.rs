@@ -10,6 +10,7 @@ pub mod error;
 pub mod events;
 pub mod flow;
 pub mod idp;
+pub mod msal_metrics;
 pub mod result;
 pub mod throttle;
 

@@ -58,10 +58,14 @@ impl Shared {
         let fetch = self.replace(&request, &key).await;
         let sent = fetch.metadata.token_requests;
         match &fetch.answer {
-            Ok(_) => self.events.refresh_ended(request.mark, Ok(()), sent),
+            Ok(_) => {
+                self.events.refresh_ended(request.mark, Ok(()), sent);
+                self.events.refreshed(&request, Ok(&fetch.metadata));
+            }
             Err(kind) => {
                 let error = AcquireError::new(Arc::clone(kind), fetch.metadata);
                 self.events.refresh_ended(request.mark, Err(&error), sent);
+                self.events.refreshed(&request, Err(&error));
             }
         }
         fetch

@@ -21,6 +21,8 @@ pub(crate) struct Received {
     pub(crate) tokens: TokenSet,
     /// Whose tokens they are; `None` in app-only flows.
     pub(crate) home_account_id: Option<HomeAccountId>,
+    /// Whether the provider itself says so, in `client_info`.
+    pub(crate) tells_who: bool,
 }
 
 /// Who a user is, as the provider tells MSAL libraries.
@@ -65,6 +67,7 @@ pub(crate) fn receive(
         .as_ref()
         .map(|token| payload(token.expose()).unwrap_or_default());
     let home_account_id = home_account_id(&response, claims.as_ref(), &request.flow);
+    let tells_who = response.client_info.is_some();
     let realm = realm(request, claims.as_ref());
     // Whole seconds, as blobs have them: who reads the token from L2 must judge
     // it as who got it does.
@@ -155,6 +158,7 @@ pub(crate) fn receive(
     Received {
         tokens,
         home_account_id,
+        tells_who,
     }
 }
 

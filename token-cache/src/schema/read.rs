@@ -218,13 +218,15 @@ fn parse<T: DeserializeOwned>(blob: &[u8]) -> Result<T, CacheError> {
 fn without_trailing_commas(blob: &[u8]) -> Option<Vec<u8>> {
     let mut mended = Vec::with_capacity(blob.len());
     let (mut in_string, mut escaped) = (false, false);
+    // The last byte that is no white space: a comma ends an entry or nothing.
+    let mut last = b'{';
     let mut comma_at = None;
     for &byte in blob {
         if in_string {
             in_string = escaped || byte != b'"';
             escaped = byte == b'\\' && !escaped;
         } else if byte == b',' {
-            comma_at = Some(mended.len());
+            comma_at = (!b"{[,".contains(&last)).then_some(mended.len());
         } else if matches!(byte, b'}' | b']') {
             if let Some(at) = comma_at.take() {
                 mended.remove(at);
@@ -232,6 +234,9 @@ fn without_trailing_commas(blob: &[u8]) -> Option<Vec<u8>> {
         } else if !byte.is_ascii_whitespace() {
             in_string = byte == b'"';
             comma_at = None;
+        }
+        if !byte.is_ascii_whitespace() {
+            last = byte;
         }
         mended.push(byte);
     }

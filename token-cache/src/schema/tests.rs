@@ -79,3 +79,122 @@ fn what_is_no_cache_is_malformed_and_the_message_keeps_secrets() {
     let error = read(br#"{"AccessToken":{"k":{"secret":"eyJhidden","expires_on":"eyJhidden"}}}"#);
     assert!(!error.unwrap_err().to_string().contains("eyJhidden"));
 }
+
+#[test]
+fn j2_all_five_roots_are_written_in_order_and_unknown_ones_survive_behind_them() {
+    let blob = br#"{"Future":[1],"account":{},"ACCESSTOKEN":{"k":{"zz":1,"aa":{"b":2},"environment":"e","client_id":"c","secret":"s","realm":"t","target":"A","cached_at":"1","expires_on":"2"}}}"#;
+    let text = String::from_utf8(write(&read(blob).unwrap())).unwrap();
+    let roots = [
+        "AccessToken",
+        "RefreshToken",
+        "IdToken",
+        "Account",
+        "AppMetadata",
+        "Future",
+    ];
+    let places: Vec<_> = roots
+        .iter()
+        .map(|root| {
+            text.find(&format!("\"{root}\":"))
+                .unwrap_or_else(|| panic!("{root}: {text}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{text}");
+    assert!(
+        text.contains(r#"{"aa":{"b":2},"zz":1,"environment":"e""#),
+        "unknown members come first: {text}"
+    );
+}
+
+#[test]
+fn j3_timestamps_are_strings_and_numbers_are_read_leniently_alone() {
+    let blob = br#"{"AccessToken":{"k":{"environment":"e","client_id":"c","secret":"s","realm":"t","target":"A","cached_at":"1","expires_on":2}}}"#;
+    let text = String::from_utf8(write(&read(blob).unwrap())).unwrap();
+    assert!(text.contains(r#""expires_on":"2""#), "{text}");
+    let strict = ReadOptions {
+        timestamps: Timestamps::Strict,
+        ..ReadOptions::default()
+    };
+    let error = read_with(blob, strict).unwrap_err();
+    assert!(error.to_string().starts_with("json_parse_failed"));
+    assert_eq!(
+        read_with(text.as_bytes(), strict)
+            .unwrap()
+            .access_token_count(),
+        1
+    );
+}
+
+#[test]
+fn j4_the_keys_of_entries_do_not_matter() {
+    let entry = r#"{"environment":"e","client_id":"c","secret":"s","realm":"t","target":"A","cached_at":"1","expires_on":"2"}"#;
+    for key in ["junk", "", "-e-accesstoken-c-t-other"] {
+        let blob = format!(r#"{{"AccessToken":{{"{key}":{entry}}}}}"#);
+        let text = String::from_utf8(write(&read(blob.as_bytes()).unwrap())).unwrap();
+        assert!(text.contains(r#""-e-accesstoken-c-t-a":{"#), "{text}");
+    }
+    // Of two entries that are the same one, the later stays.
+    let later = entry.replace(r#""s""#, r#""later""#);
+    let blob = format!(r#"{{"AccessToken":{{"one":{entry},"two":{later}}}}}"#);
+    let text = String::from_utf8(write(&read(blob.as_bytes()).unwrap())).unwrap();
+    assert!(
+        text.contains("later") && !text.contains(r#""secret":"s""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn j5_bad_blobs_have_a_defined_outcome_each() {
+    for good in [
+        "",
+        "{}",
+        r#"{"AccessToken":null}"#,
+        r#"{"AccessToken":{"k":null}}"#,
+        r#"{"AccessToken":{},}"#,
+        "{\"AccessToken\":{ } , \n}",
+        r#"{"Note":"a comma, and a bracket ,}",}"#,
+    ] {
+        let partition = read(good.as_bytes()).unwrap_or_else(|error| panic!("{good}: {error}"));
+        assert_eq!(partition.access_token_count(), 0, "{good}");
+    }
+    let deep = format!("{{\"Future\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let truncated = &OBSERVED[..OBSERVED.len() / 2];
+    for bad in [
+        "\u{feff}{}",
+        "[]",
+        "null",
+        "17",
+        "\u{0}\u{1}",
+        "{",
+        "{,}",
+        "{}x",
+        truncated,
+        &deep,
+        r#"{"AccessToken":[]}"#,
+        r#"{"AccessToken":{"k":17}}"#,
+        r#"{"AccessToken":{"k":{}}}"#,
+    ] {
+        let error = read(bad.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("json_parse_failed"), "{bad}: {error}");
+    }
+    assert!(read(&[0xff, 0xfe, 0x00]).is_err(), "no UTF-8");
+}
+
+#[test]
+fn j6_both_escapings_are_read_and_each_is_written_as_its_build_does() {
+    let secret = "AT+1/é<>&'`\"\\ \n\u{7f}😀";
+    let entry = serde_json::json!({"AccessToken": {"k": {
+        "environment": "e", "client_id": "c", "secret": secret, "realm": "t",
+        "target": "A", "cached_at": "1", "expires_on": "2",
+    }}});
+    let partition = read(entry.to_string().as_bytes()).unwrap();
+    let cautious = String::from_utf8(write_with(&partition, Escaping::SystemTextJson)).unwrap();
+    let expected = r"AT\u002B1/\u00E9\u003C\u003E\u0026\u0027\u0060\u0022\\ \n\u007F\uD83D\uDE00";
+    assert!(cautious.contains(expected), "{cautious}");
+    let plain = String::from_utf8(write_with(&partition, Escaping::Newtonsoft)).unwrap();
+    assert!(plain.contains("AT+1/é<>&'`\\\"\\\\ \\n\u{7f}😀"), "{plain}");
+    for text in [cautious, plain] {
+        let again = read(text.as_bytes()).unwrap();
+        assert_eq!(write(&again), write(&partition));
+    }
+}

@@ -1,0 +1,322 @@
+//! MSAL.NET's own metrics, under its names and with its oddities, so that
+//! dashboards made for it can be tried here. The instruments of its meter
+//! `MicrosoftIdentityClient_Common_Meter` 1.0.0 (`OtelInstrumentation.cs`).
+//!
+//! A refresh behind the caller's back counts as a success of its own: who takes
+//! the hit ratio from `MsalSuccess` has to leave out what came from the
+//! identity provider with the reason `ProactivelyRefreshed`.
+
+use std::sync::Arc;
+
+use token_cache::{CacheLevel, Clock};
+
+use crate::client::AcquireRequest;
+use crate::error::AcquireError;
+use crate::events::ClientEvents;
+use crate::result::{AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};
+
+/// The meter's name.
+pub const METER: &str = "MicrosoftIdentityClient_Common_Meter";
+
+/// What an instrument measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Instrument {
+    /// `MsalSuccess`, a counter.
+    Success,
+    /// `MsalFailure`, a counter.
+    Failure,
+    /// `MsalTotalDuration.1A`, milliseconds; successes alone.
+    TotalDuration,
+    /// `MsalTotalDurationV2.1A`, milliseconds; in place of the former.
+    TotalDurationV2,
+    /// `MsalDurationInL1CacheInUs.1B`, microseconds: the whole time of a hit.
+    DurationInL1Cache,
+    /// `MsalDurationInL2Cache.1A`, milliseconds.
+    DurationInL2Cache,
+    /// `MsalDurationInHttp.1A`, milliseconds.
+    DurationInHttp,
+    /// `MsalDurationInHttpV2.1A`, milliseconds; in place of the former.
+    DurationInHttpV2,
+    /// `MsalDurationInExtensionInMs.1B`, microseconds in spite of its name.
+    DurationInExtension,
+    /// `MsalRemainingTokenLifetime.1A`, seconds.
+    RemainingTokenLifetime,
+}
+
+impl Instrument {
+    /// Its name and unit; counters have no unit.
+    pub fn name_and_unit(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Success => ("MsalSuccess", ""),
+            Self::Failure => ("MsalFailure", ""),
+            Self::TotalDuration => ("MsalTotalDuration.1A", "ms"),
+            Self::TotalDurationV2 => ("MsalTotalDurationV2.1A", "ms"),
+            Self::DurationInL1Cache => ("MsalDurationInL1CacheInUs.1B", "us"),
+            Self::DurationInL2Cache => ("MsalDurationInL2Cache.1A", "ms"),
+            Self::DurationInHttp => ("MsalDurationInHttp.1A", "ms"),
+            Self::DurationInHttpV2 => ("MsalDurationInHttpV2.1A", "ms"),
+            Self::DurationInExtension => ("MsalDurationInExtensionInMs.1B", "us"),
+            Self::RemainingTokenLifetime => ("MsalRemainingTokenLifetime.1A", "s"),
+        }
+    }
+}
+
+/// A tag of a measurement: its name and its value.
+pub type Tag = (&'static str, String);
+
+/// Where measurements go. An instrument exists from its first one on.
+pub trait Meter: Send + Sync {
+    /// Takes one.
+    fn record(&self, instrument: Instrument, value: u64, tags: &[Tag]);
+}
+
+/// Which of two generations of histograms is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Generation {
+    /// The first, of successes alone.
+    #[default]
+    V1,
+    /// The second, of failures too; what `MSAL_ENABLE_EXTENDED_TOKEN_METRICS`
+    /// turns on.
+    V2,
+}
+
+/// Hears a client's events as MSAL.NET would count them.
+pub struct MsalMetrics {
+    meter: Arc<dyn Meter>,
+    generation: Generation,
+    clock: Clock,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const PLATFORM: &str = "Rust";
+
+impl MsalMetrics {
+    /// Records into `meter`.
+    pub fn new(meter: Arc<dyn Meter>, generation: Generation, clock: Clock) -> Self {
+        Self {
+            meter,
+            generation,
+            clock,
+        }
+    }
+
+    fn record(&self, instrument: Instrument, value: u128, names: &[&'static str], about: &About) {
+        let tags: Vec<Tag> = names.iter().map(|name| (*name, about.tag(name))).collect();
+        let value = u64::try_from(value).unwrap_or(u64::MAX);
+        self.meter.record(instrument, value, &tags);
+    }
+
+    fn success(&self, about: &About) {
+        const SUCCESS: [&str; 8] = [
+            "MsalVersion",
+            "Platform",
+            "ApiId",
+            "CallerSdkId",
+            "TokenSource",
+            "CacheRefreshReason",
+            "CacheLevel",
+            "TokenType",
+        ];
+        const LIFETIME: [&str; 6] = [
+            "MsalVersionPlatform",
+            "ApiId",
+            "TokenSource",
+            "CacheLevel",
+            "CacheRefreshReason",
+            "TokenType",
+        ];
+        let metadata = &about.metadata;
+        self.record(Instrument::Success, 1, &SUCCESS, about);
+        let left = metadata
+            .expires_on
+            .map_or(0, |end| end.since(self.clock.now()).as_secs());
+        let lifetime = Instrument::RemainingTokenLifetime;
+        self.record(lifetime, left.into(), &LIFETIME, about);
+        if metadata.token_source == TokenSource::IdentityProvider {
+            self.http(about);
+        }
+    }
+
+    fn http(&self, about: &About) {
+        let took = about.metadata.duration_in_http.unwrap_or_default();
+        let (instrument, names): (_, &[&'static str]) = match self.generation {
+            Generation::V1 => (
+                Instrument::DurationInHttp,
+                &["MsalVersion", "Platform", "ApiId", "TokenType"],
+            ),
+            Generation::V2 => (
+                Instrument::DurationInHttpV2,
+                &[
+                    "MsalVersionPlatform",
+                    "ApiId",
+                    "TokenType",
+                    "HttpStatusCode",
+                ],
+            ),
+        };
+        self.record(instrument, took.as_millis(), names, about);
+    }
+
+    fn durations(&self, about: &About) {
+        const TOTAL: [&str; 7] = [
+            "MsalVersion",
+            "Platform",
+            "ApiId",
+            "TokenSource",
+            "CacheLevel",
+            "CacheRefreshReason",
+            "TokenType",
+        ];
+        let metadata = &about.metadata;
+        let total = metadata.duration_total;
+        match self.generation {
+            Generation::V1 => {
+                self.record(Instrument::TotalDuration, total.as_millis(), &TOTAL, about);
+            }
+            Generation::V2 => self.total_v2(about),
+        }
+        let from_cache = metadata.token_source == TokenSource::Cache;
+        if from_cache && metadata.cache_level == CacheLevel::L1 {
+            let l1 = Instrument::DurationInL1Cache;
+            self.record(l1, total.as_micros(), &TOTAL[..6], about);
+        }
+        if metadata.cache_level == CacheLevel::L2 {
+            let in_cache = metadata.duration_in_cache.as_millis();
+            let names = ["MsalVersion", "Platform", "ApiId", "CacheRefreshReason"];
+            self.record(Instrument::DurationInL2Cache, in_cache, &names, about);
+        }
+        let names = [
+            "MsalVersion",
+            "Platform",
+            "ApiId",
+            "TokenSource",
+            "CacheLevel",
+            "TokenType",
+        ];
+        // Bearer tokens need no formatting.
+        self.record(Instrument::DurationInExtension, 0, &names, about);
+    }
+
+    fn total_v2(&self, about: &About) {
+        const TOTAL_V2: [&str; 8] = [
+            "MsalVersionPlatform",
+            "ApiId",
+            "TokenSource",
+            "CacheLevel",
+            "CacheRefreshReason",
+            "TokenType",
+            "ErrorCode",
+            "Succeeded",
+        ];
+        let total = about.metadata.duration_total.as_millis();
+        self.record(Instrument::TotalDurationV2, total, &TOTAL_V2, about);
+    }
+
+    fn failure(&self, about: &About) {
+        const FAILURE: [&str; 7] = [
+            "MsalVersion",
+            "Platform",
+            "ErrorCode",
+            "ApiId",
+            "CallerSdkId",
+            "CacheRefreshReason",
+            "TokenType",
+        ];
+        self.record(Instrument::Failure, 1, &FAILURE, about);
+    }
+}
+
+/// What tags are made of.
+struct About {
+    metadata: ResultMetadata,
+    token_type: String,
+    error: Option<String>,
+}
+
+impl About {
+    fn of(request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) -> Self {
+        let token_type = match request.scheme.token_type.as_str() {
+            _ if request.components.is_some() => "Extension".to_owned(),
+            "Bearer" => "Bearer".to_owned(),
+            other => other.to_owned(),
+        };
+        Self {
+            metadata: *outcome.unwrap_or_else(AcquireError::metadata),
+            token_type,
+            error: outcome.err().map(|error| error.code().to_owned()),
+        }
+    }
+
+    /// Enums have their .NET names.
+    fn tag(&self, name: &str) -> String {
+        let metadata = &self.metadata;
+        let succeeded = self.error.is_none();
+        match name {
+            "MsalVersion" => VERSION.to_owned(),
+            "Platform" => PLATFORM.to_owned(),
+            "MsalVersionPlatform" => format!("{VERSION},{PLATFORM}"),
+            "ApiId" => metadata.api_id.map_or("", |api| api.as_str()).to_owned(),
+            "TokenSource" if !succeeded => String::new(),
+            "TokenSource" => match metadata.token_source {
+                TokenSource::IdentityProvider => "IdentityProvider",
+                TokenSource::Cache => "Cache",
+            }
+            .to_owned(),
+            "CacheLevel" => match metadata.cache_level {
+                CacheLevel::None => "None",
+                CacheLevel::Unknown => "Unknown",
+                CacheLevel::L1 => "L1Cache",
+                CacheLevel::L2 => "L2Cache",
+            }
+            .to_owned(),
+            "CacheRefreshReason" => match metadata.cache_refresh_reason {
+                CacheRefreshReason::NotApplicable => "NotApplicable",
+                CacheRefreshReason::ForceRefreshOrClaims => "ForceRefreshOrClaims",
+                CacheRefreshReason::NoCachedAccessToken => "NoCachedAccessToken",
+                CacheRefreshReason::Expired => "Expired",
+                CacheRefreshReason::ProactivelyRefreshed => "ProactivelyRefreshed",
+                CacheRefreshReason::CacheDisabled => "CacheDisabled",
+            }
+            .to_owned(),
+            "TokenType" => self.token_type.clone(),
+            "ErrorCode" => self.error.clone().unwrap_or_default(),
+            "Succeeded" => if succeeded { "True" } else { "False" }.to_owned(),
+            // No answer is 0.
+            "HttpStatusCode" => metadata.http_status.unwrap_or_default().to_string(),
+            // `CallerSdkId`: nobody calls through another SDK here.
+            _ => String::new(),
+        }
+    }
+}
+
+impl ClientEvents for MsalMetrics {
+    fn acquired(
+        &self,
+        request: &AcquireRequest,
+        outcome: Result<&AuthenticationResult, &AcquireError>,
+    ) {
+        let about = About::of(request, outcome.map(|result| &result.metadata));
+        if outcome.is_ok() {
+            self.success(&about);
+            self.durations(&about);
+            return;
+        }
+        self.failure(&about);
+        if self.generation == Generation::V2 {
+            self.total_v2(&about);
+            if about.metadata.duration_in_http.is_some() {
+                self.http(&about);
+            }
+        }
+    }
+
+    fn refreshed(&self, request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) {
+        let about = About::of(request, outcome);
+        if outcome.is_ok() {
+            self.success(&about);
+        } else {
+            self.failure(&about);
+        }
+    }
+}

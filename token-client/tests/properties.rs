@@ -1,0 +1,228 @@
+//! What must hold whatever happens in whatever order: nobody gets another's
+//! token, and nothing that was stored is lost. The order is drawn from a seed,
+//! which a failure prints; `SEED=n` runs that one alone.
+
+#[path = "support/lab.rs"]
+#[expect(
+    dead_code,
+    reason = "shared by test programs, each of which uses a part"
+)]
+mod lab;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use lab::{HOUR, Lab, by_code, forced, how, on_behalf_of, silent};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64Mcg;
+use token_cache::{ComponentHash, HomeAccountId, KeyComponents, Policy, Scopes};
+use token_client::{AcquireRequest, AuthenticationResult, Client, Flow};
+
+const PRESETS: [Policy; 2] = [Policy::MSAL_NET, Policy::RECOMMENDED];
+const USERS: [&str; 3] = ["ann", "bob", "eve"];
+
+/// Runs `property` for each of many seeds, in both presets.
+async fn for_seeds(count: u64, property: impl AsyncFn(Policy, u64)) {
+    let only = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    for seed in only.map_or(0..count, |seed: u64| seed..seed + 1) {
+        for policy in PRESETS {
+            let run = AssertUnwindSafe(property(policy, seed)).catch_unwind();
+            assert!(run.await.is_ok(), "fails with SEED={seed} in {policy:?}");
+        }
+    }
+}
+
+/// Something to ask for, and who asks.
+fn draw(random: &mut Pcg64Mcg) -> (AcquireRequest, Option<&'static str>) {
+    let user = USERS[random.random_range(0..USERS.len())];
+    let tenant = ["home", "guest"][random.random_range(0..2)];
+    let scopes =
+        ["api://a/read", "api://a/read api://a/write", "api://b/read"][random.random_range(0..3)];
+    let (request, who) = match random.random_range(0..5) {
+        0 => (
+            AcquireRequest::new(Flow::ClientCredentials, "".into(), Scopes::parse("x")),
+            None,
+        ),
+        1 => (by_code(user), Some(user)),
+        2 => (silent(&format!("{user}.home")), Some(user)),
+        3 => (
+            on_behalf_of(&format!("{user}.{}", random.random_range(0..2))),
+            Some(user),
+        ),
+        _ => (forced(silent(&format!("{user}.home"))), Some(user)),
+    };
+    let components = (random.random_range(0..4) == 0)
+        .then(|| KeyComponents::new([("fmi_path", scopes)], ComponentHash::default()))
+        .flatten();
+    let request = AcquireRequest {
+        tenant_id: tenant.into(),
+        scopes: Scopes::parse(scopes),
+        components,
+        ..request
+    };
+    (request, who)
+}
+
+/// Whether the token is the one that was asked for, by the provider's ledger.
+fn judge(
+    lab: &Lab,
+    client_id: &str,
+    request: &AcquireRequest,
+    who: Option<&str>,
+    result: &AuthenticationResult,
+) {
+    let token = &result.token;
+    let ledger = lab.provider.ledger.lock();
+    let issued = ledger
+        .get(token.secret.expose())
+        .expect("issued by the provider");
+    assert_eq!(issued.tenant, *request.tenant_id, "tenant");
+    assert_eq!(issued.client, client_id, "client");
+    assert_eq!(issued.user.as_deref(), who, "subject");
+    assert!(issued.scopes.cover(&request.scopes), "scopes");
+    assert_eq!(token.ext, request.components, "components");
+    let left = token.expires_on.since(lab.clock.now());
+    assert!(left > Duration::from_secs(300), "{left:?} left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c3_no_order_of_events_gives_anybody_another_tenants_users_clients_or_scopes_token() {
+    for_seeds(12, async |policy, seed| {
+        let lab = Lab::new(policy);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        *lab.provider.refresh_in.lock() = (seed % 2 == 0).then_some(HOUR / 2);
+        let events = || Arc::new(token_client::events::NoEvents);
+        let clients: Vec<(&str, Client)> = ["one", "two"]
+            .into_iter()
+            .flat_map(|id| [id; 2])
+            .map(|id| (id, lab.client(id, lab.options(), events())))
+            .collect();
+        let calls = (0..150).map(|_| {
+            let (id, client) = &clients[random.random_range(0..clients.len())];
+            let (request, who) = draw(&mut random);
+            let wait = Duration::from_secs(random.random_range(0..9_000));
+            let event = random.random_range(0..30);
+            let round_trip = Duration::from_millis(random.random_range(0..1_200));
+            let lab = &lab;
+            async move {
+                tokio::time::sleep(wait).await;
+                match event {
+                    0 => *lab.store.down.lock() = true,
+                    1..5 => *lab.store.down.lock() = false,
+                    5 => *lab.store.round_trip.lock() = round_trip,
+                    6..9 => *lab.store.round_trip.lock() = Duration::ZERO,
+                    9 => {
+                        let account = HomeAccountId::new("ann.home");
+                        client.remove_account(&account).await.unwrap();
+                    }
+                    _ => {}
+                }
+                match client.acquire(&request).await {
+                    Ok(result) => judge(lab, id, &request, who, &result),
+                    Err(error) => assert_eq!(error.code(), "no_tokens_found"),
+                }
+            }
+        });
+        join_all(calls).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c1_many_callers_of_one_client_never_miss_what_is_there_and_blobs_hold_one_account() {
+    for policy in PRESETS {
+        let lab = Lab::new(policy);
+        *lab.store.round_trip.lock() = Duration::from_millis(2);
+        let client = lab.instance();
+        let users: Vec<_> = (0..8).map(|number| format!("user{number}")).collect();
+        for user in &users {
+            client.acquire(&by_code(user)).await.unwrap();
+        }
+        let calls = (0..1_200).map(|number| {
+            let (client, user) = (&client, &users[number % users.len()]);
+            async move {
+                let result = client
+                    .acquire(&silent(&format!("{user}.home")))
+                    .await
+                    .unwrap();
+                assert_eq!(how(&result), "l1 not_applicable");
+                let owner = result.token.home_account_id.as_deref().unwrap().to_owned();
+                assert_eq!(owner, format!("{user}.home"));
+            }
+        });
+        join_all(calls).await;
+        assert_eq!(lab.provider.count(), users.len());
+        for user in &users {
+            let key = format!("{user}.home");
+            let blob = token_cache::store::Store::get(&*lab.store, &key)
+                .await
+                .unwrap();
+            let blob: serde_json::Value = serde_json::from_slice(&blob.unwrap()).unwrap();
+            assert_eq!(blob["Account"].as_object().unwrap().len(), 1);
+        }
+    }
+}
+
+/// Every token that a caller was given is in L2 in the end, unless a later one
+/// replaced it, whatever the store did meanwhile and whoever was cancelled.
+#[tokio::test(start_paused = true)]
+async fn no_acknowledged_write_is_lost_in_recommended() {
+    for_seeds(30, async |policy, seed| {
+        if policy != Policy::RECOMMENDED {
+            return;
+        }
+        let lab = Lab::new(policy);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let instances = [lab.instance(), lab.instance(), lab.instance()];
+        let given = parking_lot::Mutex::new(Vec::new());
+        let calls = (0..60).map(|number| {
+            let client = &instances[random.random_range(0..3)];
+            // No two share a scope, so none replaces another.
+            let request = AcquireRequest {
+                scopes: Scopes::parse(&format!("api://{number}/.default")),
+                ..AcquireRequest::new(Flow::ClientCredentials, "t".into(), Scopes::parse("x"))
+            };
+            let wait = Duration::from_millis(random.random_range(0..2_000));
+            let patience = Duration::from_millis(random.random_range(50..4_000));
+            let event = random.random_range(0..6);
+            let round_trip = Duration::from_millis(random.random_range(0..700));
+            let (lab, given) = (&lab, &given);
+            async move {
+                tokio::time::sleep(wait).await;
+                match event {
+                    0 => *lab.store.down.lock() = true,
+                    1 | 2 => *lab.store.down.lock() = false,
+                    3 => *lab.store.round_trip.lock() = round_trip,
+                    _ => *lab.store.round_trip.lock() = Duration::ZERO,
+                }
+                let call = tokio::time::timeout(patience, client.acquire(&request));
+                if let Ok(Ok(result)) = call.await {
+                    given
+                        .lock()
+                        .push((request.scopes.clone(), result.token.secret.clone()));
+                }
+            }
+        });
+        join_all(calls).await;
+        *lab.store.down.lock() = false;
+        *lab.store.round_trip.lock() = Duration::ZERO;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for instance in &instances {
+            assert_eq!(instance.cache().flush().await, 0, "all is saved");
+        }
+        let blob = token_cache::store::Store::get(&*lab.store, "client_t_AppTokenCache").await;
+        let blob = String::from_utf8(blob.unwrap().unwrap_or_default().to_vec()).unwrap();
+        let given = given.lock();
+        assert!(!given.is_empty());
+        for (scopes, secret) in given.iter() {
+            let entry = format!("\"secret\":\"{}\"", secret.expose());
+            assert!(blob.contains(&entry), "{scopes:?} is lost");
+        }
+    })
+    .await;
+}
