@@ -126,7 +126,7 @@ fn page() -> String {
             page,
             "| `{switch}` | {decides} | `{recommended}` | `{msal_net}` | {same} |"
         )
-        .unwrap();
+        .expect("a string takes all");
     }
     page
 }
