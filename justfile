@@ -39,5 +39,13 @@ bench:
     cargo bench -p token-client
     cargo bench -p mock-idp
 
+# make dashboards, rules, docs/metrics.md and docs/runbook.md anew
+dashboards:
+    UPDATE=1 cargo test -p telemetry --test dashboards
+
+# every panel and every alert, with a real Prometheus
+live:
+    cargo test -p loadgen --test live
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --open

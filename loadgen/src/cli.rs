@@ -20,6 +20,7 @@ use crate::scenario::plan::Mode;
 use crate::scenario::reference::reference;
 use crate::scenario::schema::schema;
 use crate::scenario::{Overrides, load};
+use crate::scrape::export::Compat;
 
 /// What stands below the options of every `--help`: the examples given, and
 /// the exit codes.
@@ -156,6 +157,15 @@ struct RunArgs {
     /// Serve Prometheus metrics at /metrics while the scenario runs.
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     metrics_addr: Option<SocketAddr>,
+    /// Show the metrics under another library's names as well, at /metrics/msal.
+    #[arg(long, value_enum, requires = "metrics_addr", value_name = "LIBRARY")]
+    metrics_compat: Option<Compat>,
+    /// After the end, serve the metrics until they were scraped once more, at most this long.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "metrics_addr", default_value = "0s")]
+    linger: std::time::Duration,
+    /// Write the metrics with time stamps, for promtool tsdb create-blocks-from openmetrics.
+    #[arg(long, value_name = "FILE")]
+    openmetrics_out: Option<PathBuf>,
     /// How to show progress on stderr.
     #[arg(long, default_value = "auto", value_enum)]
     progress: Progress,
@@ -203,6 +213,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     found
         .next()
         .ok_or_else(|| "the name has no address".to_owned())
+}
+
+/// A length of time, as scenario files spell it.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::scenario::units::parse_duration(text)
+        .map_err(|error| format!("{}; {}", error.message, error.hint))
 }
 
 impl From<OverrideArgs> for Overrides {
@@ -332,6 +348,9 @@ fn run_scenario(args: RunArgs) -> Result<(String, Exit), Failure> {
         out: args.out,
         format: args.format,
         metrics_addr: args.metrics_addr,
+        metrics_compat: args.metrics_compat,
+        linger: args.linger,
+        openmetrics_out: args.openmetrics_out,
         progress: args.progress,
     }))?;
     // Whatever was still under way is in the report as censored.

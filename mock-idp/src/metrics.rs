@@ -10,7 +10,7 @@ use telemetry::catalogue::{
     MOCKIDP_REDUNDANT_TOKEN_REQUESTS, MOCKIDP_REQUEST_DURATION, MOCKIDP_REQUESTS,
     MOCKIDP_THROTTLED_REQUESTS, MOCKIDP_TOKEN_REQUESTS, MOCKIDP_TOKENS_ISSUED,
 };
-use telemetry::{Family, HistogramSample};
+use telemetry::{Family, Histogram};
 
 use crate::behavior::fault::FaultKind;
 use crate::behavior::throttle::ThrottleKind;
@@ -19,14 +19,21 @@ use crate::ledger::LedgerSnapshot;
 
 const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-/// Counts of requests to all endpoints, and the times of token requests.
-#[derive(Default)]
+/// Counts and times of requests, by endpoint.
 pub(crate) struct Metrics {
     in_flight: AtomicI64,
     requests: [[AtomicU64; STATUS_CLASSES.len()]; Endpoint::ALL.len()],
-    /// By the first bucket edge at or above the time; the last is for what is above all edges.
-    token_durations: [AtomicU64; DURATION_BUCKETS.len() + 1],
-    token_microseconds: AtomicU64,
+    durations: [Histogram; Endpoint::ALL.len()],
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            in_flight: AtomicI64::default(),
+            requests: Default::default(),
+            durations: Endpoint::ALL.map(|_| Histogram::new(DURATION_BUCKETS)),
+        }
+    }
 }
 
 impl Metrics {
@@ -44,18 +51,11 @@ impl Metrics {
             Some(500..) => 3,
         };
         self.requests[endpoint as usize][class].fetch_add(1, Ordering::Relaxed);
-        if endpoint == Endpoint::Token {
-            let seconds = took.as_secs_f64();
-            let bucket = DURATION_BUCKETS.partition_point(|edge| *edge < seconds);
-            self.token_durations[bucket].fetch_add(1, Ordering::Relaxed);
-            let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            self.token_microseconds
-                .fetch_add(microseconds, Ordering::Relaxed);
-        }
+        self.durations[endpoint as usize].record(took);
     }
 
-    /// Everything in Prometheus' text format 0.0.4.
-    pub(crate) fn render(&self, ledger: &LedgerSnapshot) -> String {
+    /// Everything, for a scrape.
+    pub(crate) fn families(&self, ledger: &LedgerSnapshot) -> Vec<Family> {
         let mut requests = Family::of(&MOCKIDP_REQUESTS);
         for endpoint in Endpoint::ALL {
             for (class, count) in STATUS_CLASSES.iter().zip(&self.requests[endpoint as usize]) {
@@ -78,10 +78,15 @@ impl Metrics {
             let count = ledger.throttled.get(&kind).copied().unwrap_or_default();
             throttled = throttled.count(&[kind.as_str()], count);
         }
-        telemetry::render([
+        let mut durations = Family::of(&MOCKIDP_REQUEST_DURATION);
+        for endpoint in Endpoint::ALL {
+            let of_endpoint = self.durations[endpoint as usize].sample();
+            durations = durations.histogram(&[endpoint.as_str()], of_endpoint);
+        }
+        let mut families = vec![
             requests,
             by_grant,
-            Family::of(&MOCKIDP_REQUEST_DURATION).histogram(&[], &self.token_durations()),
+            durations,
             Family::of(&MOCKIDP_REDUNDANT_TOKEN_REQUESTS)
                 .count(&[], ledger.redundant_token_requests),
             Family::of(&MOCKIDP_TOKENS_ISSUED).count(&[], ledger.tokens_issued),
@@ -90,26 +95,9 @@ impl Metrics {
             Family::of(&MOCKIDP_IN_FLIGHT)
                 .value(&[], self.in_flight.load(Ordering::Relaxed) as f64),
             Family::of(&MOCKIDP_BUILD_INFO).value(&[env!("CARGO_PKG_VERSION")], 1.0),
-        ])
-    }
-
-    fn token_durations(&self) -> HistogramSample {
-        let mut count = 0;
-        let mut cumulative: Vec<u64> = self
-            .token_durations
-            .iter()
-            .map(|bucket| {
-                count += bucket.load(Ordering::Relaxed);
-                count
-            })
-            .collect();
-        cumulative.pop();
-        let sum = self.token_microseconds.load(Ordering::Relaxed) as f64 / 1e6;
-        HistogramSample {
-            cumulative,
-            count,
-            sum,
-        }
+        ];
+        families.extend(telemetry::process::families());
+        families
     }
 }
 
@@ -117,10 +105,15 @@ impl Metrics {
 mod tests {
     use super::*;
 
+    fn render(metrics: &Metrics) -> String {
+        let families = metrics.families(&LedgerSnapshot::default());
+        telemetry::render(families, telemetry::Format::Text)
+    }
+
     #[test]
-    fn durations_are_folded_at_their_edges() {
+    fn a_second_is_an_edge_of_every_endpoint_s_durations() {
         let metrics = Metrics::default();
-        for millis in [1, 1_000, 1_001, 60_000] {
+        for millis in [1, 1_000, 1_001] {
             metrics.begun();
             metrics.ended(
                 Endpoint::Token,
@@ -128,20 +121,32 @@ mod tests {
                 Duration::from_millis(millis),
             );
         }
-        let folded = metrics.token_durations();
-        let at = |seconds: f64| {
-            let edge = DURATION_BUCKETS
-                .iter()
-                .position(|edge| *edge >= seconds)
-                .unwrap();
-            folded.cumulative[edge]
-        };
-        assert_eq!(
-            (at(0.0005), at(0.001), at(1.0), at(2.5), at(30.0)),
-            (0, 1, 2, 3, 3)
-        );
-        assert_eq!(folded.count, 4);
-        assert!((folded.sum - 62.002).abs() < 1e-9, "{}", folded.sum);
+        let text = render(&metrics);
+        for line in [
+            r#"mockidp_request_duration_seconds_bucket{endpoint="token",le="1"} 2"#,
+            r#"mockidp_request_duration_seconds_count{endpoint="token"} 3"#,
+            r#"mockidp_request_duration_seconds_count{endpoint="jwks"} 0"#,
+        ] {
+            assert!(text.contains(line), "no {line}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
+        let families = Metrics::default().families(&LedgerSnapshot::default());
+        for metric in telemetry::catalogue::all() {
+            if metric.name.starts_with("mockidp_") {
+                let family = families.iter().find(|family| family.metric() == metric);
+                assert_eq!(
+                    family.map(Family::series),
+                    Some(metric.most_series()),
+                    "{}",
+                    metric.name
+                );
+            }
+        }
+        let series: usize = families.iter().map(Family::series).sum();
+        assert!(series < 300, "{series} series");
     }
 
     #[test]
@@ -149,7 +154,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.begun();
         metrics.ended(Endpoint::Jwks, None, Duration::ZERO);
-        let text = metrics.render(&LedgerSnapshot::default());
+        let text = render(&metrics);
         assert!(text.contains("mockidp_in_flight_requests 0\n"), "{text}");
         assert!(text.contains(r#"{endpoint="jwks",code="4xx"} 1"#), "{text}");
     }

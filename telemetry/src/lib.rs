@@ -6,9 +6,17 @@
 //! a scrape and a report made from the same numbers cannot differ.
 
 pub mod catalogue;
+pub mod errors;
 pub mod exposition;
+pub mod histogram;
 pub mod logging;
+pub mod process;
 pub mod serve;
+#[cfg(feature = "service")]
+pub mod service;
+pub mod store;
 
-pub use catalogue::{Kind, Label, Metric, Values};
-pub use exposition::{CONTENT_TYPE, Family, HistogramSample, render};
+pub use catalogue::{Kind, Label, Metric, Unit, Values};
+pub use exposition::{Exemplar, Family, Format, HistogramSample, Timeline, render};
+pub use histogram::Histogram;
+pub use store::{StoreCall, StoreMeter};

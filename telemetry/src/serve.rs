@@ -1,9 +1,13 @@
-//! A small HTTP server for `/metrics`, for programs that serve nothing else.
+//! A small HTTP server for metrics, for programs that serve nothing else.
+//!
+//! It outlives bad scrapers: each connection is for one request and has half a
+//! minute, and only so many are served at a time; the next waits in the kernel.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,37 +18,89 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::exposition::CONTENT_TYPE;
+use crate::exposition::{Family, Format, render};
 
-/// A running `/metrics` endpoint; it stops when dropped.
+/// Connections at a time.
+const MOST_CONNECTIONS: usize = 32;
+
+/// From accepting a connection to its end, however slowly its scraper reads.
+const CONNECTION_TIME: Duration = Duration::from_secs(30);
+
+/// Whatever gives families when asked.
+type Source = Box<dyn Fn() -> Vec<Family> + Send + Sync>;
+
+/// What is served, and where: paths, and what is found there.
+#[derive(Default)]
+pub struct Pages(Vec<Page>);
+
+struct Page {
+    path: &'static str,
+    scrape: Source,
+    served: AtomicU64,
+}
+
+/// A running server of metrics; it stops when dropped.
 #[derive(Debug)]
 pub struct MetricsServer {
     address: SocketAddr,
     task: JoinHandle<()>,
+    pages: Arc<Pages>,
+}
+
+impl Pages {
+    /// Adds a page at `path` with what `scrape` returns at that moment, in the
+    /// format that the scraper accepts.
+    #[must_use]
+    pub fn page(
+        mut self,
+        path: &'static str,
+        scrape: impl Fn() -> Vec<Family> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push(Page {
+            path,
+            scrape: Box::new(scrape),
+            served: AtomicU64::new(0),
+        });
+        self
+    }
+
+    fn paths(&self) -> String {
+        let paths: Vec<&str> = self.0.iter().map(|page| page.path).collect();
+        paths.join(" and ")
+    }
 }
 
 impl MetricsServer {
-    /// Binds `address` (port 0 picks a free one) and answers `GET /metrics`
-    /// with what `scrape` returns at that moment.
+    /// Binds `address` (port 0 picks a free one) and serves `pages` and
+    /// `/healthz`.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound.
-    pub async fn start(
-        address: SocketAddr,
-        scrape: impl Fn() -> String + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    pub async fn start(address: SocketAddr, pages: Pages) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, Arc::new(scrape)));
-        Ok(Self { address, task })
+        let pages = Arc::new(pages);
+        let task = tokio::spawn(accept(listener, Arc::clone(&pages)));
+        Ok(Self {
+            address,
+            task,
+            pages,
+        })
     }
 
     /// The address bound.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Scrapes answered so far, by page, in the order they were added.
+    pub fn served(&self) -> Vec<u64> {
+        let served = |page: &Page| page.served.load(Ordering::Relaxed);
+        self.pages.0.iter().map(served).collect()
     }
 }
 
@@ -54,10 +110,15 @@ impl Drop for MetricsServer {
     }
 }
 
-async fn accept(listener: TcpListener, scrape: Arc<impl Fn() -> String + Send + Sync + 'static>) {
+async fn accept(listener: TcpListener, pages: Arc<Pages>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // Dropping the set with this task ends the connections too.
     let mut connections = JoinSet::new();
     loop {
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -68,46 +129,63 @@ async fn accept(listener: TcpListener, scrape: Arc<impl Fn() -> String + Send + 
             }
         };
         while connections.try_join_next().is_some() {}
-        let scrape = Arc::clone(&scrape);
+        let pages = Arc::clone(&pages);
         connections.spawn(async move {
+            let _place = place;
             let service = service_fn(move |request| {
-                let scrape = Arc::clone(&scrape);
+                let pages = Arc::clone(&pages);
                 // A scrape merges histograms: not on a thread that paces others.
-                let response =
-                    tokio::task::spawn_blocking(move || respond(&request, scrape.as_ref()));
+                let response = tokio::task::spawn_blocking(move || respond(&request, &pages));
                 async move { Ok::<_, Infallible>(response.await.unwrap_or_else(|_| unavailable())) }
             });
-            // A scraper that hangs up is no event of ours.
-            let _ = http1::Builder::new()
+            let connection = http1::Builder::new()
+                .keep_alive(false)
+                .max_buf_size(16 * 1024)
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                .serve_connection(TokioIo::new(stream), service);
+            // A scraper that hangs up, or is too slow, is no event of ours.
+            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
         });
     }
 }
 
-fn respond(request: &Request<Incoming>, scrape: &impl Fn() -> String) -> Response<Full<Bytes>> {
-    let (status, content_type, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => (StatusCode::OK, CONTENT_TYPE, scrape()),
-        (&Method::GET, "/healthz") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        (&Method::GET, _) => (
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            "not here; the metrics are at /metrics\n".to_owned(),
-        ),
+fn respond(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let page = pages.0.iter().find(|page| page.path == path);
+    let is_head = request.method() == Method::HEAD;
+    let (status, content_type, body) = match (request.method(), page) {
+        (&Method::GET | &Method::HEAD, Some(page)) => {
+            let accept = request.headers().get(header::ACCEPT);
+            let format = Format::accepted(accept.and_then(|value| value.to_str().ok()));
+            let body = render((page.scrape)(), format);
+            page.served.fetch_add(1, Ordering::Relaxed);
+            (StatusCode::OK, format.content_type(), body)
+        }
+        (&Method::GET | &Method::HEAD, None) if path == "/healthz" => {
+            (StatusCode::OK, "text/plain", "ok\n".to_owned())
+        }
+        (&Method::GET | &Method::HEAD, None) => {
+            let paths = pages.paths();
+            let hint = format!("not here; the metrics are at {paths}\n");
+            (StatusCode::NOT_FOUND, "text/plain", hint)
+        }
         _ => (
             StatusCode::METHOD_NOT_ALLOWED,
             "text/plain",
             "only GET\n".to_owned(),
         ),
     };
-    let mut response = Response::new(Full::from(body));
+    let mut response = Response::new(Full::from(if is_head { String::new() } else { body }));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         header::HeaderValue::from_static(content_type),
     );
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allowed = header::HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 
@@ -118,47 +196,11 @@ fn unavailable() -> Response<Full<Bytes>> {
     response
 }
 
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpStream;
-
-    use super::*;
-
-    async fn get(address: SocketAddr, path: &str) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    #[tokio::test]
-    async fn a_scrape_gets_the_text_with_its_content_type() {
-        let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = MetricsServer::start(local, || "x 1\n".to_owned())
-            .await
-            .unwrap();
-        let answer = get(server.address(), "/metrics").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        assert!(
-            answer.contains("content-type: text/plain; version=0.0.4"),
-            "{answer}"
-        );
-        assert!(answer.ends_with("x 1\n"), "{answer}");
-        assert!(
-            get(server.address(), "/other")
-                .await
-                .starts_with("HTTP/1.1 404")
-        );
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_is_an_error() {
-        let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let first = MetricsServer::start(local, String::new).await.unwrap();
-        let second = MetricsServer::start(first.address(), String::new).await;
-        assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pages").field(&self.paths()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

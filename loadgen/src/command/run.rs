@@ -25,7 +25,7 @@ use crate::report::judge::Circumstances;
 use crate::report::model::{Report, Verdict};
 use crate::report::{judge, text};
 use crate::scenario::plan::{IdpPlan, Plan};
-use crate::scrape::Scrape;
+use crate::scrape::export::{self, Compat, Exporter, Watch};
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
 
@@ -40,6 +40,12 @@ pub struct Options {
     pub format: Format,
     /// Where to serve metrics, if anywhere.
     pub metrics_addr: Option<SocketAddr>,
+    /// Whose names to show them under as well.
+    pub metrics_compat: Option<Compat>,
+    /// How long to serve them after the end.
+    pub linger: Duration,
+    /// Where to write them with time stamps, if anywhere.
+    pub openmetrics_out: Option<PathBuf>,
     /// How to show progress.
     pub progress: Progress,
 }
@@ -72,12 +78,28 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
     if let Some(out) = &options.out {
         fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
     }
-    let (report, exit) = measure(&options).await?;
+    // An empty file now is better than none after an hour.
+    if let Some(path) = &options.openmetrics_out {
+        fs::write(path, "").map_err(|error| cannot_write(path, &error))?;
+    }
+    let Measured {
+        report,
+        exit,
+        metrics,
+        timeline,
+    } = measure(&options).await?;
+    if let (Some(path), Some(timeline)) = (&options.openmetrics_out, timeline) {
+        fs::write(path, timeline).map_err(|error| cannot_write(path, &error))?;
+    }
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Failure::internal(format!("the report has no JSON form: {error}")))?;
     let text = text::render(&report);
     if let Some(out) = &options.out {
-        for (name, content) in [("report.json", &json), ("report.txt", &text)] {
+        for (name, content) in [
+            ("report.json", &json),
+            ("report.txt", &text),
+            ("metrics.prom", &metrics),
+        ] {
             let path = out.join(name);
             fs::write(&path, content).map_err(|error| cannot_write(&path, &error))?;
         }
@@ -91,7 +113,17 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
     })
 }
 
-async fn measure(options: &Options) -> Result<(Report, Exit), Failure> {
+/// What a run leaves.
+struct Measured {
+    report: Report,
+    exit: Exit,
+    /// A last scrape.
+    metrics: String,
+    /// Scrapes with time stamps, if they were asked for.
+    timeline: Option<String>,
+}
+
+async fn measure(options: &Options) -> Result<Measured, Failure> {
     let mut stop = stop_on_signals()?;
     let ready = tokio::select! {
         biased;
@@ -101,7 +133,8 @@ async fn measure(options: &Options) -> Result<(Report, Exit), Failure> {
     let Ready {
         run,
         started_at,
-        _metrics,
+        exporter,
+        metrics,
     } = ready;
     let (plan, callers, recorder) = (
         Arc::clone(&run.plan),
@@ -111,7 +144,12 @@ async fn measure(options: &Options) -> Result<(Report, Exit), Failure> {
     let ledger_before = callers.provider.ledger().await?;
     let own_before = callers.provider.own_requests();
     let shown = progress::show(options.progress, &run);
-    let ended = run.go(stop).await?;
+    let watch = options
+        .openmetrics_out
+        .as_ref()
+        .map(|_| exporter.watch(plan.duration));
+    let ended = run.go(stop.clone()).await?;
+    exporter.end();
     drop(shown);
     let seen = recorder.recorded();
     let own = callers.provider.own_requests();
@@ -154,7 +192,21 @@ async fn measure(options: &Options) -> Result<(Report, Exit), Failure> {
         tracing::warn!("the run is invalid: its numbers cannot be trusted");
     }
     stop_provider(run, callers).await;
-    Ok((report, exit))
+    if let Some(server) = &metrics
+        && !options.linger.is_zero()
+    {
+        tokio::select! {
+            biased;
+            Ok(_) = stop.wait_for(|stop| *stop > Stop::Run) => {}
+            () = export::linger(server, options.linger) => {}
+        }
+    }
+    Ok(Measured {
+        report,
+        exit,
+        metrics: telemetry::render(exporter.families(), telemetry::Format::Text),
+        timeline: watch.map(Watch::finish),
+    })
 }
 
 /// The ledger is read at the end for no longer than this.
@@ -164,8 +216,9 @@ const LEDGER_WAIT: Duration = Duration::from_secs(2);
 struct Ready {
     run: Arc<Run>,
     started_at: jiff::Timestamp,
+    exporter: Arc<Exporter>,
     /// Serves until dropped.
-    _metrics: Option<MetricsServer>,
+    metrics: Option<MetricsServer>,
 }
 
 impl Ready {
@@ -193,7 +246,11 @@ impl Ready {
             clock,
         });
         let run = Arc::new(Run::new(plan, callers, recorder));
-        let metrics = serve_metrics(options.metrics_addr, &run, started_at).await?;
+        let exporter = Exporter::new(&run, started_at);
+        let metrics = match options.metrics_addr {
+            Some(address) => Some(exporter.serve(address, options.metrics_compat).await?),
+            None => None,
+        };
 
         let preparing = Instant::now();
         let signed_in = run.prepare().await?;
@@ -203,7 +260,8 @@ impl Ready {
         Ok(Self {
             run,
             started_at,
-            _metrics: metrics,
+            exporter,
+            metrics,
         })
     }
 }
@@ -214,42 +272,6 @@ async fn stop_provider(run: Arc<Run>, callers: Arc<Callers>) {
     if let Some(callers) = Arc::into_inner(callers) {
         callers.provider.stop().await;
     }
-}
-
-async fn serve_metrics(
-    address: Option<SocketAddr>,
-    run: &Arc<Run>,
-    started_at: jiff::Timestamp,
-) -> Result<Option<MetricsServer>, Failure> {
-    let Some(address) = address else {
-        return Ok(None);
-    };
-    let weak = Arc::downgrade(run);
-    let unix = |at: jiff::Timestamp| at.as_millisecond() as f64 / 1_000.0;
-    let scrape = move || {
-        weak.upgrade().map_or_else(String::new, |run| {
-            Scrape {
-                plan: &run.plan,
-                recorded: &run.recorder.recorded(),
-                cache: run.callers.fleet.report(),
-                in_flight: run.in_flight(),
-                started_at: unix(started_at),
-                // Zero until the first arrival.
-                began_at: run.began_at().map_or(0.0, unix),
-            }
-            .render()
-        })
-    };
-    let server = MetricsServer::start(address, scrape)
-        .await
-        .map_err(|error| {
-            Failure::environment(
-                format!("metrics cannot be served at {address}: {error}"),
-                "choose another --metrics-addr; port 0 lets the system choose",
-            )
-        })?;
-    tracing::info!(address = %format!("http://{}/metrics", server.address()), "serving metrics");
-    Ok(Some(server))
 }
 
 /// The first signal drains, the second stops at once.

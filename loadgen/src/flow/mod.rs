@@ -151,6 +151,8 @@ impl Callers {
             self.oracle.note_answer(took);
         }
         let source = metadata.token_source;
+        let left = result.token.expires_on.since(self.clock.now());
+        self.recorder.remaining(source, left);
         self.oracle
             .check(&result.token.secret, &expected, source, self.clock.now())
     }

@@ -24,6 +24,8 @@ pub struct FlowRecord {
     pub refreshes: Refreshes,
     /// Times of acquisitions served from a cache.
     pub from_cache: Parts,
+    /// Time in the cache of those that L2 served.
+    pub from_l2: Times,
     /// Times of acquisitions served by the identity provider.
     pub from_provider: Parts,
     /// Times of acquisitions without a token.
@@ -111,6 +113,9 @@ impl FlowRecord {
             Outcome::Token { metadata, .. } => {
                 *self.tokens.entry(how(metadata)).or_default() += 1;
                 self.coalesced += u64::from(metadata.coalesced);
+                if metadata.cache_level == CacheLevel::L2 {
+                    self.from_l2.record(metadata.duration_in_cache);
+                }
                 match metadata.token_source {
                     TokenSource::Cache => self.from_cache.record(metadata),
                     TokenSource::IdentityProvider => self.from_provider.record(metadata),
@@ -154,6 +159,7 @@ impl FlowRecord {
         self.refreshes.succeeded += other.refreshes.succeeded;
         self.refreshes.failed += other.refreshes.failed;
         self.from_cache.add(&other.from_cache);
+        self.from_l2.add(&other.from_l2);
         self.from_provider.add(&other.from_provider);
         self.failed.add(&other.failed);
     }

@@ -83,6 +83,7 @@ impl Times {
             cumulative,
             count: self.count(),
             sum,
+            exemplar: None,
         }
     }
 }

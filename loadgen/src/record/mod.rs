@@ -4,12 +4,15 @@
 pub mod flow;
 pub mod histogram;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use telemetry::catalogue::LIFETIME_BUCKETS;
+use telemetry::{Histogram, HistogramSample};
 use token_client::result::TokenRequests;
-use token_client::{AcquireError, ClientEvents, ResultMetadata};
+use token_client::{AcquireError, ClientEvents, ResultMetadata, TokenSource};
+use tokio::time::Instant;
 
 use crate::oracle::Finding;
 use crate::report::model::Oracle;
@@ -54,6 +57,8 @@ pub struct Recorder {
     offered: AtomicU64,
     dropped: AtomicU64,
     started: AtomicU64,
+    remaining: [Histogram; 2],
+    fetching: AtomicI64,
 }
 
 /// Everything recorded up to some moment.
@@ -83,7 +88,23 @@ pub struct Recorded {
     pub refreshing: i64,
     /// What the oracle found.
     pub oracle: Oracle,
+    /// The last response that was slow, to look at.
+    pub slow: Option<Slow>,
 }
+
+/// A slow response, from the intended start on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    /// Which entry of `traffic`.
+    pub flow_index: usize,
+    /// How long it took.
+    pub response: Duration,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+/// Responses this long are worth a look.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// The counts that show how a run goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,6 +151,7 @@ impl Recorded {
             overdue: 0,
             refreshing: 0,
             oracle: Oracle::default(),
+            slow: None,
         }
     }
 
@@ -154,6 +176,15 @@ impl Recorded {
         self.oracle.expired_served += other.oracle.expired_served;
         self.oracle.under_scoped += other.oracle.under_scoped;
         self.oracle.not_issued += other.oracle.not_issued;
+        let latest = [self.slow, other.slow].into_iter().flatten();
+        self.slow = latest.max_by_key(|slow| slow.ended);
+    }
+}
+
+fn remaining_slot(source: TokenSource) -> usize {
+    match source {
+        TokenSource::Cache => 0,
+        TokenSource::IdentityProvider => 1,
     }
 }
 
@@ -176,7 +207,24 @@ impl Recorder {
             offered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             started: AtomicU64::new(0),
+            remaining: [(); 2].map(|()| Histogram::new(LIFETIME_BUCKETS)),
+            fetching: AtomicI64::new(0),
         }
+    }
+
+    /// Requests to the token endpoint under way.
+    pub fn fetching(&self) -> i64 {
+        self.fetching.load(Ordering::Relaxed)
+    }
+
+    /// A caller got a token with this much of its life left.
+    pub fn remaining(&self, source: TokenSource, left: Duration) {
+        self.remaining[remaining_slot(source)].record(left);
+    }
+
+    /// What was left of the tokens that callers got from `source`.
+    pub fn remaining_lifetimes(&self, source: TokenSource) -> HistogramSample {
+        self.remaining[remaining_slot(source)].sample()
     }
 
     /// Arrivals fell due.
@@ -199,7 +247,15 @@ impl Recorder {
         self.with_shard(|shard| {
             shard.lag.record(sample.lag);
             shard.service.record(sample.service);
-            shard.response.record(sample.lag + sample.service);
+            let response = sample.lag + sample.service;
+            shard.response.record(response);
+            if response >= SLOW {
+                shard.slow = Some(Slow {
+                    flow_index: sample.flow_index,
+                    response,
+                    ended: Instant::now(),
+                });
+            }
             match &sample.outcome {
                 Outcome::Token { metadata, finding } => {
                     shard.token_requests.add(metadata.token_requests);
@@ -274,6 +330,14 @@ impl Recorder {
 
 /// The mark of a request is the entry of `traffic` it was made for.
 impl ClientEvents for Recorder {
+    fn token_request_began(&self) {
+        self.fetching.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn token_request_ended(&self) {
+        self.fetching.fetch_sub(1, Ordering::Relaxed);
+    }
+
     fn refresh_began(&self, _: u32) {
         self.with_shard(|shard| shard.refreshing += 1);
     }

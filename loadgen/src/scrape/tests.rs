@@ -1,21 +1,57 @@
 //! The scrape and the report, made from one record, say the same.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use telemetry::{Format, StoreCall};
 
 use super::*;
 use crate::report::model::{Acquisitions, Distribution, Durations, Report};
 use crate::report::sample;
 
-fn render() -> String {
-    Scrape {
+/// A scrape of a run in which all this happened.
+fn families(recorded: &Recorded, pick: impl Fn(&Scrape<'_>) -> Vec<Family>) -> Vec<Family> {
+    let store = StoreMeter::default();
+    let operations = sample::CACHE.l2.operations;
+    for (operation, outcome, times) in [
+        ("get", "hit", operations.get - 1),
+        ("get", "error", 1),
+        ("set", "ok", operations.set),
+        ("refresh", "ok", operations.refresh),
+        ("remove", "ok", operations.remove),
+    ] {
+        for _ in 0..times {
+            store.record(StoreCall {
+                level: "l2",
+                operation,
+                outcome,
+                took: Some(Duration::from_millis(1)),
+            });
+        }
+    }
+    let remaining = telemetry::Histogram::new(metric::LIFETIME_BUCKETS);
+    remaining.record(Duration::from_secs(3_599));
+    pick(&Scrape {
         plan: &sample::plan(),
-        recorded: &sample::recorded(),
+        recorded,
+        remaining: [remaining.sample(), remaining.sample()],
         cache: sample::CACHE,
+        store: &store,
+        fetching: 2,
         in_flight: 1,
         began_at: 1_767_323_046.0,
+        ended_at: 0.0,
         started_at: 1_767_323_045.0,
-    }
-    .render()
+        now: 1_767_323_050.0,
+    })
+}
+
+fn render() -> String {
+    text(&sample::recorded())
+}
+
+fn text(recorded: &Recorded) -> String {
+    telemetry::render(families(recorded, |scrape| scrape.families()), Format::Text)
 }
 
 /// Sum of the samples of `name` that have all of `labels`.
@@ -192,11 +228,6 @@ fn everything_else_is_the_report_s_too() {
             "operation=\"remove\"",
             operations.remove,
         ),
-        (
-            "tokencache_operation_errors_total",
-            "level=\"l2\"",
-            cache.l2.errors,
-        ),
         ("tokencache_entries", "level=\"l1\"", cache.l1.entries),
         ("tokencache_entries", "level=\"l2\"", cache.l2.entries),
         ("tokencache_size_bytes", "level=\"l1\"", cache.l1.bytes),
@@ -206,7 +237,14 @@ fn everything_else_is_the_report_s_too() {
             "level=\"l1\"",
             cache.l1.evictions,
         ),
+        (
+            "tokencache_evictions_total",
+            "level=\"l2\"",
+            cache.l2.evictions,
+        ),
+        ("tokencache_in_flight_fetches", "", 2),
         ("loadgen_in_flight_operations", "", 1),
+        ("loadgen_run_end_timestamp_seconds", "", 0),
         ("tokencache_start_timestamp_seconds", "", 1_767_323_045),
         ("loadgen_run_start_timestamp_seconds", "", 1_767_323_046),
     ] {
@@ -241,15 +279,7 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
         under_scoped: 3,
         not_issued: 4,
     };
-    let text = Scrape {
-        plan: &sample::plan(),
-        recorded: &recorded,
-        cache: sample::CACHE,
-        in_flight: 0,
-        began_at: 0.0,
-        started_at: 0.0,
-    }
-    .render();
+    let text = text(&recorded);
     for (invariant, count) in [
         ("wrong_token", 1),
         ("expired_served", 2),
@@ -262,4 +292,100 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
             count,
         );
     }
+}
+
+#[test]
+fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
+    let families = families(&sample::recorded(), |scrape| scrape.families());
+    for metric in telemetry::catalogue::all() {
+        if metric.name.starts_with("mockidp_") {
+            continue;
+        }
+        let family = families.iter().find(|family| family.metric() == metric);
+        let series = family.map_or(0, Family::series);
+        assert!(series > 0, "no `{}`", metric.name);
+        assert!(
+            series <= metric.most_series(),
+            "`{}`: {series}",
+            metric.name
+        );
+    }
+    let series: usize = families.iter().map(Family::series).sum();
+    assert!(series < 700, "{series} series");
+}
+
+#[test]
+fn errors_count_by_class_and_a_timeout_is_one() {
+    let (text, report) = (render(), sample::report());
+    let errors = |labels: &[&str]| sum(&text, "tokencache_acquisition_errors_total", labels);
+    same(errors(&[]), report.totals.errors);
+    same(errors(&["error=\"timeout\""]), 1);
+    same(errors(&["error=\"throttled\""]), 0);
+}
+
+#[test]
+fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
+    let mut recorded = sample::recorded();
+    recorded.slow = Some(crate::record::Slow {
+        flow_index: 1,
+        response: Duration::from_millis(700),
+        ended: tokio::time::Instant::now(),
+    });
+    let text = telemetry::render(
+        families(&recorded, |scrape| scrape.families()),
+        Format::OpenMetrics,
+    );
+    let shown: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].contains("{le=\"1.0\"}"), "{shown:?}");
+    assert!(
+        shown[0].contains(" # {operation=\"visits\"} 0.7 17673230"),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn msal_dotnet_counts_a_proactive_refresh_twice_and_the_rest_as_the_report_does() {
+    let mut recorded = sample::recorded();
+    recorded.flows[0].refreshes.succeeded = 2;
+    let text = telemetry::render(
+        families(&recorded, |scrape| scrape.msal_dotnet()),
+        Format::Text,
+    );
+    let report = sample::report().totals;
+    let success = |labels: &[&str]| sum(&text, "MsalSuccess_total", labels);
+    same(
+        success(&["TokenSource=\"Cache\""]),
+        report.token_source.cache,
+    );
+    let provider = "TokenSource=\"IdentityProvider\"";
+    same(
+        success(&[provider]),
+        report.token_source.identity_provider + 2,
+    );
+    let behind = "CacheRefreshReason=\"ProactivelyRefreshed\"";
+    same(
+        success(&[provider, behind, "ApiId=\"AcquireTokenForClient\""]),
+        2,
+    );
+    same(success(&["CacheLevel=\"L2Cache\""]), report.cache_level.l2);
+    same(success(&["ApiId=\"AcquireTokenByAuthorizationCode\""]), 1);
+    same(sum(&text, "MsalFailure_total", &[]), report.errors);
+    let total = "MsalTotalDuration_1A_milliseconds";
+    same(
+        sum(&text, &format!("{total}_count"), &[]),
+        report.acquisitions - report.errors,
+    );
+    same(
+        sum(&text, &format!("{total}_bucket"), &[provider, "le=\"75\""]),
+        report.token_source.identity_provider,
+    );
+    same(
+        sum(&text, &format!("{total}_bucket"), &[provider, "le=\"25\""]),
+        0,
+    );
+    same(
+        sum(&text, "MsalDurationInL2Cache_1A_milliseconds_count", &[]),
+        report.cache_level.l2,
+    );
 }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_cache::{
-    CacheEvents, Clock, Environment, NoEvents, Secret, TokenCache, TokenCacheOptions,
-};
+use telemetry::StoreMeter;
+use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
 use token_client::{Application, Authority, Client, HttpIdentityProvider, IdentityProvider};
 
 use super::directory::Directory;
+use super::heard::Heard;
 use super::provider::{CLIENT_SECRET, Provider};
 use super::store::SharedStore;
 use crate::population::Subject;
@@ -27,6 +27,7 @@ const HTTP_MARGIN: Duration = Duration::from_secs(1);
 pub struct Fleet {
     instances: Vec<Instance>,
     store: Option<Arc<SharedStore>>,
+    heard: Arc<Heard>,
     plan: crate::scenario::plan::FleetPlan,
 }
 
@@ -52,12 +53,17 @@ impl Fleet {
             .l2
             .as_ref()
             .map(|l2| Arc::new(SharedStore::new(l2, plan.seed, clock)));
+        let heard = Arc::new(Heard::new(store.clone()));
         let instances = (0..plan.fleet.instances)
-            .map(|_| Instance::new(plan, directory, provider, store.as_ref(), clock, recorder))
+            .map(|_| {
+                let store = store.as_ref();
+                Instance::new(plan, directory, provider, store, &heard, clock, recorder)
+            })
             .collect();
         Self {
             instances,
             store,
+            heard,
             plan: plan.fleet,
         }
     }
@@ -65,6 +71,11 @@ impl Fleet {
     /// The client that serves `subject`.
     pub fn client(&self, subject: &Subject) -> &Client {
         &self.instances[subject.instance(&self.plan)].clients[subject.application as usize]
+    }
+
+    /// Outcomes, times and sizes of operations on the caches' levels.
+    pub fn meter(&self) -> &StoreMeter {
+        &self.heard.meter
     }
 
     /// What the caches hold and did.
@@ -96,20 +107,17 @@ impl Instance {
         directory: &Directory,
         provider: &Provider,
         store: Option<&Arc<SharedStore>>,
+        heard: &Arc<Heard>,
         clock: Clock,
         recorder: &Arc<Recorder>,
     ) -> Self {
-        let events: Arc<dyn CacheEvents> = match store {
-            Some(store) => Arc::clone(store) as _,
-            None => Arc::new(NoEvents),
-        };
         let cache = Arc::new(TokenCache::new(TokenCacheOptions {
             l1_size_limit_bytes: plan.cache.l1.map(|l1| l1.size_limit.get()),
             l2: store.map(|store| Arc::clone(store) as _),
             l2_sliding_expiration: plan.cache.l2.as_ref().and_then(|l2| l2.sliding_expiration),
             policy: plan.cache.policy,
             clock,
-            events,
+            events: Arc::clone(heard) as _,
             ..TokenCacheOptions::default()
         }));
         let endpoint: Arc<dyn IdentityProvider> = Arc::new(HttpIdentityProvider::new(

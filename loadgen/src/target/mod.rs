@@ -3,6 +3,7 @@
 
 pub mod directory;
 pub mod fleet;
+pub mod heard;
 pub mod latency;
 pub mod provider;
 pub mod store;

@@ -8,7 +8,7 @@ use token_cache::store::{
     CompareAndSet, Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture, Swap, Version,
     Versioned,
 };
-use token_cache::{CacheEvents, Clock, L2Operation, StoreError};
+use token_cache::{Clock, L2Operation, StoreError};
 
 use super::latency;
 use crate::population::Stream;
@@ -150,8 +150,9 @@ impl Store for SharedStore {
     }
 }
 
-impl CacheEvents for SharedStore {
-    fn l2_failed(&self, operation: L2Operation, error: &StoreError) {
+impl SharedStore {
+    /// An operation of an instance failed.
+    pub(super) fn failed(&self, operation: L2Operation, error: &StoreError) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(operation = operation.as_str(), %error, "l2 operation failed");
     }

@@ -121,7 +121,7 @@ async fn metrics_and_ledger_agree() {
         r#"mockidp_token_requests_total{grant_type="other"} 1"#,
         r#"mockidp_requests_total{endpoint="token",code="2xx"} 2"#,
         r#"mockidp_requests_total{endpoint="token",code="4xx"} 1"#,
-        "mockidp_token_request_duration_seconds_count 3",
+        r#"mockidp_request_duration_seconds_count{endpoint="token"} 3"#,
         "mockidp_redundant_token_requests_total 1",
         "mockidp_tokens_issued_total 2",
         "mockidp_in_flight_requests 1",

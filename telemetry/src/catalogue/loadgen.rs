@@ -1,66 +1,59 @@
 //! What the load generator says about itself.
 
-use super::{DURATION_BUCKETS, Kind, Label, Metric, Values, closed, info};
+use super::{Label, Metric, Unit, Values, closed, counter, gauge, info, times};
 
 const OPERATION: Label = Label {
     name: "operation",
-    values: Values::Declared { at_most: 16 },
+    values: Values::Declared { at_most: 64 },
 };
 
-/// What became of each arrival that fell due.
-pub static LOADGEN_ARRIVALS: Metric = Metric {
-    name: "loadgen_arrivals_total",
-    kind: Kind::Counter,
-    help: "Arrivals that fell due, by what became of them.",
-    labels: &[closed("fate", &["started", "dropped"])],
-};
+/// What became of each arrival that fell due; the offered rate is their sum's.
+pub static LOADGEN_ARRIVALS: Metric = counter(
+    "loadgen_arrivals_total",
+    "Arrivals that fell due, by what became of them.",
+    &[closed("fate", &["started", "dropped"])],
+);
 
 /// How each arrival that started ended.
-pub static LOADGEN_OPERATIONS: Metric = Metric {
-    name: "loadgen_operations_total",
-    kind: Kind::Counter,
-    help: "Operations that ended, by the scenario's name for them and outcome.",
-    labels: &[OPERATION, closed("outcome", &["ok", "error", "timeout"])],
-};
+pub static LOADGEN_OPERATIONS: Metric = counter(
+    "loadgen_operations_total",
+    "Operations that ended, by the scenario's name for them and outcome.",
+    &[OPERATION, closed("outcome", &["ok", "error", "timeout"])],
+);
 
 /// From the intended start: no coordinated omission.
-pub static LOADGEN_RESPONSE_DURATION: Metric = Metric {
-    name: "loadgen_response_duration_seconds",
-    kind: Kind::Histogram(DURATION_BUCKETS),
-    help: "Time from an operation's intended start to its end.",
-    labels: &[],
-};
+pub static LOADGEN_RESPONSE_DURATION: Metric = times(
+    "loadgen_response_duration_seconds",
+    "Time from an operation's intended start to its end.",
+    &[],
+);
 
 /// From the actual start.
-pub static LOADGEN_SERVICE_DURATION: Metric = Metric {
-    name: "loadgen_service_duration_seconds",
-    kind: Kind::Histogram(DURATION_BUCKETS),
-    help: "Time from an operation's actual start to its end.",
-    labels: &[],
-};
+pub static LOADGEN_SERVICE_DURATION: Metric = times(
+    "loadgen_service_duration_seconds",
+    "Time from an operation's actual start to its end.",
+    &[],
+);
 
 /// Says whether the run is valid.
-pub static LOADGEN_SCHEDULE_LAG: Metric = Metric {
-    name: "loadgen_schedule_lag_seconds",
-    kind: Kind::Histogram(DURATION_BUCKETS),
-    help: "Time from an operation's intended to its actual start.",
-    labels: &[],
-};
+pub static LOADGEN_SCHEDULE_LAG: Metric = times(
+    "loadgen_schedule_lag_seconds",
+    "Time from an operation's intended to its actual start.",
+    &[],
+);
 
 /// Work begun and not ended.
-pub static LOADGEN_IN_FLIGHT: Metric = Metric {
-    name: "loadgen_in_flight_operations",
-    kind: Kind::Gauge,
-    help: "Operations begun and not ended.",
-    labels: &[],
-};
+pub static LOADGEN_IN_FLIGHT: Metric = gauge(
+    "loadgen_in_flight_operations",
+    "Operations begun and not ended.",
+    &[],
+);
 
 /// What the oracle found wrong with returned tokens.
-pub static LOADGEN_INVARIANT_VIOLATIONS: Metric = Metric {
-    name: "loadgen_invariant_violations_total",
-    kind: Kind::Counter,
-    help: "Returned tokens that broke an invariant.",
-    labels: &[closed(
+pub static LOADGEN_INVARIANT_VIOLATIONS: Metric = counter(
+    "loadgen_invariant_violations_total",
+    "Returned tokens that broke an invariant.",
+    &[closed(
         "invariant",
         &[
             "wrong_token",
@@ -69,23 +62,30 @@ pub static LOADGEN_INVARIANT_VIOLATIONS: Metric = Metric {
             "not_issued",
         ],
     )],
-};
+);
 
 /// When the first arrival fell due.
-pub static LOADGEN_RUN_START: Metric = Metric {
-    name: "loadgen_run_start_timestamp_seconds",
-    kind: Kind::Gauge,
-    help: "Unix time at which the first arrival fell due; 0 before.",
-    labels: &[],
-};
+pub static LOADGEN_RUN_START: Metric = gauge(
+    "loadgen_run_start_timestamp_seconds",
+    "Unix time at which the first arrival fell due; 0 before.",
+    &[],
+)
+.unit(Unit::UnixSeconds);
+
+/// When the last operation ended.
+pub static LOADGEN_RUN_END: Metric = gauge(
+    "loadgen_run_end_timestamp_seconds",
+    "Unix time at which the run ended; 0 while it goes on.",
+    &[],
+)
+.unit(Unit::UnixSeconds);
 
 /// Which run this is.
-pub static LOADGEN_RUN_INFO: Metric = Metric {
-    name: "loadgen_run_info",
-    kind: Kind::Gauge,
-    help: "Always 1; the labels say what runs.",
-    labels: &[info("scenario"), info("scenario_hash"), info("seed")],
-};
+pub static LOADGEN_RUN_INFO: Metric = gauge(
+    "loadgen_run_info",
+    "Always 1; the labels say what runs.",
+    &[info("scenario"), info("scenario_hash"), info("seed")],
+);
 
 pub(super) static ALL: &[&Metric] = &[
     &LOADGEN_ARRIVALS,
@@ -96,5 +96,6 @@ pub(super) static ALL: &[&Metric] = &[
     &LOADGEN_IN_FLIGHT,
     &LOADGEN_INVARIANT_VIOLATIONS,
     &LOADGEN_RUN_START,
+    &LOADGEN_RUN_END,
     &LOADGEN_RUN_INFO,
 ];

@@ -1,0 +1,119 @@
+//! Acquisitions and their times.
+
+use std::collections::BTreeMap;
+
+use telemetry::catalogue as metric;
+use telemetry::{Family, Metric, errors};
+
+use super::{Scrape, fold, histogram};
+use crate::record::flow::{FlowRecord, How, Parts};
+use crate::record::histogram::Times;
+use crate::scenario::plan::Flow;
+
+/// Every successful way an acquisition can go, so that each series is there,
+/// at zero, before its first event.
+const WAYS: [How; 9] = [
+    ("cache", "l1", "not_applicable"),
+    ("cache", "l2", "not_applicable"),
+    ("identity_provider", "none", "not_applicable"),
+    ("identity_provider", "none", "no_cached_access_token"),
+    ("identity_provider", "none", "expired"),
+    ("identity_provider", "none", "force_refresh_or_claims"),
+    ("identity_provider", "none", "cache_disabled"),
+    ("cache", "l1", "proactively_refreshed"),
+    ("cache", "l2", "proactively_refreshed"),
+];
+
+/// What became of the acquisitions of one flow, whichever entries of `traffic`
+/// asked for them.
+pub(super) struct OfFlow {
+    pub(super) flow: Flow,
+    /// All ways are there, at zero if nobody went.
+    pub(super) record: FlowRecord,
+    /// By class, all of them.
+    pub(super) errors: BTreeMap<&'static str, u64>,
+}
+
+impl Scrape<'_> {
+    /// The flows that the scenario has.
+    pub(super) fn by_flow(&self) -> Vec<OfFlow> {
+        let is_offered = |flow: &Flow| self.plan.traffic.iter().any(|one| one.flow == *flow);
+        let flows = Flow::ALL.into_iter().filter(is_offered);
+        flows.map(|flow| self.of_flow(flow)).collect()
+    }
+
+    fn of_flow(&self, flow: Flow) -> OfFlow {
+        let mut record = FlowRecord::default();
+        for (traffic, of_traffic) in self.plan.traffic.iter().zip(&self.recorded.flows) {
+            if traffic.flow == flow {
+                record.add(of_traffic);
+            }
+        }
+        for way in WAYS {
+            record.tokens.entry(way).or_default();
+        }
+        let mut classes: BTreeMap<_, _> = errors::CLASSES.map(|class| (class, 0)).into();
+        for (code, count) in &record.errors {
+            *classes.entry(errors::class(code)).or_default() += count;
+        }
+        *classes.entry("timeout").or_default() += record.timeouts;
+        OfFlow {
+            flow,
+            record,
+            errors: classes,
+        }
+    }
+
+    pub(super) fn acquisitions(&self) -> Vec<Family> {
+        let mut acquired = Family::of(&metric::TOKENCACHE_ACQUISITIONS);
+        let mut failed = Family::of(&metric::TOKENCACHE_ACQUISITION_ERRORS);
+        let mut all = FlowRecord::default();
+        for of_flow in self.by_flow() {
+            let flow = of_flow.flow.as_str();
+            for ((source, level, reason), count) in &of_flow.record.tokens {
+                acquired = acquired.count(&[flow, "success", source, level, reason], *count);
+            }
+            let errors = of_flow.errors.values().sum();
+            let labels = [flow, "error", "none", "none", "not_applicable"];
+            acquired = acquired.count(&labels, errors);
+            for (class, count) in of_flow.errors {
+                failed = failed.count(&[flow, class], count);
+            }
+            all.add(&of_flow.record);
+        }
+        vec![
+            acquired,
+            failed,
+            Family::of(&metric::TOKENCACHE_BACKGROUND_REFRESHES)
+                .count(&["success"], all.refreshes.succeeded)
+                .count(&["error"], all.refreshes.failed),
+            total(&metric::TOKENCACHE_ACQUIRE_DURATION, &all),
+            by_source(&metric::TOKENCACHE_ACQUIRE_CACHE_DURATION, &all, |parts| {
+                &parts.cache
+            }),
+            histogram(
+                &metric::TOKENCACHE_ACQUIRE_HTTP_DURATION,
+                &all.all_times().http,
+            ),
+            Family::of(&metric::TOKENCACHE_COALESCED_ACQUISITIONS).count(&[], all.coalesced),
+        ]
+    }
+}
+
+fn total(metric: &'static Metric, all: &FlowRecord) -> Family {
+    let fold = |parts: &Parts| fold(metric, &parts.total);
+    Family::of(metric)
+        .histogram(&["cache", "success"], fold(&all.from_cache))
+        .histogram(&["identity_provider", "success"], fold(&all.from_provider))
+        .histogram(&["none", "error"], fold(&all.failed))
+}
+
+fn by_source(metric: &'static Metric, all: &FlowRecord, pick: fn(&Parts) -> &Times) -> Family {
+    Family::of(metric)
+        .histogram(&["cache"], fold(metric, pick(&all.from_cache)))
+        .histogram(
+            &["identity_provider"],
+            fold(metric, pick(&all.from_provider)),
+        )
+        .histogram(&["none"], fold(metric, pick(&all.failed)))
+}

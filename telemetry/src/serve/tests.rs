@@ -1,0 +1,104 @@
+//! Good scrapers are served, bad ones do no harm.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::catalogue::LOADGEN_IN_FLIGHT;
+
+const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+async fn server() -> MetricsServer {
+    let families = || vec![Family::of(&LOADGEN_IN_FLIGHT).value(&[], 1.0)];
+    let pages = Pages::default()
+        .page("/metrics", families)
+        .page("/metrics/msal", Vec::new);
+    MetricsServer::start(LOCAL, pages).await.unwrap()
+}
+
+/// The whole answer to these bytes.
+async fn send(server: &MetricsServer, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that hangs up on nonsense may do so with a reset.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn get(server: &MetricsServer, path: &str, accept: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\n\r\n");
+    send(server, request.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_scrape_gets_the_format_it_accepts_with_its_content_type() {
+    let server = server().await;
+    let text = get(&server, "/metrics", "*/*").await;
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    assert!(
+        text.contains("content-type: text/plain; version=0.0.4"),
+        "{text}"
+    );
+    assert!(text.ends_with("loadgen_in_flight_operations 1\n"), "{text}");
+    let open = get(&server, "/metrics", "application/openmetrics-text").await;
+    assert!(
+        open.contains("content-type: application/openmetrics-text; version=1.0.0"),
+        "{open}"
+    );
+    assert!(open.ends_with("# EOF\n"), "{open}");
+    assert_eq!(server.served(), [2, 0]);
+    let other = get(&server, "/metrics/msal", "*/*").await;
+    assert!(other.starts_with("HTTP/1.1 200 OK"), "{other}");
+}
+
+#[tokio::test]
+async fn wrong_requests_get_an_answer_that_helps() {
+    let server = server().await;
+    let lost = get(&server, "/", "*/*").await;
+    assert!(lost.starts_with("HTTP/1.1 404"), "{lost}");
+    assert!(
+        lost.ends_with("the metrics are at /metrics and /metrics/msal\n"),
+        "{lost}"
+    );
+    let post = send(
+        &server,
+        b"POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
+    assert!(post.starts_with("HTTP/1.1 405"), "{post}");
+    assert!(post.contains("allow: GET, HEAD"), "{post}");
+    let head = send(&server, b"HEAD /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    let nonsense = send(&server, b"\x16\x03\x01 this is TLS, or a mistake\r\n\r\n").await;
+    assert!(
+        nonsense.is_empty() || nonsense.starts_with("HTTP/1.1 400"),
+        "{nonsense}"
+    );
+    let endless = format!("GET /metrics HTTP/1.1\r\nx: {}", "a".repeat(100_000));
+    let refused = send(&server, endless.as_bytes()).await;
+    assert!(
+        refused.is_empty() || refused.starts_with("HTTP/1.1 4"),
+        "{refused}"
+    );
+    assert!(get(&server, "/healthz", "*/*").await.ends_with("ok\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scrapers_that_send_nothing_hold_the_others_up_for_seconds_and_not_for_ever() {
+    let server = server().await;
+    let mut idle = Vec::new();
+    for _ in 0..MOST_CONNECTIONS * 2 {
+        idle.push(TcpStream::connect(server.address()).await.unwrap());
+    }
+    let answer = get(&server, "/metrics", "*/*").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error() {
+    let first = server().await;
+    let second = MetricsServer::start(first.address(), Pages::default()).await;
+    assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+}
