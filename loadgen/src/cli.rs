@@ -60,6 +60,7 @@ Examples:
   loadgen run scenarios/quickstart.yaml
   loadgen run scenarios/quickstart.yaml --seed 7 --set duration=30s --out runs/seven
   loadgen run scenarios/quickstart.yaml --set cache.preset=msal_net
+  loadgen run scenarios/quickstart.yaml --mode virtual --set duration=24h
   loadgen run scenarios/quickstart.yaml --metrics-addr 127.0.0.1:9090
   loadgen run scenarios/quickstart.yaml --format json | jq .totals.hit_ratio"))]
     Run(RunArgs),

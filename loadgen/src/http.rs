@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -16,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::exit::with_causes;
+use crate::target::in_process::InProcess;
 
 /// No answer we read is larger.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -23,8 +24,13 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// A call takes no longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An HTTPS client with a pool of connections.
-pub struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+/// Sends the driver's calls.
+pub enum Http {
+    /// Over HTTPS, with a pool of connections.
+    Network(Box<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>),
+    /// To a provider in this process.
+    InProcess(InProcess),
+}
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -48,11 +54,10 @@ impl Http {
             .https_only()
             .enable_http1()
             .wrap_connector(tcp);
-        Self(
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .build(connector),
-        )
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self::Network(Box::new(client))
     }
 
     /// `GET url`, redirects not followed.
@@ -83,14 +88,21 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(body))
             .map_err(|error| with_causes(&error))?;
+        let client = match self {
+            Self::Network(client) => client,
+            Self::InProcess(provider) => {
+                let response = provider.send_at_once(request).await?;
+                return Ok(Answer {
+                    status: response.status(),
+                    location: location(response.headers()),
+                    body: response.into_body(),
+                });
+            }
+        };
         let work = async {
-            let response = self.0.request(request).await.map_err(|e| with_causes(&e))?;
+            let response = client.request(request).await.map_err(|e| with_causes(&e))?;
             let status = response.status();
-            let location = response
-                .headers()
-                .get(header::LOCATION)
-                .and_then(|value| value.to_str().ok())
-                .map(ToOwned::to_owned);
+            let location = location(response.headers());
             let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
                 .collect()
                 .await
@@ -106,6 +118,11 @@ impl Http {
             .await
             .unwrap_or_else(|_| Err(format!("no answer in {TIMEOUT:?}")))
     }
+}
+
+fn location(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    Some(location.to_owned())
 }
 
 impl fmt::Debug for Http {

@@ -96,6 +96,23 @@ impl Oracle {
     ///
     /// When the document is no key set, or holds no key to verify with.
     pub fn new(jwks: &[u8]) -> Result<Self, String> {
+        Self::trusting(jwks, usable)
+    }
+
+    /// [`Oracle::new`], for a provider that simulates signing: its key is a
+    /// secret that it publishes, which nobody else may do.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Oracle::new`].
+    pub fn of_simulation(jwks: &[u8]) -> Result<Self, String> {
+        Self::trusting(jwks, |jwk| simulated(jwk).or_else(|| usable(jwk)))
+    }
+
+    fn trusting(
+        jwks: &[u8],
+        usable: impl Fn(&Jwk) -> Option<(String, (DecodingKey, Algorithm))>,
+    ) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_slice(jwks).map_err(|error| error.to_string())?;
         let keys: HashMap<_, _> = set.keys.iter().filter_map(usable).collect();
         if keys.is_empty() {
@@ -188,6 +205,16 @@ impl Claims {
             && username == expected.username
             && self.aud.trim_start_matches("api://") == expected.audience
     }
+}
+
+fn simulated(jwk: &Jwk) -> Option<(String, (DecodingKey, Algorithm))> {
+    use jsonwebtoken::jwk::AlgorithmParameters;
+    let AlgorithmParameters::OctetKey(_) = jwk.algorithm else {
+        return None;
+    };
+    let kid = jwk.common.key_id.clone()?;
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    Some((kid, (key, Algorithm::HS256)))
 }
 
 fn usable(jwk: &Jwk) -> Option<(String, (DecodingKey, Algorithm))> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::real::Run;
+use crate::engine::Run;
 use crate::record::Tally;
 
 /// How progress is shown.

@@ -9,7 +9,8 @@ use super::constant::Constant;
 use super::curve::Curve;
 use super::poisson::Poisson;
 use super::visits::Visits;
-use crate::population::Stream;
+use crate::population::stream::mix;
+use crate::population::{Stream, Subject};
 use crate::scenario::plan::{Arrivals, Load, Plan, RatePlan, TraceRow, TrafficPlan};
 
 /// One due piece of work.
@@ -38,6 +39,26 @@ impl Arrival {
             session: number_in_flow,
             signs_out: false,
         }
+    }
+}
+
+impl Arrival {
+    /// A number that tells this arrival, about `subject`, from others: two runs
+    /// had the same arrivals if the sums of theirs are equal.
+    pub fn fingerprint(&self, subject: &Subject) -> u64 {
+        let nanoseconds = u64::try_from(self.intended.as_nanos()).unwrap_or(u64::MAX);
+        [
+            self.flow_index as u64,
+            self.number_in_flow,
+            nanoseconds,
+            u64::from(subject.tenant),
+            u64::from(subject.application),
+            subject.user.map_or(u64::MAX, u64::from),
+            u64::from(subject.resource),
+            subject.instance_draw,
+        ]
+        .into_iter()
+        .fold(0, |mixed, part| mix(mixed ^ part))
     }
 }
 

@@ -1,5 +1,13 @@
-//! Turns arrivals into samples.
+//! Turns arrivals into samples, on one of three clocks: [`model`] simulates an
+//! ideal cache, [`virtual_time`] runs the real one on a paused clock, [`real`]
+//! on the wall clock. Arrivals and whom they are about are the same in all.
 
 mod in_flight;
+pub mod model;
 mod pacer;
-pub mod real;
+mod real;
+mod run;
+mod subjects;
+mod virtual_time;
+
+pub use run::{Ended, Run, Stop};

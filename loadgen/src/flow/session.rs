@@ -10,7 +10,7 @@ use token_client::{LongRunningSession, UserAssertion};
 use crate::population::Subject;
 
 /// A front end replaces its token when it has this little left.
-const MARGIN: Duration = Duration::from_secs(30);
+pub const MARGIN: Duration = Duration::from_secs(30);
 
 /// What the users' browsers and front ends hold.
 #[derive(Debug, Default)]

@@ -110,7 +110,7 @@ impl FlowRecord {
     /// leaving it out would make the slowest acquisitions look as if none were.
     pub(super) fn record(&mut self, outcome: &Outcome<'_>, service: Duration) {
         match outcome {
-            Outcome::Token { metadata, .. } => {
+            Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
                 *self.tokens.entry(how(metadata)).or_default() += 1;
                 self.coalesced += u64::from(metadata.coalesced);
                 if metadata.cache_level == CacheLevel::L2 {

@@ -14,7 +14,9 @@ use token_client::result::TokenRequests;
 use token_client::{AcquireError, ClientEvents, ResultMetadata, TokenSource};
 use tokio::time::Instant;
 
+use crate::arrival::Arrival;
 use crate::oracle::Finding;
+use crate::population::Subject;
 use crate::report::model::Oracle;
 use flow::FlowRecord;
 use histogram::Times;
@@ -42,6 +44,8 @@ pub enum Outcome<'a> {
         /// What the oracle says of it.
         finding: Finding,
     },
+    /// With a token that a model thought up: there is nothing to check.
+    Modelled(ResultMetadata),
     /// Without one.
     Error(&'a AcquireError),
     /// Before the acquisition: the user could not sign in.
@@ -59,6 +63,7 @@ pub struct Recorder {
     started: AtomicU64,
     remaining: [Histogram; 2],
     fetching: AtomicI64,
+    fingerprint: AtomicU64,
 }
 
 /// Everything recorded up to some moment.
@@ -72,6 +77,8 @@ pub struct Recorded {
     pub dropped: u64,
     /// Arrivals that began.
     pub started: u64,
+    /// What tells these arrivals from others, whatever their order.
+    pub fingerprint: u64,
     /// Intended start to actual start.
     pub lag: Times,
     /// Intended start to end.
@@ -144,6 +151,7 @@ impl Recorded {
             offered: 0,
             dropped: 0,
             started: 0,
+            fingerprint: 0,
             lag: Times::default(),
             response: Times::default(),
             service: Times::default(),
@@ -209,6 +217,7 @@ impl Recorder {
             started: AtomicU64::new(0),
             remaining: [(); 2].map(|()| Histogram::new(LIFETIME_BUCKETS)),
             fetching: AtomicI64::new(0),
+            fingerprint: AtomicU64::new(0),
         }
     }
 
@@ -237,6 +246,12 @@ impl Recorder {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes note of an arrival that began, and of whom it is about.
+    pub fn fingerprint(&self, arrival: &Arrival, subject: &Subject) {
+        self.fingerprint
+            .fetch_add(arrival.fingerprint(subject), Ordering::Relaxed);
+    }
+
     /// Arrivals found no room.
     pub fn drop_arrivals(&self, count: u64) {
         self.dropped.fetch_add(count, Ordering::Relaxed);
@@ -261,6 +276,7 @@ impl Recorder {
                     shard.token_requests.add(metadata.token_requests);
                     finding.count_in(&mut shard.oracle);
                 }
+                Outcome::Modelled(metadata) => shard.token_requests.add(metadata.token_requests),
                 Outcome::Error(error) => shard.token_requests.add(error.metadata().token_requests),
                 Outcome::NoSignIn => {}
                 Outcome::Timeout => shard.overdue += 1,
@@ -318,6 +334,7 @@ impl Recorder {
         }
         sum.dropped = self.dropped.load(Ordering::Relaxed);
         sum.started = self.started.load(Ordering::Relaxed);
+        sum.fingerprint = self.fingerprint.load(Ordering::Relaxed);
         sum.offered = self.offered.load(Ordering::Relaxed);
         sum
     }

@@ -7,8 +7,8 @@ use mock_idp::LedgerSnapshot;
 
 use super::model::{
     Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations,
-    FlowReport, Idp, Ledger, Load, Mode, Report, SCHEMA_VERSION, ScenarioId, Series,
-    TokenSourceCounts, Verdict,
+    FlowReport, Idp, Ledger, Load, Report, SCHEMA_VERSION, ScenarioId, Series, TokenSourceCounts,
+    Verdict,
 };
 use crate::record::Recorded;
 use crate::record::flow::FlowRecord;
@@ -32,6 +32,8 @@ pub struct Evidence<'a> {
     pub driver_requests: OwnRequests,
     /// RFC 3339, UTC.
     pub started_at: String,
+    /// How long it took by the wall clock.
+    pub wall: Duration,
     /// From the first arrival to the end of the drain.
     pub duration: Duration,
     /// What the numbers depend on.
@@ -67,12 +69,13 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             hash: plan.hash.clone(),
             overrides: plan.overrides.clone(),
         },
-        mode: Mode::Real,
+        mode: plan.mode.into(),
         seed: plan.seed,
         verdict: Verdict::Invalid,
         exit_code: 0,
         reasons: Vec::new(),
         started_at: evidence.started_at,
+        wall_s: evidence.wall.as_secs_f64(),
         duration_s: evidence.duration.as_secs_f64(),
         environment: evidence.environment,
         totals: acquisitions(&all),
@@ -140,6 +143,7 @@ fn load(recorded: &Recorded, all: &FlowRecord) -> Load {
         offered: recorded.offered,
         started: recorded.started,
         dropped: recorded.dropped,
+        fingerprint: format!("{:016x}", recorded.fingerprint),
         ok: all.ok(),
         error: all.failures(),
         timeout: all.timeouts,

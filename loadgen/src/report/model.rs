@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::series::{Interval, Mark, MarkKind, Outcomes, Series};
 use crate::gate::metric::Unit;
+use crate::scenario::plan;
 
 /// Version of the layout below.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -30,8 +31,12 @@ pub struct Report {
     pub exit_code: u8,
     /// Why the run was judged so, a sentence each; empty for a clean pass.
     pub reasons: Vec<String>,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, by the wall clock whatever the mode.
     pub started_at: String,
+    /// Seconds the run took by the wall clock. This and `started_at` are all
+    /// that differs between two simulated runs of one seed.
+    #[serde(default)]
+    pub wall_s: f64,
     /// Seconds from the first intended arrival to the end of the drain.
     #[serde(rename = "duration")]
     pub duration_s: f64,
@@ -100,6 +105,16 @@ impl Mode {
             Self::Real => "real",
             Self::Virtual => "virtual",
             Self::Model => "model",
+        }
+    }
+}
+
+impl From<plan::Mode> for Mode {
+    fn from(mode: plan::Mode) -> Self {
+        match mode {
+            plan::Mode::Real => Self::Real,
+            plan::Mode::Virtual => Self::Virtual,
+            plan::Mode::Model => Self::Model,
         }
     }
 }
@@ -288,6 +303,10 @@ pub struct Load {
     pub started: u64,
     /// Those that found `max_in_flight` reached.
     pub dropped: u64,
+    /// What tells the arrivals that began, and whom they were about, from
+    /// others: the same seed has the same in every mode. Hex.
+    #[serde(default)]
+    pub fingerprint: String,
     /// Those that ended with a token.
     pub ok: u64,
     /// Those that ended with an error.

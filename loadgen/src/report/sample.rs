@@ -199,6 +199,7 @@ fn report_of(recorded: &Recorded) -> Report {
             answered: 1,
             unanswered: 0,
         },
+        wall: Duration::from_secs(10),
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration: Duration::from_millis(10_250),
         environment: BTreeMap::from([("machine".to_owned(), "2 cores".to_owned())]),

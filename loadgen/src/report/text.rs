@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use crate::gate::threshold::show;
 
 use super::model::{
-    Acquisitions, Distribution, Durations, Report, ThresholdResult, ThresholdVerdict,
+    Acquisitions, Distribution, Durations, Mode, Report, ThresholdResult, ThresholdVerdict,
 };
 use super::number::{bytes, count, microseconds};
 
@@ -37,8 +37,15 @@ fn write_all(out: &mut String, report: &Report) -> fmt::Result {
 fn header(out: &mut String, report: &Report) -> fmt::Result {
     let verdict = report.verdict.word();
     let title = format!(
-        "{} (real time, seed {}, {:.1} s)",
-        report.scenario.name, report.seed, report.duration_s
+        "{} ({}, seed {}, {:.1} s)",
+        report.scenario.name,
+        match report.mode {
+            Mode::Real => "real time",
+            Mode::Virtual => "virtual time",
+            Mode::Model => "model of an ideal cache",
+        },
+        report.seed,
+        report.duration_s
     );
     writeln!(out, "{verdict}  {title}")?;
     for reason in &report.reasons {

@@ -71,7 +71,7 @@ impl Feature {
             })
         };
         match self {
-            Self::Mode(Mode::Real)
+            Self::Mode(_)
             | Self::WhenFull(WhenFull::Drop)
             | Self::Provider(ProviderPlan::Distributed)
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
@@ -86,10 +86,6 @@ impl Feature {
                 message: "the model of an ideal cache does not know of this".to_owned(),
                 hint: "leave it out, or choose another `mode`".to_owned(),
             }),
-            Self::Mode(mode) => not_yet(
-                &format!("the mode `{}`", mode.as_str()),
-                "write `mode: real`",
-            ),
             Self::ExternalProvider if mode != Mode::Real => Some(Unavailable {
                 message: format!(
                     "a provider that runs elsewhere is asked over sockets, and in mode `{}` there are none",

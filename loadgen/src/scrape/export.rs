@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Scrape;
-use crate::engine::real::Run;
+use crate::engine::Run;
 use crate::exit::Failure;
 
 /// Whose names the metrics are shown under, beside our own.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::Rng as _;
 use telemetry::StoreMeter;
 use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
-use token_client::{Application, Authority, Client, HttpIdentityProvider, IdentityProvider};
+use token_client::{Application, Authority, Client};
 
 use super::directory::Directory;
 use super::heard::Heard;
 use super::provider::{CLIENT_SECRET, Provider};
 use super::store::SharedStore;
-use crate::population::Subject;
+use crate::population::{Stream, Subject};
 use crate::record::Recorder;
 use crate::report::model;
 use crate::scenario::plan::Plan;
@@ -55,9 +56,11 @@ impl Fleet {
             .map(|l2| Arc::new(SharedStore::new(l2, plan.seed, clock)));
         let heard = Arc::new(Heard::new(store.clone()));
         let instances = (0..plan.fleet.instances)
-            .map(|_| {
+            .map(|number| {
                 let store = store.as_ref();
-                Instance::new(plan, directory, provider, store, &heard, clock, recorder)
+                Instance::new(
+                    number, plan, directory, provider, store, &heard, clock, recorder,
+                )
             })
             .collect();
         Self {
@@ -103,6 +106,7 @@ impl Fleet {
 
 impl Instance {
     fn new(
+        number: usize,
         plan: &Plan,
         directory: &Directory,
         provider: &Provider,
@@ -120,15 +124,13 @@ impl Instance {
             events: Arc::clone(heard) as _,
             ..TokenCacheOptions::default()
         }));
-        let endpoint: Arc<dyn IdentityProvider> = Arc::new(HttpIdentityProvider::new(
-            provider.base(),
-            provider.tls(),
-            plan.acquire_timeout + HTTP_MARGIN,
-        ));
+        let endpoint = provider.token_endpoint(plan.acquire_timeout + HTTP_MARGIN);
+        let jitter = Stream::named(plan.seed, &format!("jitter/{number}"));
         let clients = directory
             .applications()
             .iter()
-            .map(|client_id| {
+            .zip(0..)
+            .map(|(client_id, application_number)| {
                 let application = Application {
                     client_id: Arc::clone(client_id),
                     client_secret: Secret::new(CLIENT_SECRET),
@@ -137,11 +139,12 @@ impl Instance {
                     environment: Environment::of_host(provider.host()),
                     provider: Arc::clone(&endpoint),
                 };
-                Client::with_events(
+                Client::seeded(
                     application,
                     authority,
                     Arc::clone(&cache),
                     Arc::clone(recorder) as _,
+                    jitter.at(application_number).next_u64(),
                 )
             })
             .collect();

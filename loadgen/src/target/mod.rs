@@ -4,6 +4,7 @@
 pub mod directory;
 pub mod fleet;
 pub mod heard;
+pub mod in_process;
 pub mod latency;
 pub mod provider;
 pub mod store;

@@ -1,21 +1,27 @@
-//! The identity provider of a run: embedded or elsewhere, and always spoken to
-//! over the wire, so that both are driven and judged alike.
+//! The identity provider of a run: embedded or elsewhere, spoken to over the
+//! wire or, in virtual time, without sockets, and judged alike.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use mock_idp::{Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server};
+use mock_idp::{Idp, Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server, Signing};
+use rand::Rng as _;
 use serde::Deserialize;
 use token_cache::Secret;
+use token_client::{HttpIdentityProvider, IdentityProvider};
 
+use super::in_process::{EPOCH, InProcess};
 use crate::exit::{Failure, with_causes};
 use crate::fault::rules::{latency, throttle};
 use crate::http::{Http, trusting};
+use crate::population::Stream;
 use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan};
 
 /// Where codes are sent. Nobody listens there: the driver reads the redirect.
@@ -28,13 +34,24 @@ pub const CLIENT_SECRET: &str = "loadgen";
 #[derive(Debug)]
 pub struct Provider {
     base: String,
-    tls: rustls::ClientConfig,
+    way: Way,
     http: Http,
+    /// PKCE verifiers of sign-ins, and how many there were.
+    verifiers: (Stream, AtomicU64),
     /// Token requests of the driver's own, which are no acquisition's: begun,
     /// and answered.
     own_requests: [AtomicU64; 2],
     /// Keeps an embedded provider up.
     server: Option<Server>,
+}
+
+/// How the provider is reached.
+#[derive(Debug)]
+enum Way {
+    /// Over sockets, trusted so.
+    Network(Box<rustls::ClientConfig>),
+    /// It is in this process.
+    InProcess(InProcess),
 }
 
 /// A directory that is removed when dropped.
@@ -104,34 +121,7 @@ impl Provider {
         let config = mock_idp::Config {
             data_dir: Some(data.0.clone()),
             https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-            lifetimes: Lifetimes {
-                expires_in: plan.expires_in,
-                jitter: plan.lifetime_jitter,
-                refresh_in: plan.refresh_in,
-                refresh_token: plan.refresh_token_lifetime,
-                managed_identity: plan.managed_identity_lifetime,
-                ..Default::default()
-            },
-            refresh_tokens: if plan.refresh_tokens_once {
-                RefreshTokens::Strict
-            } else {
-                RefreshTokens::Relaxed
-            },
-            latency: Latencies {
-                token: latency(&plan.latency.token),
-                authorize: latency(&plan.latency.authorize),
-                discovery: latency(&plan.latency.discovery),
-                jwks: latency(&plan.latency.keys),
-                instance_discovery: latency(&plan.latency.instance_discovery),
-            },
-            throttles: plan
-                .throttles
-                .iter()
-                .enumerate()
-                .map(|(index, plan)| throttle(plan, format!("throttle-{index}")))
-                .collect(),
-            seed,
-            ..Default::default()
+            ..config(plan, seed)
         };
         let server = Server::start(config).await.map_err(|error| Failure {
             exit: crate::exit::Exit::Environment,
@@ -153,9 +143,35 @@ impl Provider {
         Ok(Self {
             base: format!("https://localhost:{}", address.port()),
             http: Http::new(&tls),
-            tls,
+            way: Way::Network(Box::new(tls)),
+            verifiers: (
+                Stream::named(rand::random(), "sign-in/verifier"),
+                AtomicU64::new(0),
+            ),
             own_requests: Default::default(),
             server: Some(server),
+        })
+    }
+
+    /// Makes the provider of `plan` in this process, for a runtime whose clock
+    /// is paused.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when there can be none.
+    pub fn in_process(plan: &EmbeddedIdpPlan, seed: u64) -> Result<Self, Failure> {
+        let provider = InProcess::new(&mock_idp::Config {
+            signing: Signing::Simulated,
+            starts_at: Some(EPOCH),
+            ..config(plan, seed)
+        })?;
+        Ok(Self {
+            base: "https://localhost".to_owned(),
+            http: Http::InProcess(provider.clone()),
+            way: Way::InProcess(provider),
+            verifiers: (Stream::named(seed, "sign-in/verifier"), AtomicU64::new(0)),
+            own_requests: Default::default(),
+            server: None,
         })
     }
 
@@ -164,7 +180,11 @@ impl Provider {
         let provider = Self {
             base: url.trim_end_matches('/').to_owned(),
             http: Http::new(&tls),
-            tls,
+            way: Way::Network(Box::new(tls)),
+            verifiers: (
+                Stream::named(rand::random(), "sign-in/verifier"),
+                AtomicU64::new(0),
+            ),
             own_requests: Default::default(),
             server: None,
         };
@@ -183,9 +203,23 @@ impl Provider {
         rest.rsplit_once(':').map_or(rest, |(host, _)| host)
     }
 
-    /// Whom to trust.
-    pub fn tls(&self) -> &rustls::ClientConfig {
-        &self.tls
+    /// Its token endpoint, as one instance of the service reaches it: with
+    /// connections of its own, and no more patience than `timeout`.
+    pub fn token_endpoint(&self, timeout: Duration) -> Arc<dyn IdentityProvider> {
+        Arc::new(match &self.way {
+            Way::Network(tls) => HttpIdentityProvider::new(self.base(), tls, timeout),
+            Way::InProcess(provider) => {
+                HttpIdentityProvider::over(Arc::new(provider.clone()), self.base(), timeout)
+            }
+        })
+    }
+
+    /// The provider itself, where it runs in this process, to steer it.
+    pub fn idp(&self) -> Option<&Arc<Idp>> {
+        match &self.way {
+            Way::InProcess(provider) => Some(provider.idp()),
+            Way::Network(_) => self.server.as_ref().map(Server::idp),
+        }
     }
 
     /// What the provider has counted so far.
@@ -228,7 +262,12 @@ impl Provider {
     ///
     /// Why there is no code, in words.
     pub async fn sign_in(&self, who: SignIn<'_>) -> Result<SignedIn, String> {
-        let verifier = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        let (verifiers, drawn) = &self.verifiers;
+        let mut verifier = [0; 32];
+        verifiers
+            .at(drawn.fetch_add(1, Ordering::Relaxed))
+            .fill_bytes(&mut verifier);
+        let verifier = BASE64_URL_SAFE_NO_PAD.encode(verifier);
         let hash = digest::digest(&digest::SHA256, verifier.as_bytes());
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
@@ -270,10 +309,7 @@ impl Provider {
     /// # Errors
     ///
     /// Why there is none, in words.
-    pub async fn call_token(
-        &self,
-        who: SignIn<'_>,
-    ) -> Result<(Secret, std::time::Duration), String> {
+    pub async fn call_token(&self, who: SignIn<'_>) -> Result<(Secret, Duration), String> {
         #[derive(Deserialize)]
         struct Token {
             access_token: Secret,
@@ -300,10 +336,7 @@ impl Provider {
                 answer.status
             )
         })?;
-        Ok((
-            token.access_token,
-            std::time::Duration::from_secs(token.expires_in),
-        ))
+        Ok((token.access_token, Duration::from_secs(token.expires_in)))
     }
 
     /// Stops an embedded provider.
@@ -349,4 +382,38 @@ fn trust_file(path: &Path) -> Result<rustls::ClientConfig, Failure> {
     };
     let pem = fs::read(PathBuf::from(path)).map_err(|error| unusable(error.to_string()))?;
     trusting(&pem).map_err(unusable)
+}
+
+/// The mock's form of `plan`.
+fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
+    mock_idp::Config {
+        lifetimes: Lifetimes {
+            expires_in: plan.expires_in,
+            jitter: plan.lifetime_jitter,
+            refresh_in: plan.refresh_in,
+            refresh_token: plan.refresh_token_lifetime,
+            managed_identity: plan.managed_identity_lifetime,
+            ..Default::default()
+        },
+        refresh_tokens: if plan.refresh_tokens_once {
+            RefreshTokens::Strict
+        } else {
+            RefreshTokens::Relaxed
+        },
+        latency: Latencies {
+            token: latency(&plan.latency.token),
+            authorize: latency(&plan.latency.authorize),
+            discovery: latency(&plan.latency.discovery),
+            jwks: latency(&plan.latency.keys),
+            instance_discovery: latency(&plan.latency.instance_discovery),
+        },
+        throttles: plan
+            .throttles
+            .iter()
+            .enumerate()
+            .map(|(index, plan)| throttle(plan, format!("throttle-{index}")))
+            .collect(),
+        seed,
+        ..Default::default()
+    }
 }

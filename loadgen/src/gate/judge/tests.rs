@@ -75,6 +75,7 @@ fn empty() -> Report {
         reasons: vec![],
         started_at: String::new(),
         duration_s: 0.0,
+        wall_s: 0.0,
         environment: BTreeMap::new(),
         totals: Acquisitions::default(),
         flows: vec![],

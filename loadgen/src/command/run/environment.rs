@@ -1,0 +1,55 @@
+//! What the numbers of a run depend on, for its report.
+
+use std::collections::BTreeMap;
+
+use crate::scenario::plan::{IdpPlan, Mode, Plan};
+
+/// What the numbers of a run depend on.
+pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
+    let mode = plan.mode;
+    let idp = match &plan.idp {
+        _ if mode == Mode::Model => "simulated".to_owned(),
+        IdpPlan::Embedded(_) if mode == Mode::Virtual => {
+            "mock-idp without sockets, signing simulated (HS256 with the seed's key)".to_owned()
+        }
+        IdpPlan::Embedded(_) => "embedded mock-idp over TLS on loopback, RS256".to_owned(),
+        IdpPlan::External { url, .. } => format!("external, {url}"),
+    };
+    let cache = format!(
+        "{} preset, {} instance{}, {}, {}",
+        plan.cache.preset.as_str(),
+        plan.fleet.instances,
+        if plan.fleet.instances == 1 { "" } else { "s" },
+        if plan.cache.l1.is_some() {
+            "L1"
+        } else {
+            "no L1"
+        },
+        if plan.cache.l2.is_some() {
+            "L2 in memory"
+        } else {
+            "no L2"
+        },
+    );
+    let cache = match mode {
+        Mode::Model => format!("ideal; the scenario's is: {cache}"),
+        Mode::Real | Mode::Virtual => cache,
+    };
+    let time = match mode {
+        Mode::Real => {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            (
+                "machine",
+                format!("{cores} cores, load generator and provider share them"),
+            )
+        }
+        Mode::Virtual => (
+            "clock",
+            "paused: durations are those of the scenario's latencies, not of code".to_owned(),
+        ),
+        Mode::Model => ("clock", "simulated".to_owned()),
+    };
+    [("cache", cache), ("identity provider", idp), time]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+}

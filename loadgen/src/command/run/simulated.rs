@@ -1,0 +1,195 @@
+//! A run in virtual time, or of the model: on a thread of its own, while this
+//! one listens for signals.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use mock_idp::LedgerSnapshot;
+use token_cache::{Clock, Timestamp};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::environment::environment;
+use super::{Measured, Options, conclude};
+use crate::engine::{Run, Stop, model};
+use crate::exit::{Exit, Failure};
+use crate::flow::Callers;
+use crate::flow::session::Sessions;
+use crate::oracle::Oracle;
+use crate::record::Recorder;
+use crate::report::build::{Evidence, build};
+use crate::report::judge::Circumstances;
+use crate::report::model::Cache;
+use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
+use crate::target::in_process::EPOCH;
+use crate::target::provider::OwnRequests;
+use crate::target::{Directory, Fleet, Provider};
+
+/// What a report is made of, the plan and wall time apart.
+struct Outcome {
+    recorder: Arc<Recorder>,
+    cache: Cache,
+    ledger: LedgerSnapshot,
+    driver_requests: u64,
+    duration: Duration,
+    circumstances: Circumstances,
+}
+
+/// Runs the scenario of `options` in virtual time or by the model.
+pub(super) async fn measure(
+    options: &Options,
+    stop: watch::Receiver<Stop>,
+) -> Result<Measured, Failure> {
+    let IdpPlan::Embedded(idp) = options.plan.idp.clone() else {
+        return Err(usage(
+            "a provider elsewhere can only be asked in real time",
+            "leave `idp.url` out, or run with --mode real",
+        ));
+    };
+    if options.metrics_addr.is_some() || options.openmetrics_out.is_some() {
+        return Err(usage(
+            "metrics are served in real time only",
+            "leave --metrics-addr and --openmetrics-out out, or run with --mode real",
+        ));
+    }
+    let plan = Arc::new(options.plan.clone());
+    let started_at = jiff::Timestamp::now();
+    let began = Instant::now();
+    let outcome = on_a_thread({
+        let plan = Arc::clone(&plan);
+        move || match plan.mode {
+            Mode::Model => Ok(simulate(&plan, &idp, &stop)),
+            Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, stop)),
+        }
+    })
+    .await?;
+    let recorded = outcome.recorder.recorded();
+    let mut report = build(Evidence {
+        plan: &plan,
+        recorded: &recorded,
+        cache: outcome.cache,
+        ledger_before: &LedgerSnapshot::default(),
+        ledger_after: Some(&outcome.ledger),
+        driver_requests: OwnRequests {
+            answered: outcome.driver_requests,
+            unanswered: 0,
+        },
+        started_at: started_at.to_string(),
+        wall: began.elapsed(),
+        duration: outcome.duration,
+        environment: environment(&plan),
+    });
+    let exit = conclude(&mut report, &plan.thresholds, &outcome.circumstances);
+    Ok(Measured {
+        report,
+        exit,
+        metrics: None,
+        timeline: None,
+    })
+}
+
+/// Does `work` on a thread that nothing else runs on.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new()
+        .name("simulation".to_owned())
+        .spawn(move || sender.send(work()))
+        .map_err(|error| {
+            Failure::environment(
+                format!("no thread could be started: {error}"),
+                "the system may be out of threads",
+            )
+        })?;
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(Failure::internal("the simulation panicked")))
+}
+
+fn on_a_paused_clock<T>(run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| Failure::internal(format!("no runtime could be made: {error}")))?
+        .block_on(run)
+}
+
+async fn run(
+    plan: Arc<Plan>,
+    idp: EmbeddedIdpPlan,
+    stop: watch::Receiver<Stop>,
+) -> Result<Outcome, Failure> {
+    let clock = Clock::starting_at(Timestamp::default().plus(EPOCH));
+    let provider = Provider::in_process(&idp, plan.seed)?;
+    let oracle = Oracle::of_simulation(&provider.keys().await?).map_err(Failure::internal)?;
+    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+    let directory = Directory::new(&plan.population);
+    let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder);
+    let callers = Arc::new(Callers {
+        directory,
+        fleet,
+        provider,
+        sessions: Sessions::default(),
+        oracle,
+        recorder: Arc::clone(&recorder),
+        clock,
+    });
+    let run = Arc::new(Run::new(plan, Arc::clone(&callers), Arc::clone(&recorder)));
+    let ended = run.go_virtual(stop).await;
+    Ok(Outcome {
+        cache: callers.fleet.report(),
+        ledger: callers.provider.ledger().await?,
+        driver_requests: callers.provider.own_requests().answered,
+        duration: ended.duration,
+        circumstances: Circumstances {
+            interrupted: ended.interrupted,
+            under_way: ended.under_way as u64,
+            ledger_unread: None,
+        },
+        recorder,
+    })
+}
+
+fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) -> Outcome {
+    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+    let is_stopped = || *stop.borrow() > Stop::Run;
+    let found = model::simulate(plan, idp, &recorder, is_stopped);
+    let token_requests = found.by_grant.values().sum::<u64>() + found.driver_requests;
+    let mut by_grant = found.by_grant;
+    if found.driver_requests > 0 {
+        // Front ends redeem codes.
+        *by_grant
+            .entry(mock_idp::GrantType::AuthorizationCode)
+            .or_default() += found.driver_requests;
+    }
+    Outcome {
+        recorder,
+        cache: Cache {
+            l1: found.l1,
+            l2: found.l2,
+        },
+        ledger: LedgerSnapshot {
+            token_requests,
+            by_grant,
+            by_status: [(200, token_requests)].into(),
+            ..LedgerSnapshot::default()
+        },
+        driver_requests: found.driver_requests,
+        duration: found.duration,
+        circumstances: Circumstances {
+            interrupted: is_stopped(),
+            ..Circumstances::default()
+        },
+    }
+}
+
+fn usage(message: &str, hint: &str) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}

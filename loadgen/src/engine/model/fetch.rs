@@ -1,0 +1,253 @@
+//! Fetches of a model: one for a token at a time in an instance; L1 once more,
+//! then L2, then the provider.
+
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use mock_idp::GrantType;
+use rand::RngExt as _;
+use token_cache::CacheLevel;
+use token_cache::freshness::REFRESH_JITTER_S;
+use token_client::result::TokenRequests;
+use token_client::{CacheRefreshReason, ClientEvents as _, ResultMetadata, TokenSource};
+
+use super::cache::{Found, PartitionId, Token};
+use super::{Flight, Operation, Purpose, Simulation, Task, Want, millis};
+
+impl Simulation<'_> {
+    /// Waits for the fetch under way, or has one begun once all arrivals of
+    /// this millisecond have looked.
+    pub(super) fn board(&mut self, want: Want, operation: Operation, reason: CacheRefreshReason) {
+        if let Some(flight) = self.flights.get_mut(&want) {
+            return flight.callers.push(operation);
+        }
+        let flight = Flight {
+            reason,
+            callers: vec![operation],
+            mark: operation.flow_index,
+        };
+        self.flights.insert(want, flight);
+        self.queue.push_back(Task::Begin(want));
+    }
+
+    /// Begins to replace a token that was just served, if that is due.
+    pub(super) fn refresh_if_due(
+        &mut self,
+        want: Want,
+        token: Token,
+        mark: usize,
+    ) -> CacheRefreshReason {
+        if !token.is_due(self.now) {
+            return CacheRefreshReason::NotApplicable;
+        }
+        let want = Want {
+            purpose: Purpose::Refresh,
+            ..want
+        };
+        if let Entry::Vacant(free) = self.flights.entry(want) {
+            free.insert(Flight {
+                reason: CacheRefreshReason::ProactivelyRefreshed,
+                callers: Vec::new(),
+                mark,
+            });
+            self.queue.push_back(Task::Begin(want));
+        }
+        CacheRefreshReason::ProactivelyRefreshed
+    }
+
+    pub(super) fn look_in_l1(
+        &mut self,
+        want: Want,
+        reason: &mut CacheRefreshReason,
+    ) -> Option<Token> {
+        let layer = self.l1.as_mut()?.get_mut(want.instance)?;
+        let partition = layer.get(want.partition, self.now)?;
+        match partition.find(want.item, self.now) {
+            Found::Fresh(token) => return Some(token),
+            Found::Expired => *reason = CacheRefreshReason::Expired,
+            Found::Missing => {}
+        }
+        None
+    }
+
+    fn look_in_l2(&mut self, want: Want, reason: &mut CacheRefreshReason) -> Option<Token> {
+        let partition = self.l2.as_mut()?.get(want.partition, self.now)?;
+        if let Some(layers) = &mut self.l1 {
+            layers[want.instance].propagate(want.partition, partition);
+        }
+        match partition.find(want.item, self.now) {
+            Found::Fresh(token) => return Some(token),
+            Found::Expired => *reason = CacheRefreshReason::Expired,
+            Found::Missing => {}
+        }
+        None
+    }
+
+    pub(super) fn begin(&mut self, want: Want) {
+        let Some(mut flight) = self.flights.remove(&want) else {
+            return;
+        };
+        if want.purpose == Purpose::Refresh {
+            self.recorder
+                .refresh_began(u32::try_from(flight.mark).unwrap_or(u32::MAX));
+            let mut ignored = flight.reason;
+            if let Some(token) = self.look_in_l2(want, &mut ignored)
+                && !token.is_due(self.now)
+            {
+                // Another instance was faster.
+                return self.refreshed(&flight, 0);
+            }
+        } else {
+            let found = match self.look_in_l1(want, &mut flight.reason) {
+                Some(token) => Some((token, CacheLevel::L1)),
+                None => self
+                    .look_in_l2(want, &mut flight.reason)
+                    .map(|token| (token, CacheLevel::L2)),
+            };
+            if let Some((token, level)) = found {
+                let reason = self.refresh_if_due(want, token, flight.mark);
+                return self.all_served(flight, level, reason);
+            }
+        }
+        let grant = match want.partition {
+            PartitionId::Application { .. } => GrantType::ClientCredentials,
+            PartitionId::Assertion { .. } => GrantType::OnBehalfOf,
+            PartitionId::Account { .. } => {
+                if !self.has_refresh_token(want) {
+                    let callers = flight.callers.into_iter();
+                    self.queue.extend(callers.map(Task::SignIn));
+                    return;
+                }
+                GrantType::RefreshToken
+            }
+        };
+        self.flights.insert(want, flight);
+        self.ask(grant, Task::Answered(want));
+    }
+
+    /// Whether the instance finds a refresh token, in either layer.
+    fn has_refresh_token(&mut self, want: Want) -> bool {
+        let l1 = self
+            .l1
+            .as_mut()
+            .and_then(|layers| layers.get_mut(want.instance));
+        let now = self.now;
+        l1.into_iter().chain(&mut self.l2).any(|layer| {
+            layer
+                .get(want.partition, now)
+                .is_some_and(|partition| partition.has_refresh_token(want.item.application))
+        })
+    }
+
+    pub(super) fn answered(&mut self, want: Want) {
+        let Some(flight) = self.flights.remove(&want) else {
+            return;
+        };
+        self.store(want, matches!(want.partition, PartitionId::Account { .. }));
+        if want.purpose == Purpose::Refresh {
+            return self.refreshed(&flight, 1);
+        }
+        let stored = self.l1.is_some();
+        for (number, operation) in flight.callers.iter().enumerate() {
+            let is_leader = number == 0;
+            let waited = Duration::from_millis(self.now - operation.started);
+            let mut metadata = ResultMetadata {
+                token_source: TokenSource::IdentityProvider,
+                cache_level: CacheLevel::None,
+                cache_refresh_reason: flight.reason,
+                duration_total: waited,
+                duration_in_cache: Duration::ZERO,
+                duration_in_http: is_leader.then_some(waited),
+                coalesced: !is_leader,
+                token_requests: TokenRequests {
+                    answered: u32::from(is_leader),
+                    unanswered: 0,
+                },
+                ..ResultMetadata::NONE
+            };
+            if !is_leader && stored {
+                metadata.token_source = TokenSource::Cache;
+                metadata.cache_level = CacheLevel::L1;
+                metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
+            }
+            self.sample(*operation, metadata);
+        }
+    }
+
+    /// The fetch found a token in a cache: whoever waited is served from there.
+    fn all_served(&self, flight: Flight, level: CacheLevel, reason: CacheRefreshReason) {
+        for (number, operation) in flight.callers.into_iter().enumerate() {
+            if number == 0 {
+                self.served(operation, level, reason);
+                continue;
+            }
+            let waited = Duration::from_millis(self.now - operation.started);
+            let in_l1 = self.l1.is_some();
+            self.sample(
+                operation,
+                ResultMetadata {
+                    token_source: TokenSource::Cache,
+                    cache_level: if in_l1 { CacheLevel::L1 } else { level },
+                    cache_refresh_reason: if in_l1 {
+                        CacheRefreshReason::NotApplicable
+                    } else {
+                        reason
+                    },
+                    duration_total: waited,
+                    duration_in_cache: Duration::ZERO,
+                    duration_in_http: None,
+                    coalesced: true,
+                    token_requests: TokenRequests::default(),
+                    ..ResultMetadata::NONE
+                },
+            );
+        }
+    }
+
+    fn refreshed(&self, flight: &Flight, requests: u32) {
+        let mark = u32::try_from(flight.mark).unwrap_or(u32::MAX);
+        let sent = TokenRequests {
+            answered: requests,
+            unanswered: 0,
+        };
+        self.recorder.refresh_ended(mark, Ok(()), sent);
+    }
+
+    /// Puts a new token into both layers.
+    pub(super) fn store(&mut self, want: Want, with_refresh_token: bool) {
+        let now = self.now;
+        // Whole seconds, as blobs have them.
+        let after = |time: Duration| (now + millis(time)) / 1_000 * 1_000;
+        let jitter = self.next_jitter();
+        let token = Token {
+            expires_on: after(self.idp.expires_in),
+            refresh_on: self
+                .idp
+                .refresh_in
+                .map(|advice| after(advice).saturating_add_signed(jitter)),
+        };
+        let in_l2 = self.l2.as_mut().and_then(|l2| l2.get(want.partition, now));
+        let in_l2 = in_l2.cloned();
+        let layer = self.l1.as_mut().map(|layers| &mut layers[want.instance]);
+        let in_l1 = || layer.and_then(|layer| layer.get(want.partition, now).cloned());
+        let base = in_l2.or_else(in_l1);
+        let mut partition = base.unwrap_or_default();
+        partition.save(want.item, token, with_refresh_token);
+        if let Some(layers) = &mut self.l1 {
+            layers[want.instance].put(want.partition, partition.clone(), now);
+        }
+        if let Some(l2) = &mut self.l2 {
+            l2.put(want.partition, partition, now);
+        }
+    }
+
+    /// By how much a refresh is put off; milliseconds.
+    fn next_jitter(&mut self) -> i64 {
+        if self.idp.refresh_in.is_none() {
+            return 0;
+        }
+        let mut random = self.jitter.at(self.jitters);
+        self.jitters += 1;
+        random.random_range(-REFRESH_JITTER_S..REFRESH_JITTER_S) * 1_000
+    }
+}

@@ -1,0 +1,273 @@
+//! Model: a discrete-event simulation of an ideal cache. It knows the plan and
+//! nothing of the cache's code, and says what that code could do at best.
+//!
+//! Ideal means: one fetch for a token at a time in an instance, nothing evicted,
+//! a shared store that answers at once and never fails, every answer a token.
+//! Time moves by whole milliseconds, as in virtual runs, and the provider takes
+//! the times that the mock would draw, so that a virtual run of a cache that is
+//! ideal has the same counts to the last one.
+
+mod cache;
+mod callers;
+mod fetch;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+use mock_idp::{GrantType, TokenPace};
+use token_cache::CacheLevel;
+use token_client::result::TokenRequests;
+use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
+
+use self::cache::{Item, Layer, Millis, PartitionId};
+use self::callers::Callers;
+use super::subjects::Subjects;
+use super::virtual_time::whole_milliseconds;
+use crate::arrival::Schedule;
+use crate::fault::rules::latency;
+use crate::population::{Stream, Subject};
+use crate::record::{Outcome, Recorder, Sample};
+use crate::report::model::{L1, L2};
+use crate::scenario::plan::{EmbeddedIdpPlan, Plan};
+
+/// What a model run found beside the samples it recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Modelled {
+    /// Token requests, by what they asked for.
+    pub by_grant: BTreeMap<GrantType, u64>,
+    /// Token requests of users' front ends.
+    pub driver_requests: u64,
+    /// Partitions in all L1 at the end.
+    pub l1: L1,
+    /// Blobs in L2 at the end.
+    pub l2: L2,
+    /// From the first arrival to the end of the last fetch.
+    pub duration: Duration,
+}
+
+/// An operation of a caller: what gets a sample.
+#[derive(Debug, Clone, Copy)]
+struct Operation {
+    flow_index: usize,
+    subject: Subject,
+    started: Millis,
+}
+
+/// A token wanted by an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Want {
+    instance: usize,
+    partition: PartitionId,
+    item: Item,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    Acquire,
+    Refresh,
+}
+
+/// A fetch that has begun.
+#[derive(Debug)]
+struct Flight {
+    reason: CacheRefreshReason,
+    /// The first began it; empty for a refresh.
+    callers: Vec<Operation>,
+    /// Which entry of `traffic` a refresh is for.
+    mark: usize,
+}
+
+/// What is to be done in this millisecond.
+#[derive(Debug)]
+enum Task {
+    /// A fetch begins.
+    Begin(Want),
+    /// The provider has answered a fetch.
+    Answered(Want),
+    /// The provider has redeemed a code.
+    Redeemed { operation: Operation, asked: Millis },
+    /// A user has to sign in.
+    SignIn(Operation),
+}
+
+/// The simulation.
+struct Simulation<'a> {
+    plan: &'a Plan,
+    idp: &'a EmbeddedIdpPlan,
+    pace: TokenPace,
+    jitter: Stream,
+    jitters: u64,
+    l1: Option<Vec<Layer>>,
+    l2: Option<Layer>,
+    callers: Callers,
+    flights: HashMap<Want, Flight>,
+    /// When fetches and redemptions end; the number keeps those of one
+    /// millisecond in order.
+    pending: BinaryHeap<Reverse<(Millis, u64)>>,
+    waiting: HashMap<u64, Task>,
+    begun: u64,
+    queue: VecDeque<Task>,
+    now: Millis,
+    recorder: &'a Recorder,
+    found: Modelled,
+}
+
+/// Simulates `plan` with an ideal cache in front of the provider `idp`.
+pub fn simulate(
+    plan: &Plan,
+    idp: &EmbeddedIdpPlan,
+    recorder: &Recorder,
+    mut stopped: impl FnMut() -> bool,
+) -> Modelled {
+    /// A stop is looked for each time so many arrivals have begun.
+    const LOOK_UP: u64 = 65_536;
+    let subjects = Subjects::of_plan(plan);
+    let mut simulation = Simulation::new(plan, idp, recorder);
+    for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
+        if number.is_multiple_of(LOOK_UP) && stopped() {
+            break;
+        }
+        let tick = millis(whole_milliseconds(arrival.intended));
+        simulation.run_until(tick);
+        let subject = subjects.of(&arrival);
+        recorder.offer(1);
+        recorder.start();
+        recorder.fingerprint(&arrival, &subject);
+        simulation.arrive(Operation {
+            flow_index: arrival.flow_index,
+            subject,
+            started: tick,
+        });
+    }
+    simulation.run_until(Millis::MAX);
+    simulation.finish()
+}
+
+fn millis(time: Duration) -> Millis {
+    Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
+}
+
+impl<'a> Simulation<'a> {
+    fn new(plan: &'a Plan, idp: &'a EmbeddedIdpPlan, recorder: &'a Recorder) -> Self {
+        let layers = || {
+            (0..plan.fleet.instances)
+                .map(|_| Layer::default())
+                .collect()
+        };
+        Self {
+            plan,
+            idp,
+            pace: TokenPace::new(latency(&idp.latency.token), plan.seed),
+            jitter: Stream::named(plan.seed, "model/jitter"),
+            jitters: 0,
+            l1: plan.cache.l1.map(|_| layers()),
+            l2: plan.cache.l2.as_ref().map(|_| Layer::default()),
+            callers: Callers::default(),
+            flights: HashMap::new(),
+            pending: BinaryHeap::new(),
+            waiting: HashMap::new(),
+            begun: 0,
+            queue: VecDeque::new(),
+            now: 0,
+            recorder,
+            found: Modelled::default(),
+        }
+    }
+
+    /// Lets everything happen that comes before `tick`, and what the arrivals
+    /// so far have left to do.
+    fn run_until(&mut self, tick: Millis) {
+        if tick > self.now {
+            self.work_off();
+        }
+        while let Some(&Reverse((at, _))) = self.pending.peek() {
+            if at >= tick {
+                break;
+            }
+            self.now = at;
+            self.work_off();
+        }
+        if tick != Millis::MAX {
+            self.now = tick;
+        }
+        // What ends in the millisecond of an arrival ends after it has looked.
+    }
+
+    fn work_off(&mut self) {
+        // Fetches that end now come before those that arrivals of now began.
+        let mut ended = VecDeque::new();
+        while let Some(&Reverse((at, number))) = self.pending.peek()
+            && at <= self.now
+        {
+            self.pending.pop();
+            ended.extend(self.waiting.remove(&number));
+        }
+        ended.append(&mut self.queue);
+        self.queue = ended;
+        while let Some(task) = self.queue.pop_front() {
+            match task {
+                Task::Begin(want) => self.begin(want),
+                Task::Answered(want) => self.answered(want),
+                Task::Redeemed { operation, asked } => self.redeemed(operation, asked),
+                Task::SignIn(operation) => self.sign_in(operation),
+            }
+        }
+    }
+
+    /// Sends a token request; `task` is done when it is answered.
+    fn ask(&mut self, grant: GrantType, task: Task) {
+        *self.found.by_grant.entry(grant).or_default() += 1;
+        let answered = self.now + millis(whole_milliseconds(self.pace.draw()));
+        if answered == self.now
+            && let Task::Redeemed { operation, asked } = task
+        {
+            // The caller itself waits for it, so that no later one comes first.
+            return self.redeemed(operation, asked);
+        }
+        let number = self.begun;
+        self.begun += 1;
+        self.waiting.insert(number, task);
+        self.pending.push(Reverse((answered, number)));
+    }
+
+    /// A hit.
+    fn served(&self, operation: Operation, level: CacheLevel, reason: CacheRefreshReason) {
+        let waited = self.now - operation.started;
+        self.sample(
+            operation,
+            ResultMetadata {
+                token_source: TokenSource::Cache,
+                cache_level: level,
+                cache_refresh_reason: reason,
+                duration_total: Duration::from_millis(waited),
+                duration_in_cache: Duration::ZERO,
+                duration_in_http: None,
+                coalesced: false,
+                token_requests: TokenRequests::default(),
+                ..ResultMetadata::NONE
+            },
+        );
+    }
+
+    fn sample(&self, operation: Operation, metadata: ResultMetadata) {
+        self.recorder.record(&Sample {
+            flow_index: operation.flow_index,
+            outcome: Outcome::Modelled(metadata),
+            lag: Duration::ZERO,
+            service: Duration::from_millis(self.now - operation.started),
+        });
+    }
+
+    fn finish(mut self) -> Modelled {
+        let held = self.l1.iter().flatten().map(|layer| layer.len() as u64);
+        self.found.l1.entries = held.sum();
+        self.found.l2.entries = self.l2.as_ref().map_or(0, |layer| layer.len() as u64);
+        self.found.duration = Duration::from_millis(self.now);
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! A run, whatever its clock: who arrives, what they do, and the sample taken.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use token_client::result::TokenRequests;
+use tokio::time::Instant;
+
+use super::in_flight::{InFlight, Place};
+use super::subjects::Subjects;
+use crate::arrival::{Arrival, Schedule};
+use crate::exit::Failure;
+use crate::flow::{Caller, Callers, Trouble};
+use crate::record::{Outcome, Recorder, Sample};
+use crate::scenario::plan::{Flow, Plan, TrafficPlan};
+
+/// What a run needs.
+#[derive(Debug)]
+pub struct Run {
+    /// What to do.
+    pub plan: Arc<Plan>,
+    /// Who does it.
+    pub callers: Arc<Callers>,
+    /// Who takes note.
+    pub recorder: Arc<Recorder>,
+    subjects: Subjects,
+    pub(super) in_flight: Arc<InFlight>,
+    pub(super) began_at: OnceLock<jiff::Timestamp>,
+    sign_in_failed: AtomicBool,
+}
+
+/// How often a run has been asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Not.
+    Run,
+    /// No more arrivals; let what is under way end.
+    Drain,
+    /// At once.
+    Now,
+}
+
+/// How a run went.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// From the first arrival to the end of the drain.
+    pub duration: Duration,
+    /// Whether it was stopped before its time.
+    pub interrupted: bool,
+    /// Operations under way when the drain ended.
+    pub under_way: usize,
+}
+
+impl Run {
+    /// A run of `plan`.
+    pub fn new(plan: Arc<Plan>, callers: Arc<Callers>, recorder: Arc<Recorder>) -> Self {
+        Self {
+            subjects: Subjects::of_plan(&plan),
+            began_at: OnceLock::new(),
+            sign_in_failed: AtomicBool::new(false),
+            in_flight: InFlight::new(plan.max_in_flight),
+            plan,
+            callers,
+            recorder,
+        }
+    }
+
+    /// Acquisitions under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.count()
+    }
+
+    /// When the first arrival fell due, if it has.
+    pub fn began_at(&self) -> Option<jiff::Timestamp> {
+        self.began_at.get().copied()
+    }
+
+    /// Gets ready: on-behalf-of callers sign in before the clock starts, as
+    /// they would have in production. Returns how many did.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when a caller cannot sign in.
+    pub async fn prepare(&self) -> Result<usize, Failure> {
+        /// Sign-ins at a time.
+        const AT_ONCE: usize = 32;
+        let mut callers = BTreeMap::new();
+        let is_on_behalf_of = |traffic: &TrafficPlan| traffic.flow == Flow::OnBehalfOf;
+        if !self.plan.traffic.iter().any(is_on_behalf_of) {
+            // A day of arrivals need not be drawn to find that out.
+            return Ok(0);
+        }
+        for arrival in Schedule::new(&self.plan) {
+            if is_on_behalf_of(&self.plan.traffic[arrival.flow_index]) {
+                let subject = self.subjects.of(&arrival);
+                callers.insert((subject.application, subject.user), subject);
+            }
+        }
+        let count = callers.len();
+        let mut sign_ins = tokio::task::JoinSet::new();
+        let mut waiting = callers.into_values();
+        loop {
+            while sign_ins.len() < AT_ONCE
+                && let Some(subject) = waiting.next()
+            {
+                let callers = Arc::clone(&self.callers);
+                sign_ins.spawn(async move { callers.assertion(&subject).await.map(drop) });
+            }
+            match sign_ins.join_next().await {
+                None => return Ok(count),
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(reason))) => {
+                    return Err(Failure::environment(
+                        format!("a user could not sign in: {reason}"),
+                        "the identity provider's log tells more",
+                    ));
+                }
+                Some(Err(error)) => return Err(Failure::internal(error.to_string())),
+            }
+        }
+    }
+
+    /// One arrival, from start to sample.
+    pub(super) async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, _place: Place) {
+        let traffic = &self.plan.traffic[arrival.flow_index];
+        let subject = self.subjects.of(&arrival);
+        self.recorder.fingerprint(&arrival, &subject);
+        let caller = Caller {
+            mark: u32::try_from(arrival.flow_index).unwrap_or(u32::MAX),
+            flow: traffic.flow,
+            subject: &subject,
+        };
+        let started = Instant::now();
+        let call = self.callers.call(caller);
+        tokio::pin!(call);
+        let in_time = tokio::time::timeout(self.plan.acquire_timeout, &mut call).await;
+        let service = started.elapsed();
+        let lag = started.saturating_duration_since(intended);
+        let outcome = match &in_time {
+            Ok(Ok(result)) => Outcome::Token {
+                metadata: result.metadata,
+                finding: self.callers.judge(caller, result),
+            },
+            Ok(Err(Trouble::Acquire(error))) => Outcome::Error(error),
+            Ok(Err(Trouble::SignIn(reason))) => {
+                // The first says it; a thousand more would only bury the report.
+                if self.sign_in_failed.swap(true, Ordering::Relaxed) {
+                    tracing::debug!(reason, "a user could not sign in");
+                } else {
+                    tracing::warn!(
+                        reason,
+                        "a user could not sign in; more are counted, not logged"
+                    );
+                }
+                Outcome::NoSignIn
+            }
+            Err(_) => Outcome::Timeout,
+        };
+        self.recorder.record(&Sample {
+            flow_index: arrival.flow_index,
+            outcome,
+            lag,
+            service,
+        });
+        if in_time.is_err() {
+            // The sample is taken; its requests still have to be accounted for.
+            self.recorder.late(match call.await {
+                Ok(result) => result.metadata.token_requests,
+                Err(Trouble::Acquire(error)) => error.metadata().token_requests,
+                Err(Trouble::SignIn(_)) => TokenRequests::default(),
+            });
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Virtual time: the real client and cache on a paused clock, which jumps to
+//! whatever happens next as soon as nothing is left to do.
+//!
+//! Everything runs on one thread, so that a seed decides the order of events as
+//! well as the events. Tokio's clock moves by whole milliseconds there: an
+//! arrival begins on the first one at or after its intended instant, and that
+//! counts as no lag, for nobody was late.
+
+use std::future::Future as _;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep_until};
+
+use super::run::{Ended, Run, Stop};
+use crate::arrival::Schedule;
+
+/// A stop is looked for each time so many arrivals have begun.
+const LOOK_UP: u64 = 1_024;
+
+impl Run {
+    /// Offers every arrival of the plan on a paused clock, and waits for what
+    /// was begun to end. Needs a runtime of one thread whose clock is paused.
+    pub async fn go_virtual(self: &Arc<Self>, stop: watch::Receiver<Stop>) -> Ended {
+        let begin = Instant::now();
+        self.began_at.get_or_init(jiff::Timestamp::now);
+        let mut now = begin;
+        let mut stopped = false;
+        for (arrival, number) in Schedule::new(&self.plan).zip(1_u64..) {
+            let due = begin + whole_milliseconds(arrival.intended);
+            if due > now {
+                sleep_until(due).await;
+                now = due;
+            }
+            if number.is_multiple_of(LOOK_UP) && *stop.borrow() > Stop::Run {
+                stopped = true;
+                break;
+            }
+            self.recorder.offer(1);
+            let Some(place) = self.in_flight.enter() else {
+                self.recorder.drop_arrivals(1);
+                continue;
+            };
+            self.recorder.start();
+            let operation = unconstrained(Arc::clone(self).one(arrival, due, place));
+            let mut operation = Box::pin(operation);
+            // A hit ends at once and never becomes a task; what has to wait
+            // becomes one, in the order of arrivals.
+            let mut context = Context::from_waker(Waker::noop());
+            if operation.as_mut().poll(&mut context).is_pending() {
+                tokio::spawn(operation);
+            }
+        }
+        if *stop.borrow() < Stop::Now {
+            let _ = tokio::time::timeout(self.plan.graceful_stop, self.idle()).await;
+        }
+        Ended {
+            duration: begin.elapsed(),
+            interrupted: stopped || *stop.borrow() > Stop::Run,
+            under_way: self.in_flight.count(),
+        }
+    }
+}
+
+/// Rounded up, as the timers of a paused clock are.
+pub(super) fn whole_milliseconds(time: Duration) -> Duration {
+    let whole = Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    if whole < time {
+        whole + Duration::from_millis(1)
+    } else {
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_millisecond_counts_as_a_whole_one() {
+        for (nanoseconds, milliseconds) in
+            [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)]
+        {
+            assert_eq!(
+                whole_milliseconds(Duration::from_nanos(nanoseconds)),
+                Duration::from_millis(milliseconds)
+            );
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One plan on three clocks: the model of an ideal cache, the real cache in
+//! virtual time, and sockets in real time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "clocks/lab.rs"]
+mod lab;
+
+#[path = "clocks/agreement.rs"]
+mod agreement;
+#[path = "clocks/repetition.rs"]
+mod repetition;

@@ -1,0 +1,74 @@
+//! Runs scenarios in this process, on any clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use loadgen::command::run::{Format, Options, run};
+use loadgen::progress::Progress;
+use loadgen::report::model::{FlowReport, Report};
+use loadgen::scenario::load::parse;
+use loadgen::scenario::plan::Mode;
+use loadgen::scenario::{Overrides, Plan};
+
+/// The plan of a scenario, with a seed and changes laid over it.
+pub(crate) fn plan(scenario: &str, seed: u64, set: &[&str]) -> Plan {
+    let overrides = Overrides {
+        seed: Some(seed),
+        set: set.iter().map(|&change| change.to_owned()).collect(),
+        ..Overrides::default()
+    };
+    let file = Path::new("scenario.yaml");
+    parse(file, scenario.as_bytes(), &overrides).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs `plan` and returns `report.json`, as written.
+pub(crate) fn written(plan: &Plan, mode: Mode) -> String {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let options = Options {
+        plan: Plan {
+            mode,
+            ..plan.clone()
+        },
+        out: None,
+        format: Format::Json,
+        metrics_addr: None,
+        metrics_compat: None,
+        linger: Duration::ZERO,
+        openmetrics_out: None,
+        progress: Progress::None,
+    };
+    runtime.block_on(run(options)).unwrap().printed
+}
+
+/// Runs `plan` and returns its report.
+pub(crate) fn report(plan: &Plan, mode: Mode) -> Report {
+    serde_json::from_str(&written(plan, mode)).unwrap()
+}
+
+/// What must be the same where two clocks agree: every count of every flow,
+/// and what the provider was asked.
+pub(crate) fn counts(report: &Report) -> String {
+    let of_flow = |flow: &FlowReport| {
+        let of = &flow.acquisitions;
+        format!(
+            "{}: {} acquisitions, {} errors, {} coalesced, {} refreshes\n  {:?}\n  {:?}\n  {:?}\n",
+            flow.name,
+            of.acquisitions,
+            of.errors,
+            of.coalesced,
+            of.background_refreshes,
+            of.token_source,
+            of.cache_level,
+            of.cache_refresh_reason,
+        )
+    };
+    let flows: String = report.flows.iter().map(of_flow).collect();
+    format!(
+        "{flows}{:?} {}",
+        report.idp.by_grant, report.load.fingerprint
+    )
+}
