@@ -30,7 +30,11 @@ pub mod adapter;
 pub mod l1;
 pub mod policy;
 pub mod seal;
+
+pub mod protect;
 pub mod store;
+
+pub mod provider;
 
 pub mod error;
 pub mod events;

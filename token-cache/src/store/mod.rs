@@ -15,6 +15,7 @@ mod backoff;
     feature = "cosmos"
 ))]
 mod lifetime;
+mod location;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
@@ -24,9 +25,12 @@ mod pool;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "sql-server")]
+mod sql_server;
 #[cfg(any(feature = "postgres", feature = "sql-server"))]
 mod sweep;
 
+pub use location::open;
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedOptions, MemcachedStore};
 pub use memory::{MemoryStore, MemoryStoreStats};
@@ -34,6 +38,8 @@ pub use memory::{MemoryStore, MemoryStoreStats};
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
+#[cfg(feature = "sql-server")]
+pub use sql_server::{SqlServerOptions, SqlServerStore};
 
 use std::fmt;
 use std::pin::Pin;
@@ -149,4 +155,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Removes what is under `key`, if anything.
     fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()>;
+}
+
+impl dyn Store {
+    /// The conditional changes of a store that is known to have them.
+    pub(crate) fn conditional(&self) -> Result<&dyn CompareAndSet, StoreError> {
+        let without = || StoreError::new("the store has no conditional changes");
+        self.compare_and_set().ok_or_else(without)
+    }
 }

@@ -8,13 +8,24 @@
 )]
 
 mod contract;
+mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
-#[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
+#[cfg(any(
+    feature = "redis",
+    feature = "postgres",
+    feature = "memcached",
+    feature = "sql-server"
+))]
 mod outage;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod session;
+#[cfg(feature = "sql-server")]
+mod sql_server;
 mod support;
+#[cfg(feature = "sql-server")]
+mod tds;

@@ -64,18 +64,51 @@ async fn resumes(store: &dyn Store, what: &str) {
 pub(crate) async fn survives_outages(subject: &Subject) {
     let port = crate::support::server::free_port();
     let server = (subject.start)(port);
-    let proxy = Proxy::before(port).await;
-    let store = (subject.open)(proxy.port, LIMIT);
+    let store = (subject.open)(port, LIMIT);
     let store = &*store;
     let name = subject.name;
     let about = |what: &str| format!("{name}: {what}");
 
     put(store, "before").await.unwrap();
-    proxy.cause(Trouble::Slow(LIMIT / 10));
+    server.suspend();
+    for _ in 0..3 {
+        fails(store, &about("hanging")).await;
+    }
+    server.resume();
+    resumes(store, &about("after hanging")).await;
+
+    drop(server);
+    let refused = fails(store, &about("killed")).await;
+    assert!(!refused.reason.is_empty());
+    let began = Instant::now();
+    for _ in 0..20 {
+        fails(store, &about("down")).await;
+    }
     assert!(
-        store.get("key").await.unwrap().is_some(),
-        "slow is not down"
+        began.elapsed() < SLACK,
+        "a dead server is asked at every call"
     );
+    let server = (subject.start)(port);
+    resumes(store, &about("after a restart")).await;
+
+    survives_the_network(name, server.port, subject.open).await;
+}
+
+/// Runs what can happen between a store and its server.
+pub(crate) async fn survives_the_network(
+    name: &str,
+    port: u16,
+    open: fn(u16, Duration) -> Arc<dyn Store>,
+) {
+    let proxy = Proxy::before(port).await;
+    let store = open(proxy.port, LIMIT);
+    let store = &*store;
+    let about = |what: &str| format!("{name}: {what}");
+
+    put(store, "before").await.unwrap();
+    proxy.cause(Trouble::Slow(LIMIT / 10));
+    let slow = store.get("key").await.unwrap();
+    assert!(slow.is_some(), "slow is not down");
     proxy.cause(Trouble::Slow(LIMIT));
     fails(store, &about("slower than the limit")).await;
     proxy.cause(Trouble::None);
@@ -98,25 +131,4 @@ pub(crate) async fn survives_outages(subject: &Subject) {
     fails(store, &about("reset")).await;
     proxy.cause(Trouble::None);
     resumes(store, &about("after resets")).await;
-
-    server.suspend();
-    for _ in 0..3 {
-        fails(store, &about("hanging")).await;
-    }
-    server.resume();
-    resumes(store, &about("after hanging")).await;
-
-    drop(server);
-    let refused = fails(store, &about("killed")).await;
-    assert!(!refused.reason.is_empty());
-    let began = Instant::now();
-    for _ in 0..20 {
-        fails(store, &about("down")).await;
-    }
-    assert!(
-        began.elapsed() < SLACK,
-        "a dead server is asked at every call"
-    );
-    let _server = (subject.start)(port);
-    resumes(store, &about("after a restart")).await;
 }

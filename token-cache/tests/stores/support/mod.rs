@@ -1,5 +1,10 @@
 //! Servers and trouble for tests.
 
-#[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
+#[cfg(any(
+    feature = "redis",
+    feature = "postgres",
+    feature = "memcached",
+    feature = "sql-server"
+))]
 pub(crate) mod proxy;
 pub(crate) mod server;
