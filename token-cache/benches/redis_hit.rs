@@ -48,14 +48,10 @@ fn median_us(mut times: Vec<Duration>) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let scratch = server::Scratch::new("redis-bench");
     let port = server::free_port();
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command
-        .args(["--save", ""])
-        .arg("--dir")
-        .arg(scratch.path());
+    command.args(["--save", "", "--dir", "/tmp"]);
     let server = server::Server::start(port, command);
     let url = format!("redis://127.0.0.1:{}", server.port);
 

@@ -84,8 +84,6 @@ const TENANTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_again() {
-    let scratch = server::Scratch::new("redis-outage");
-    assert!(scratch.path().is_dir());
     let port = server::free_port();
     let running = redis(port);
     let clock = Clock::system();

@@ -7,6 +7,8 @@
     feature = "sql-server"
 ))]
 mod backoff;
+#[cfg(feature = "cosmos")]
+mod cosmos;
 #[cfg(any(
     feature = "redis",
     feature = "postgres",
@@ -30,6 +32,8 @@ mod sql_server;
 #[cfg(any(feature = "postgres", feature = "sql-server"))]
 mod sweep;
 
+#[cfg(feature = "cosmos")]
+pub use cosmos::{CosmosOptions, CosmosStore};
 pub use location::open;
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedOptions, MemcachedStore};

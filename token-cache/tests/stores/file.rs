@@ -15,7 +15,7 @@ use token_cache::provider::{FileStore, FileStoreOptions};
 use token_cache::store::{Expiration, Store, Swap};
 
 use crate::contract::{Candidate, Place, Sliding, store_contract};
-use crate::support::server::Scratch;
+use crate::support::scratch::Scratch;
 
 const FOREVER: Expiration = Expiration {
     absolute: None,

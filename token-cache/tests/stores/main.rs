@@ -8,6 +8,8 @@
 )]
 
 mod contract;
+#[cfg(feature = "cosmos-emulator")]
+mod cosmos;
 mod file;
 #[cfg(feature = "memcached")]
 mod memcached;

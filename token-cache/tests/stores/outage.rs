@@ -2,6 +2,7 @@
 //! not: each operation ends within its limit with an answer or an error, never
 //! with a wrong blob, and use resumes by itself.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,13 @@ async fn fails(store: &dyn Store, what: &str) -> StoreError {
     error
 }
 
+/// Lets a server stand still with its connections open, or go on.
+fn signal(server: &Server, name: &str) {
+    let mut kill = Command::new("kill");
+    let status = kill.arg(format!("-{name}")).args(server.ids()).status();
+    assert!(status.unwrap().success());
+}
+
 /// Waits until the store answers again.
 async fn resumes(store: &dyn Store, what: &str) {
     let began = Instant::now();
@@ -70,11 +78,11 @@ pub(crate) async fn survives_outages(subject: &Subject) {
     let about = |what: &str| format!("{name}: {what}");
 
     put(store, "before").await.unwrap();
-    server.suspend();
+    signal(&server, "STOP");
     for _ in 0..3 {
         fails(store, &about("hanging")).await;
     }
-    server.resume();
+    signal(&server, "CONT");
     resumes(store, &about("after hanging")).await;
 
     drop(server);

@@ -15,7 +15,8 @@ use tokio_postgres::NoTls;
 
 use crate::contract::{Candidate, Place, Sliding, store_contract};
 use crate::outage::{Subject, survives_outages};
-use crate::support::server::{Scratch, Server, free_port};
+use crate::support::scratch::Scratch;
+use crate::support::server::{Server, free_port};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -11,7 +11,8 @@ use token_cache::{Clock, Timestamp};
 
 use crate::contract::{Candidate, Place, Sliding, store_contract};
 use crate::outage::{Subject, survives_outages};
-use crate::support::server::{Scratch, Server, free_port};
+use crate::support::scratch::Scratch;
+use crate::support::server::{Server, free_port};
 
 /// A Redis in memory alone, with these words more.
 fn start_on(port: u16, more: &[&str]) -> Server {

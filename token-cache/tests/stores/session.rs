@@ -23,7 +23,8 @@ fn memory(clock: Clock) -> Arc<dyn Store> {
 
 #[tokio::test(start_paused = true)]
 async fn the_part_of_a_session_and_a_sealed_store_keep_the_store_contract() {
-    let layers: [(&'static str, fn(Clock) -> Arc<dyn Store>); 2] = [
+    type Layer = (&'static str, fn(Clock) -> Arc<dyn Store>);
+    let layers: [Layer; 2] = [
         ("session", |clock| {
             let day = Duration::from_secs(86_400);
             let session = SessionStore::new(memory(clock), &Secret::new("s1"));

@@ -7,4 +7,6 @@
     feature = "sql-server"
 ))]
 pub(crate) mod proxy;
+pub(crate) mod scratch;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
 pub(crate) mod server;

@@ -1,15 +1,9 @@
 //! A server program of the system: started on a free port of loopback, stopped
 //! by its process id when the test ends, also when it fails.
-#![cfg_attr(
-    not(any(feature = "redis", feature = "postgres", feature = "memcached")),
-    expect(dead_code, reason = "no store of this build has a server")
-)]
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -20,31 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// A directory that goes when the test ends.
-#[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(crate) fn new(name: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("token-cache-{name}-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A program that runs until this goes.
@@ -77,38 +46,21 @@ impl Server {
         panic!("{program} does not listen on {address} after {PATIENCE:?}");
     }
 
-    /// Lets it stand still, its connections open: it hangs.
-    pub(crate) fn suspend(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets it go on.
-    pub(crate) fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    /// The processes that it has made; Postgres has one for each session.
-    fn children(&self) -> Vec<String> {
+    /// The ids of its processes, its own last; Postgres has one for each session.
+    pub(crate) fn ids(&self) -> Vec<String> {
         let id = self.child.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         let children = children.unwrap_or_default();
-        children.split_whitespace().map(str::to_owned).collect()
-    }
-
-    fn signal(&self, name: &str) {
-        let mut all = self.children();
-        all.push(self.child.id().to_string());
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .args(all)
-            .status();
-        assert!(status.unwrap().success());
+        let mut ids: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
+        ids.push(id.to_string());
+        ids
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let children = self.children();
+        let mut children = self.ids();
+        children.pop();
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !children.is_empty() {
