@@ -58,10 +58,7 @@ async fn main() {
     let clock = Clock::system();
     let options = RedisOptions::new(&*url);
     let store: Arc<dyn Store> = Arc::new(RedisStore::try_new(&options, clock).unwrap());
-    let key = PartitionKey::Application {
-        client_id: "c".into(),
-        tenant_id: "t".into(),
-    };
+    let key = PartitionKey::application("c", "t");
     let text = key.to_string();
     let client = redis::Client::open(url).unwrap();
     let mut bare = client.get_multiplexed_async_connection().await.unwrap();
@@ -93,7 +90,7 @@ async fn main() {
             get.push(began.elapsed());
 
             let began = Instant::now();
-            assert!(cache.read_l2(&key).await.partition.is_some());
+            assert!(cache.read_l2(&key).await.unwrap().partition.is_some());
             hit.push(began.elapsed());
         }
         let bare = median_us(hmget);

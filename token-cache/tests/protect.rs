@@ -3,14 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use token_cache::Clock;
-use token_cache::protect::{
-    KeyRing, OVERHEAD_BYTES, ProtectError, ProtectedStore, Unreadable, Unsealed, is_sealed,
+use token_cache::protect::{KeyRing, OVERHEAD_BYTES, ProtectError, RotatingKeyRing, is_sealed};
+use token_cache::store::{Expiration, MemoryStore, Store};
+use token_cache::{
+    CacheLevel, Clock, Partition, PartitionKey, Policy, Sealing, TokenCache, TokenCacheOptions,
+    schema,
 };
-use token_cache::store::{Expiration, MemoryStore, Store, Swap};
 
 const KEY: &str = "uid.utid";
 const PLAIN: &[u8] = br#"{"AccessToken":{}}"#;
@@ -145,85 +147,151 @@ fn a_file_that_is_no_ring_is_refused_with_the_reason_and_without_its_keys() {
     }
 }
 
-type Parts = (Arc<MemoryStore>, ProtectedStore);
-
-fn protected(unsealed: Unsealed, unreadable: Unreadable) -> Parts {
-    let below = Arc::new(MemoryStore::new(1_000_000, Clock::system()));
-    let store = ProtectedStore::new(
-        Arc::clone(&below) as Arc<dyn Store>,
-        Arc::new(ring()),
-        unsealed,
-        unreadable,
-    );
-    (below, store)
+/// A cache over a store, both with the same ring, and what an app partition is.
+struct Lab {
+    store: Arc<MemoryStore>,
+    ring: Arc<RotatingKeyRing>,
+    opened: Arc<AtomicUsize>,
 }
 
-#[tokio::test]
-async fn a10_the_store_holds_ciphertext_and_the_reader_gets_plaintext() {
-    let (below, store) = protected(Unsealed::Refused, Unreadable::Miss);
-    let plain = Bytes::from_static(PLAIN);
-    store
-        .set(KEY, plain.clone(), Expiration::default())
-        .await
-        .unwrap();
-    assert!(is_sealed(&below.get(KEY).await.unwrap().unwrap()));
-    assert_eq!(store.get(KEY).await.unwrap(), Some(plain));
-    store.remove(KEY).await.unwrap();
-    assert_eq!(store.get(KEY).await.unwrap(), None);
-}
+/// Counts what is opened.
+#[derive(Debug)]
+struct Counted(Arc<RotatingKeyRing>, Arc<AtomicUsize>);
 
-#[tokio::test]
-async fn a10_an_entry_from_before_encryption_is_read_where_that_is_accepted() {
-    for (unsealed, expected) in [(Unsealed::Accepted, PLAIN), (Unsealed::Refused, b"")] {
-        let (below, store) = protected(unsealed, Unreadable::Miss);
-        let plain = Bytes::from_static(PLAIN);
-        below.set(KEY, plain, Expiration::default()).await.unwrap();
-        assert_eq!(store.get(KEY).await.unwrap().as_deref(), Some(expected));
+impl Sealing for Counted {
+    fn seal(&self, key: &str, blob: &[u8]) -> Result<Vec<u8>, String> {
+        self.0.seal(key, blob)
+    }
+
+    fn open(&self, key: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.open(key, sealed)
     }
 }
 
-#[tokio::test]
-async fn a10_with_another_ring_an_entry_is_a_miss_or_its_bytes_as_they_are() {
-    for unreadable in [Unreadable::Miss, Unreadable::AsIs] {
-        let (below, store) = protected(Unsealed::Accepted, unreadable);
-        let plain = Bytes::from_static(PLAIN);
-        store.set(KEY, plain, Expiration::default()).await.unwrap();
-        store.replace_ring(Arc::new(KeyRing::generate("other").unwrap()));
-        let found = store.get(KEY).await.unwrap().unwrap();
-        match unreadable {
-            Unreadable::Miss => assert!(found.is_empty()),
-            Unreadable::AsIs => assert_eq!(Some(found), below.get(KEY).await.unwrap()),
+fn app_key() -> PartitionKey {
+    PartitionKey::application("c", "t")
+}
+
+fn app_blob() -> Bytes {
+    let expires = Clock::system().now().unix_seconds() + 3_600;
+    let blob = serde_json::json!({
+        "AccessToken": { "k": {
+            "environment": "login.windows.net", "client_id": "c", "secret": "the-token",
+            "credential_type": "AccessToken", "realm": "t", "target": "s",
+            "cached_at": "1", "expires_on": expires.to_string(),
+        } },
+        "RefreshToken": {}, "IdToken": {}, "Account": {}, "AppMetadata": {},
+    });
+    blob.to_string().into()
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self {
+            store: Arc::new(MemoryStore::new(1_000_000, Clock::system())),
+            ring: Arc::new(RotatingKeyRing::new(ring())),
+            opened: Arc::default(),
         }
-        assert_eq!(store.unreadable_count(), 1);
+    }
+
+    fn cache(&self, policy: Policy) -> TokenCache {
+        let counted = Counted(Arc::clone(&self.ring), Arc::clone(&self.opened));
+        TokenCache::new(TokenCacheOptions {
+            l2: Some(Arc::clone(&self.store) as Arc<dyn Store>),
+            sealing: Some(Arc::new(counted)),
+            policy,
+            ..TokenCacheOptions::default()
+        })
+    }
+
+    async fn in_store(&self) -> Bytes {
+        self.store
+            .get(&app_key().to_string())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    async fn put(&self, blob: Bytes) {
+        let key = app_key().to_string();
+        self.store
+            .set(&key, blob, Expiration::default())
+            .await
+            .unwrap();
+    }
+}
+
+const PRESETS: [Policy; 2] = [Policy::RECOMMENDED, Policy::MSAL_NET];
+
+#[tokio::test]
+async fn a10_l2_holds_ciphertext_and_an_l1_hit_opens_nothing() {
+    for policy in PRESETS {
+        let lab = Lab::new();
+        lab.put(app_blob()).await;
+        let cache = lab.cache(policy);
+        let plain = cache.read(&app_key()).await.unwrap();
+        assert!(plain.partition.is_some(), "an entry from before encryption");
+        cache.update(&app_key(), Partition::clone).await.unwrap();
+        let sealed = lab.in_store().await;
+        assert!(is_sealed(&sealed));
+        assert!(!sealed.windows(9).any(|part| part == b"the-token"));
+
+        let other = lab.cache(policy);
+        let read = other.read(&app_key()).await.unwrap();
+        assert_eq!(
+            (read.level, read.partition.is_some()),
+            (CacheLevel::L2, true)
+        );
+        let opened = lab.opened.load(Ordering::Relaxed);
+        let read = other.read(&app_key()).await.unwrap();
+        assert_eq!(
+            (read.level, read.partition.is_some()),
+            (CacheLevel::L1, true)
+        );
+        assert_eq!(lab.opened.load(Ordering::Relaxed), opened);
     }
 }
 
 #[tokio::test]
-async fn an_unreadable_entry_is_replaced_by_the_next_conditional_write() {
-    let (_below, store) = protected(Unsealed::Refused, Unreadable::Miss);
-    store
-        .set(KEY, "old".into(), Expiration::default())
-        .await
-        .unwrap();
-    store.replace_ring(Arc::new(KeyRing::generate("other").unwrap()));
-    let cas = store.compare_and_set().unwrap();
-    let found = cas.get_versioned(KEY).await.unwrap().unwrap();
+async fn a10_with_another_ring_an_entry_is_an_error_or_a_miss_that_is_replaced() {
+    for policy in PRESETS {
+        let lab = Lab::new();
+        let key = app_key().to_string();
+        lab.put(ring().seal(&key, &app_blob()).unwrap()).await;
+        let cache = lab.cache(policy);
+        let read = cache.read(&app_key()).await;
+        if policy.unreadable == token_cache::policy::Unreadable::Error {
+            let error = read.unwrap_err().to_string();
+            assert!(error.starts_with("IDW10802"), "{error}");
+            assert!(cache.read(&app_key()).await.is_err(), "until it is removed");
+        } else {
+            assert!(read.unwrap().partition.is_none());
+            let fresh = schema::read(&app_blob()).unwrap();
+            let fresh = move |_: &Partition| fresh.clone();
+            cache.update(&app_key(), fresh).await.unwrap();
+            let opened = lab.ring.current().open(&key, &lab.in_store().await);
+            assert!(opened.is_ok(), "it was replaced");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_while_the_cache_runs_loses_nothing() {
+    let lab = Lab::new();
+    let key = app_key().to_string();
+    lab.put(lab.ring.current().seal(&key, &app_blob()).unwrap())
+        .await;
+    let mut next = KeyRing::from_json(lab.ring.current().to_json().expose().as_bytes()).unwrap();
+    next.rotate("k2").unwrap();
+    lab.ring.replace(next);
+    let cache = lab.cache(Policy::RECOMMENDED);
+    assert!(cache.read(&app_key()).await.unwrap().partition.is_some());
+    cache.update(&app_key(), Partition::clone).await.unwrap();
+    let sealed = lab.in_store().await;
     assert!(
-        found.blob.is_empty(),
-        "it counts as empty, and has a version"
-    );
-    let swap = cas.set_if(
-        KEY,
-        Some(&found.version),
-        "new".into(),
-        Expiration::default(),
-    );
-    assert_eq!(swap.await.unwrap(), Swap::Done);
-    assert_eq!(store.get(KEY).await.unwrap().as_deref(), Some(&b"new"[..]));
-    let found = cas.get_versioned(KEY).await.unwrap().unwrap();
-    assert_eq!(
-        cas.remove_if(KEY, &found.version).await.unwrap(),
-        Swap::Done
+        sealed.windows(2).any(|part| part == b"k2"),
+        "sealed with the new key"
     );
 }
 

@@ -1,6 +1,7 @@
 //! Encryption at rest: what leaves this process is sealed, what comes back is
 //! opened, and L1 in between holds parsed partitions, so a hit there pays
-//! nothing.
+//! nothing. A [`KeyRing`] is the [`Sealing`](crate::seal::Sealing) of
+//! [`TokenCacheOptions`](crate::TokenCacheOptions).
 //!
 //! A sealed entry names the key it was sealed with and is bound to the cache key
 //! it stands under: moved under another, it does not open. Keys rotate by adding
@@ -10,12 +11,12 @@
 mod data_protection;
 mod envelope;
 mod key_ring;
-mod store;
+mod rotating;
 
 pub use data_protection::{DataProtectionKey, DataProtectionReader};
 pub use envelope::{OVERHEAD_BYTES, is_sealed};
 pub use key_ring::{KeyRing, LONGEST_KEY_ID};
-pub use store::{ProtectedStore, Unreadable, Unsealed};
+pub use rotating::RotatingKeyRing;
 
 use thiserror::Error;
 

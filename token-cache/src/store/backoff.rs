@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST: Duration = Duration::from_millis(100);
@@ -36,7 +36,10 @@ impl Backoff {
         match &*self.0.lock() {
             Some(down) if Instant::now() < down.until => {
                 let reason = &down.reason;
-                Err(StoreError::new(format!("{reason}; waiting to try again")))
+                Err(StoreError {
+                    reason: format!("{reason}; waiting to try again"),
+                    kind: StoreErrorKind::NotAsked,
+                })
             }
             _ => Ok(()),
         }

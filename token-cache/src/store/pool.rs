@@ -71,7 +71,7 @@ impl<C: Connect> Pool<C> {
         R: Request<C::Connection>,
     {
         let ended = timeout(self.limit, self.request_unbounded(request)).await;
-        ended.unwrap_or_else(|_| Err(self.too_late("answer")))
+        ended.unwrap_or_else(|_| Err(StoreError::timed_out(self.limit)))
     }
 
     async fn request_unbounded<R>(&self, request: &R) -> Result<R::Answer, StoreError>
@@ -116,18 +116,13 @@ impl<C: Connect> Pool<C> {
         let limit = self.limit * 4 / 5;
         let connection = match timeout(limit, self.connector.connect()).await {
             Ok(connection) => connection,
-            Err(_) => Err(self.too_late("let us in")),
+            Err(_) => Err(StoreError::timed_out(limit)),
         };
         match &connection {
             Ok(_) => self.backoff.succeeded(),
             Err(error) => self.backoff.failed(error),
         }
         connection
-    }
-
-    fn too_late(&self, verb: &str) -> StoreError {
-        let limit = self.limit;
-        StoreError::new(format!("the server did not {verb} within {limit:?}"))
     }
 }
 

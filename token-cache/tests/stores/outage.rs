@@ -139,4 +139,15 @@ pub(crate) async fn survives_the_network(
     fails(store, &about("reset")).await;
     proxy.cause(Trouble::None);
     resumes(store, &about("after resets")).await;
+
+    // A caller less patient than the store does not keep it from noticing.
+    let proxy = Proxy::before(port).await;
+    let store = open(proxy.port, LIMIT);
+    put(&*store, "before").await.unwrap();
+    proxy.cause(Trouble::HalfOpen);
+    let impatient = tokio::time::timeout(LIMIT / 2, store.get("key")).await;
+    assert!(impatient.is_err(), "{name}: half-open again");
+    let began = Instant::now();
+    let next = put(&*store, "after").await;
+    assert!(next.is_ok(), "{name}: {next:?} after {:?}", began.elapsed());
 }

@@ -96,11 +96,7 @@ impl CosmosStore {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = self.timeout;
-        let late = |_| {
-            Err(StoreError::new(format!(
-                "the account did not answer within {limit:?}"
-            )))
-        };
+        let late = |_| Err(StoreError::timed_out(limit));
         timeout(limit, work).await.unwrap_or_else(late)
     }
 

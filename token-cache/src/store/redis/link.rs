@@ -12,7 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation, TlsCertificates,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::RedisOptions;
 use crate::error::StoreError;
@@ -67,27 +67,28 @@ impl Link {
         &self,
         call: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
-        let mut used = None;
-        if let Ok(answer) = timeout(self.limit, self.call_unbounded(call, &mut used)).await {
-            return answer;
-        }
-        if let Some(number) = used {
-            self.give_up(number);
-        }
-        Err(self.too_late("answer"))
+        let ended = timeout(self.limit, self.call_unbounded(call)).await;
+        ended.unwrap_or_else(|_| Err(StoreError::timed_out(self.limit)))
     }
 
     async fn call_unbounded<T: FromRedisValue>(
         &self,
         call: &ScriptInvocation<'_>,
-        used: &mut Option<u64>,
     ) -> Result<T, StoreError> {
         let mut tried = 0;
         loop {
             let mut live = self.connection().await?;
-            *used = Some(live.number);
+            let waiting = Waiting {
+                link: self,
+                number: live.number,
+                since: Instant::now(),
+                answered: false,
+            };
             tried += 1;
-            match call.invoke_async(&mut live.connection).await {
+            match waiting
+                .answer(call.invoke_async(&mut live.connection))
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     let lost = error.is_unrecoverable_error() || error.is_io_error();
@@ -151,13 +152,36 @@ impl Link {
             .get_multiplexed_async_connection_with_config(&config);
         match timeout(limit, connecting).await {
             Ok(connection) => connection.map_err(|error| told(&error)),
-            Err(_) => Err(self.too_late("let us in")),
+            Err(_) => Err(StoreError::timed_out(limit)),
         }
     }
+}
 
-    fn too_late(&self, verb: &str) -> StoreError {
-        let limit = self.limit;
-        StoreError::new(format!("the server did not {verb} within {limit:?}"))
+/// A call that waits for its answer.
+struct Waiting<'l> {
+    link: &'l Link,
+    number: u64,
+    since: Instant,
+    answered: bool,
+}
+
+impl Waiting<'_> {
+    async fn answer<T>(mut self, call: impl Future<Output = T>) -> T {
+        let answer = call.await;
+        self.answered = true;
+        answer
+    }
+}
+
+/// Whoever stops waiting, our limit or the caller's own, may do so because
+/// nothing comes any more. After a good part of the limit that is assumed, and
+/// the next call takes a new connection; a caller who only changed their mind
+/// costs nobody theirs.
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.since.elapsed() >= self.link.limit / 4 {
+            self.link.give_up(self.number);
+        }
     }
 }
 
