@@ -84,8 +84,8 @@ const TENANTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_again() {
-    let port = server::free_port();
-    let running = redis(port);
+    let running = redis(server::free_port());
+    let port = running.port;
     let clock = Clock::system();
     let mut options = RedisOptions::new(format!("redis://127.0.0.1:{port}"));
     options.timeout = Duration::from_secs(2);
