@@ -31,16 +31,6 @@ pub(crate) struct Candidate {
 /// Where a store keeps its entries.
 pub(crate) enum Place {
     /// On a server: this opens the same one with any clock.
-    #[cfg_attr(
-        not(any(
-            feature = "redis",
-            feature = "postgres",
-            feature = "memcached",
-            feature = "sql-server",
-            feature = "cosmos-emulator"
-        )),
-        expect(dead_code, reason = "no store of this build has a server")
-    )]
     Server(Box<dyn Fn(Clock) -> Arc<dyn Store>>),
     /// In itself: this makes a new one for each check, whose clock is paused.
     Process(fn(Clock) -> Arc<dyn Store>, Mutex<Option<Begun>>),
@@ -55,7 +45,10 @@ pub(crate) enum Sliding {
     /// The entry itself, judged by the caller's clock.
     InEntry,
     /// The server's time to live, in real time.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "Redis is one"))]
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "memcached")),
+        expect(dead_code, reason = "no store of this build leaves it to its server")
+    )]
     ByServer,
 }
 
