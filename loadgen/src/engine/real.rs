@@ -11,6 +11,7 @@ use super::pacer;
 use super::run::{Ended, Run, Stop};
 use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
+use crate::fault::Driven;
 
 impl Run {
     /// Offers every arrival of the plan when it is due, and waits for what was
@@ -21,6 +22,7 @@ impl Run {
     /// When the pacer's thread cannot be started.
     pub async fn go(self: &Arc<Self>, mut stop: watch::Receiver<Stop>) -> Result<Ended, Failure> {
         let begin = Instant::now();
+        let _faults = Driven::begin(&self.plan, begin, &self.callers);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let stop_pacing = Arc::new(AtomicBool::new(false));
         let mut due = pacer::start(

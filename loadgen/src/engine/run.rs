@@ -87,7 +87,8 @@ impl Run {
         /// Sign-ins at a time.
         const AT_ONCE: usize = 32;
         let mut callers = BTreeMap::new();
-        let is_on_behalf_of = |traffic: &TrafficPlan| traffic.flow == Flow::OnBehalfOf;
+        let is_on_behalf_of =
+            |traffic: &TrafficPlan| matches!(traffic.flow, Flow::OnBehalfOf | Flow::LongRunningObo);
         if !self.plan.traffic.iter().any(is_on_behalf_of) {
             // A day of arrivals need not be drawn to find that out.
             return Ok(0);
@@ -95,7 +96,8 @@ impl Run {
         for arrival in Schedule::new(&self.plan) {
             if is_on_behalf_of(&self.plan.traffic[arrival.flow_index]) {
                 let subject = self.subjects.of(&arrival);
-                callers.insert((subject.application, subject.user), subject);
+                let who = (subject.application, subject.user, subject.session);
+                callers.insert(who, subject);
             }
         }
         let count = callers.len();

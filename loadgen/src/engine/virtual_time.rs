@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::run::{Ended, Run, Stop};
 use crate::arrival::Schedule;
+use crate::fault::Driven;
 
 /// A stop is looked for each time so many arrivals have begun.
 const LOOK_UP: u64 = 1_024;
@@ -26,6 +27,7 @@ impl Run {
     /// was begun to end. Needs a runtime of one thread whose clock is paused.
     pub async fn go_virtual(self: &Arc<Self>, stop: watch::Receiver<Stop>) -> Ended {
         let begin = Instant::now();
+        let _faults = Driven::begin(&self.plan, begin, &self.callers);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let mut now = begin;
         let mut stopped = false;

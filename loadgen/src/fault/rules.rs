@@ -78,6 +78,15 @@ pub fn network(fault: NetworkFault, name: String) -> Rule {
     }
 }
 
+/// The limits that the provider has anyway.
+pub fn throttles(plans: &[ThrottlePlan]) -> Vec<ThrottlePolicy> {
+    plans
+        .iter()
+        .enumerate()
+        .map(|(index, plan)| throttle(plan, format!("throttle-{index}")))
+        .collect()
+}
+
 /// A limit, under a name that no other has.
 pub fn throttle(plan: &ThrottlePlan, name: String) -> ThrottlePolicy {
     ThrottlePolicy {

@@ -7,9 +7,7 @@ use mock_idp::{Rule, ThrottlePolicy};
 use tokio::time::Instant;
 
 use super::rules::{self, Measure};
-use crate::scenario::plan::{
-    ClockFault, Fault, FaultPlan, InstanceFault, L2Fault, L2Trouble, Plan,
-};
+use crate::scenario::plan::{Fault, FaultPlan, InstanceFault, L2Fault, L2Trouble, Plan};
 
 /// What can be made to fail.
 pub trait Breakable: Sync {
@@ -28,17 +26,8 @@ pub trait Breakable: Sync {
     /// The shared store has lost all it held.
     fn wipe_store(&self);
 
-    /// The service's clock is so many seconds ahead of where it would be.
-    fn set_clock(&self, seconds: i64);
-
     /// Something happens to instances.
     fn instances(&self, what: InstanceFault);
-
-    /// The provider signs with a new key.
-    fn roll_key(&self) -> impl Future<Output = ()> + Send;
-
-    /// This part of the instances encrypts with a new key ring.
-    fn swap_key_ring(&self, share: f64);
 }
 
 /// What changes at one instant.
@@ -112,7 +101,7 @@ impl Timeline {
                 }
                 Change::Once(index) => {
                     if let Some(fault) = self.faults.get(index) {
-                        once(&fault.what, ground).await;
+                        once(&fault.what, ground);
                     }
                 }
             }
@@ -142,9 +131,11 @@ impl Timeline {
                 Fault::L2(fault) if fault.trouble != L2Trouble::Wipe => {
                     found.store.push(fault.clone());
                 }
-                Fault::Clock(ClockFault { seconds }) => found.clock += seconds,
-                Fault::L2(_) | Fault::Instances(_) | Fault::KeyRollover | Fault::KeyRingSwap(_) => {
-                }
+                Fault::L2(_)
+                | Fault::Clock(_)
+                | Fault::Instances(_)
+                | Fault::KeyRollover
+                | Fault::KeyRingSwap(_) => {}
             }
         }
         found
@@ -157,7 +148,6 @@ struct InForce {
     rules: Vec<Rule>,
     throttles: Vec<ThrottlePolicy>,
     store: Vec<L2Fault>,
-    clock: i64,
 }
 
 impl InForce {
@@ -170,9 +160,6 @@ impl InForce {
         if self.store != next.store {
             ground.set_store(next.store.clone());
         }
-        if self.clock != next.clock {
-            ground.set_clock(next.clock);
-        }
     }
 }
 
@@ -184,12 +171,12 @@ fn happens_once(fault: &Fault) -> bool {
     }
 }
 
-async fn once(fault: &Fault, ground: &impl Breakable) {
+fn once(fault: &Fault, ground: &impl Breakable) {
     match fault {
         Fault::L2(_) => ground.wipe_store(),
         Fault::Instances(what) => ground.instances(*what),
-        Fault::KeyRollover => ground.roll_key().await,
-        Fault::KeyRingSwap(share) => ground.swap_key_ring(share.get()),
+        // Refused by validation until something can do them.
+        Fault::KeyRollover | Fault::KeyRingSwap(_) => {}
         Fault::Idp(_) | Fault::Network(_) | Fault::Clock(_) => {}
     }
 }
@@ -233,17 +220,8 @@ mod tests {
         fn wipe_store(&self) {
             self.note("wipe".to_owned());
         }
-        fn set_clock(&self, seconds: i64) {
-            self.note(format!("clock {seconds}"));
-        }
         fn instances(&self, what: InstanceFault) {
             self.note(format!("{what:?}"));
-        }
-        async fn roll_key(&self) {
-            self.note("key".to_owned());
-        }
-        fn swap_key_ring(&self, share: f64) {
-            self.note(format!("ring {share}"));
         }
     }
 
@@ -293,7 +271,6 @@ mod tests {
                 ),
                 fault(25, Some(40), store(L2Trouble::Hang)),
                 fault(35, None, store(L2Trouble::Wipe)),
-                fault(50, Some(60), Fault::Clock(ClockFault { seconds: -90 })),
                 fault(
                     55,
                     None,
@@ -318,9 +295,7 @@ mod tests {
                 "30: provider [fault-1]",
                 "35: wipe",
                 "40: store 0",
-                "50: clock -90",
                 "55: Restart { instance: 2 }",
-                "60: clock 0",
             ]
         );
     }

@@ -34,6 +34,12 @@ pub enum Feature {
     PassOver,
     /// Sessions that end by signing out.
     SignOut,
+    /// Users with several sessions at once.
+    SeveralSessions,
+    /// Lifetimes that vary.
+    LifetimeJitter,
+    /// Limits on what the provider may be asked for.
+    Throttles,
     /// Users in a closed loop.
     ClosedLoop,
     /// Instances that restart or change in number.
@@ -77,14 +83,38 @@ impl Feature {
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
                 None
             }
-            Self::Flow(Flow::LongRunningObo) | Self::PassOver | Self::SignOut
+            Self::Flow(Flow::LongRunningObo)
+            | Self::PassOver
+            | Self::SignOut
+            | Self::SeveralSessions
+            | Self::LifetimeJitter
+            | Self::Throttles
+            | Self::FleetChange
+            | Self::IdpFault
+            | Self::L2Fault
                 if mode != Mode::Model =>
             {
                 None
             }
-            Self::PassOver | Self::SignOut => Some(Unavailable {
-                message: "the model of an ideal cache does not know of this".to_owned(),
+            Self::NetworkFault if mode == Mode::Real => None,
+            Self::Flow(Flow::LongRunningObo)
+            | Self::PassOver
+            | Self::SignOut
+            | Self::SeveralSessions
+            | Self::LifetimeJitter
+            | Self::Throttles
+            | Self::FleetChange
+            | Self::IdpFault
+            | Self::L2Fault => Some(Unavailable {
+                message: "the model of an ideal cache knows nothing of this".to_owned(),
                 hint: "leave it out, or choose another `mode`".to_owned(),
+            }),
+            Self::NetworkFault => Some(Unavailable {
+                message: format!(
+                    "in mode `{}` there are no connections that could fail",
+                    mode.as_str()
+                ),
+                hint: "write `mode: real`, or an `idp` fault such as `{ reset: true }`".to_owned(),
             }),
             Self::ExternalProvider if mode != Mode::Real => Some(Unavailable {
                 message: format!(
@@ -113,13 +143,6 @@ impl Feature {
                 "write `client_credentials`, `authorization_code` or `on_behalf_of`",
             ),
             Self::ClosedLoop => not_yet("a closed loop", "write `rate:` instead of `users:`"),
-            Self::FleetChange => not_yet(
-                "a fleet that changes during the run",
-                "leave restarts and scaling out",
-            ),
-            Self::IdpFault => not_yet("a fault of the identity provider", "leave it out"),
-            Self::L2Fault => not_yet("a fault of L2", "leave it out"),
-            Self::NetworkFault => not_yet("a fault of the network", "leave it out"),
             Self::ClockStep => not_yet("a step of the clock", "leave it out"),
             Self::KeyRollover => not_yet("a key rollover", "leave it out"),
             Self::KeyRingSwap => not_yet("a swap of key rings", "leave it out"),

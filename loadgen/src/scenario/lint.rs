@@ -88,6 +88,14 @@ fn faults(draft: &Draft, problems: &mut Problems) {
                 "the cache has no L2 that could fail".to_owned(),
                 "write an `l2` in `cache`",
             )),
+            Fault::Idp(_) | Fault::Network(_) | Fault::KeyRollover
+                if matches!(draft.idp, Some(IdpPlan::External { .. })) =>
+            {
+                Some((
+                    "a provider that runs elsewhere has faults of its own".to_owned(),
+                    "set them by its admin API, or leave `url` and `ca` out",
+                ))
+            }
             Fault::KeyRingSwap(_)
                 if draft.cache.as_ref().is_some_and(|cache| !cache.encryption) =>
             {

@@ -19,7 +19,7 @@ use token_client::{HttpIdentityProvider, IdentityProvider};
 
 use super::in_process::{EPOCH, InProcess};
 use crate::exit::{Failure, with_causes};
-use crate::fault::rules::{latency, throttle};
+use crate::fault::rules::{latency, throttles};
 use crate::http::{Http, trusting};
 use crate::population::Stream;
 use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan};
@@ -45,8 +45,29 @@ pub struct Provider {
     server: Option<Server>,
 }
 
+/// How instances reach the provider: each over connections of its own.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    base: String,
+    way: Way,
+    timeout: Duration,
+}
+
+impl Endpoints {
+    /// The token endpoint, as one instance reaches it.
+    pub fn connect(&self) -> Arc<dyn IdentityProvider> {
+        Arc::new(match &self.way {
+            Way::Network(tls) => HttpIdentityProvider::new(&self.base, tls, self.timeout),
+            Way::InProcess(provider) => {
+                let transport = Arc::new(provider.clone());
+                HttpIdentityProvider::over(transport, &self.base, self.timeout)
+            }
+        })
+    }
+}
+
 /// How the provider is reached.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Way {
     /// Over sockets, trusted so.
     Network(Box<rustls::ClientConfig>),
@@ -203,15 +224,14 @@ impl Provider {
         rest.rsplit_once(':').map_or(rest, |(host, _)| host)
     }
 
-    /// Its token endpoint, as one instance of the service reaches it: with
-    /// connections of its own, and no more patience than `timeout`.
-    pub fn token_endpoint(&self, timeout: Duration) -> Arc<dyn IdentityProvider> {
-        Arc::new(match &self.way {
-            Way::Network(tls) => HttpIdentityProvider::new(self.base(), tls, timeout),
-            Way::InProcess(provider) => {
-                HttpIdentityProvider::over(Arc::new(provider.clone()), self.base(), timeout)
-            }
-        })
+    /// How instances of the service reach it, with no more patience than
+    /// `timeout`.
+    pub fn endpoints(&self, timeout: Duration) -> Endpoints {
+        Endpoints {
+            base: self.base.clone(),
+            way: self.way.clone(),
+            timeout,
+        }
     }
 
     /// The provider itself, where it runs in this process, to steer it.
@@ -407,12 +427,7 @@ fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
             jwks: latency(&plan.latency.keys),
             instance_discovery: latency(&plan.latency.instance_discovery),
         },
-        throttles: plan
-            .throttles
-            .iter()
-            .enumerate()
-            .map(|(index, plan)| throttle(plan, format!("throttle-{index}")))
-            .collect(),
+        throttles: throttles(&plan.throttles),
         seed,
         ..Default::default()
     }

@@ -51,6 +51,11 @@ impl SharedStore {
         }
     }
 
+    /// It has lost all it held.
+    pub fn wipe(&self) {
+        self.store.clear();
+    }
+
     /// What it holds and was asked.
     pub fn report(&self) -> L2 {
         let MemoryStoreStats {

@@ -163,6 +163,19 @@ impl MemoryStore {
         }
     }
 
+    /// Forgets all it holds, as a server does that was restarted without its
+    /// disk. What it counted stays.
+    pub fn clear(&self) {
+        let mut held = self.held.lock();
+        *held = Held {
+            // Versions are never given twice.
+            writes: held.writes,
+            refused: held.refused,
+            evicted: held.evicted,
+            ..Held::default()
+        };
+    }
+
     /// What it holds now, expired entries not counted.
     pub fn stats(&self) -> MemoryStoreStats {
         let mut held = self.held.lock();

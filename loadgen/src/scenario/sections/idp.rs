@@ -97,6 +97,12 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
     if signing == Some(SigningPlan::Es256) {
         table.needs(Feature::Es256, "signing");
     }
+    if jitter.is_some_and(|jitter| !jitter.is_zero()) {
+        table.needs(Feature::LifetimeJitter, "jitter");
+    }
+    if table.has("throttles") {
+        table.needs(Feature::Throttles, "throttles");
+    }
     whole_seconds(table, "jitter", jitter?);
     let expires_in = usable_lifetime(table, expires_in?);
     let refresh_in = refresh_in.ok()?;

@@ -1,0 +1,73 @@
+//! What a run drives, as the fault timeline breaks it.
+
+use std::sync::Arc;
+
+use mock_idp::{Rule, ThrottlePolicy};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::rules;
+use super::timeline::{Breakable, Timeline};
+use crate::flow::Callers;
+use crate::scenario::plan::{IdpPlan, InstanceFault, L2Fault, Plan};
+
+impl Breakable for Callers {
+    async fn set_provider(&self, rules: Vec<Rule>, throttles: Vec<ThrottlePolicy>) {
+        // Validation lets faults through only where the provider is ours.
+        let Some(idp) = self.provider.idp() else {
+            return;
+        };
+        if let Err(error) = idp.set_rules(rules) {
+            tracing::error!(%error, "a fault could not be put in force");
+        }
+        if let Err(error) = idp.set_throttles(throttles) {
+            tracing::error!(%error, "a throttle could not be put in force");
+        }
+    }
+
+    fn set_store(&self, faults: Vec<L2Fault>) {
+        self.fleet.store_faults().set(faults);
+    }
+
+    fn wipe_store(&self) {
+        self.fleet.wipe_store();
+    }
+
+    fn instances(&self, what: InstanceFault) {
+        match what {
+            InstanceFault::Restart { instance } => self.fleet.restart(instance),
+            InstanceFault::Scale { to } => self.fleet.scale(to),
+        }
+    }
+}
+
+/// The faults of a run, being applied; they end with it.
+#[derive(Debug)]
+pub struct Driven(Option<JoinHandle<()>>);
+
+impl Driven {
+    /// Applies the faults of `plan`, counted from `begin`, to what `callers`
+    /// drive.
+    pub fn begin(plan: &Plan, begin: Instant, callers: &Arc<Callers>) -> Self {
+        let throttles = match &plan.idp {
+            IdpPlan::Embedded(idp) => rules::throttles(&idp.throttles),
+            IdpPlan::External { .. } => Vec::new(),
+        };
+        let timeline = Timeline::new(plan, throttles);
+        if timeline.is_empty() {
+            return Self(None);
+        }
+        let callers = Arc::clone(callers);
+        Self(Some(tokio::spawn(async move {
+            timeline.drive(begin, &*callers).await;
+        })))
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Some(driving) = &self.0 {
+            driving.abort();
+        }
+    }
+}
