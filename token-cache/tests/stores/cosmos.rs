@@ -182,9 +182,11 @@ async fn b3_reading_what_slides_replaces_it_and_tries_again_when_others_come_bet
 
     // Two come between; the third try gets through.
     *emulator.seen.refuse.lock() = 2;
-    let reads = emulator.count("GET");
+    let (reads, replaced) = (emulator.count("GET"), emulator.count("PUT"));
     assert!(store.get("slides").await.unwrap().is_some());
     assert_eq!(emulator.count("GET"), reads + 3);
+    assert_eq!(emulator.count("PUT"), replaced + 3);
+    assert_eq!(*emulator.seen.refuse.lock(), 0);
 
     // They always do: what was read is good all the same.
     *emulator.seen.refuse.lock() = u32::MAX;

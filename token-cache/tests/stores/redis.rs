@@ -116,6 +116,14 @@ async fn b1_an_entry_has_the_fields_the_ticks_and_the_ttl_of_dot_net() {
     let ttl: i64 = ask(&server, &["TTL", "app:none"]).await;
     assert_eq!(ttl, -1, "no time to live");
 
+    // A time to live that an entry had goes with it.
+    store
+        .set("both", "x".into(), Expiration::default())
+        .await
+        .unwrap();
+    let ttl: i64 = ask(&server, &["TTL", "app:both"]).await;
+    assert_eq!(ttl, -1, "the old end is shed");
+
     // What .NET rounds down: 90.9 s become 90.
     let fraction = Expiration {
         absolute: None,

@@ -120,7 +120,7 @@ impl CosmosStore {
     async fn touch(&self, key: &str) -> Result<Option<Standing>, StoreError> {
         let id = document_id(key);
         let container = self.container.client().await?;
-        for tried in 1.. {
+        for tried in 0.. {
             let Read::Standing(mut found) = self.read(container, &id).await? else {
                 return Ok(None);
             };
