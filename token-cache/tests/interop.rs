@@ -1,0 +1,167 @@
+//! A user's cache, shared with other SDKs: the real msal and @azure/msal-node
+//! find in it what we wrote, and we what they wrote, without a network.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use token_cache::item::TokenType;
+use token_cache::{
+    AccessToken, Account, AppMetadata, Clock, Environment, HomeAccountId, IdToken, Lookup,
+    Partition, Query, RefreshToken, Scopes, Secret, Subject, TokenSet, schema,
+};
+
+const CLIENT: &str = "d3adb33f-c0de-ed0c-c0de-deadb33fc0d3";
+const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+const UID: &str = "9f4880d8-80ba-4c40-97bc-f7a23c703084";
+
+/// What `scripts/test` installs, or where the variable says.
+fn installed(variable: &str, default: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = std::env::var_os(variable).map_or_else(|| root.join(default), PathBuf::from);
+    assert!(
+        path.exists(),
+        "nothing at `{}`\nhint: run scripts/test once, or name it in {variable}",
+        path.display()
+    );
+    path
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name)
+}
+
+fn python() -> Command {
+    let python = installed("TOKEN_CACHE_LAB_PYTHON", "target/interop-venv/bin/python");
+    let mut command = Command::new(python);
+    command.arg(script("msal_python.py"));
+    command
+}
+
+fn node() -> Command {
+    let mut command = Command::new("node");
+    let modules = installed("TOKEN_CACHE_LAB_NODE", "target/interop-node");
+    command.arg(script("msal_node.mjs")).arg(modules);
+    command
+}
+
+/// Runs a client and gives what it prints.
+fn run(mut client: Command, mode: &str, input: &[u8]) -> String {
+    let mut child = client
+        .args([mode, CLIENT, TENANT, UID])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn clock() -> Clock {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    Clock::system()
+}
+
+/// A user's partition as a sign-in through this crate leaves it.
+fn ours() -> Partition {
+    let public = Environment::of_host("login.microsoftonline.com");
+    let host = || Arc::clone(public.preferred_cache());
+    let owner = format!("{UID}.{TENANT}");
+    let now = clock().now();
+    let token = AccessToken {
+        home_account_id: Some(owner.as_str().into()),
+        ..AccessToken::bearer(
+            host(),
+            CLIENT.into(),
+            TENANT.into(),
+            Scopes::parse("User.Read"),
+            Secret::new("written by us"),
+            now,
+            now.plus(Duration::from_secs(3_600)),
+        )
+    };
+    let refresh = Secret::new("refresh");
+    // Node reads the username here: `{"sub", "oid", "tid", "preferred_username": "ann"}`.
+    let id = Secret::new(concat!(
+        "eyJhbGciOiJub25lIn0.",
+        "eyJzdWIiOiJzdWJqZWN0Iiwib2lkIjoiOWY0ODgwZDgtODBiYS00YzQwLTk3YmMtZjdhMjNjNzAzMDg0IiwidGlkIjoiZjY0NWFkOTItZTM4ZC00ZDFhLWI1MTAtZDFiMDlhNzRhOGNhIiwicHJlZmVycmVkX3VzZXJuYW1lIjoiYW5uIn0",
+        ".x"
+    ));
+    let set = TokenSet {
+        access_token: Arc::new(token),
+        refresh_token: Some(Arc::new(RefreshToken::new(
+            owner.as_str().into(),
+            host(),
+            CLIENT.into(),
+            None,
+            refresh,
+        ))),
+        id_token: Some(Arc::new(IdToken::new(
+            owner.as_str().into(),
+            host(),
+            CLIENT.into(),
+            TENANT.into(),
+            None,
+            id,
+        ))),
+        account: Some(Arc::new(Account::new(
+            HomeAccountId::new(owner),
+            host(),
+            TENANT.into(),
+            Some("ann".into()),
+            None,
+            Some(UID.into()),
+            None,
+        ))),
+        app_metadata: Arc::new(AppMetadata::new(host(), CLIENT.into())),
+    };
+    Partition::default().save(set, &public)
+}
+
+/// The token that a silent call of ours finds.
+fn found(blob: &str) -> Option<String> {
+    let partition = schema::read(blob.as_bytes()).unwrap();
+    let query = Query {
+        subject: Subject::Account(&HomeAccountId::new(format!("{UID}.{TENANT}"))),
+        tenant_id: Some(TENANT),
+        scopes: &Scopes::parse("User.Read"),
+        token_type: &TokenType::Bearer,
+        key_id: None,
+        environment: &Environment::of_host("login.microsoftonline.com"),
+        client_id: CLIENT,
+        components: None,
+        extended_lifetime: false,
+    };
+    match partition.find_access_token(&query, clock().now()) {
+        Ok(Lookup::Found(token)) => Some(token.secret.expose().to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn msal_for_python_finds_what_we_wrote_and_we_what_it_wrote() {
+    let read = run(python(), "read", &schema::write(&ours()));
+    assert_eq!(read.trim(), "ann written by us");
+    let blob = run(python(), "write", b"");
+    assert_eq!(found(&blob).as_deref(), Some("written by python"));
+}
+
+#[test]
+fn msal_for_node_finds_what_we_wrote_and_we_what_it_wrote() {
+    let read = run(node(), "read", &schema::write(&ours()));
+    assert_eq!(read.trim(), "ann written by us");
+    let blob = run(node(), "write", b"");
+    assert_eq!(found(&blob).as_deref(), Some("written by node"));
+}
