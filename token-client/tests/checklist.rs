@@ -42,12 +42,12 @@ fn ids_of(line: &str) -> Vec<String> {
 }
 
 fn collect(directory: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("UTF-8");
             // Tests of stores are called with a server by those that start it.
             let is_called = path.components().any(|part| part.as_os_str() == "stores");
             let mut is_test = false;
