@@ -15,7 +15,8 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Due at once, and then not before `every` has passed.
+    /// Due at once, and then not before `every` has passed; never for
+    /// [`Duration::MAX`].
     pub(super) fn new(every: Duration) -> Self {
         Self {
             every,
@@ -25,6 +26,9 @@ impl Sweep {
 
     /// Whether the caller is the one to sweep at `now`.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        if self.every == Duration::MAX {
+            return false;
+        }
         let mut last = self.last.lock();
         let due = last.is_none_or(|last| now.since(last) >= self.every);
         if due {

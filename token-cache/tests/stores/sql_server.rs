@@ -46,6 +46,7 @@ async fn sql_server_s_store_keeps_the_store_contract_over_the_wire() {
         place: Place::Server(Box::new(move |clock| {
             let mut options = options(port, PASSWORD);
             options.connections = 8;
+            options.sweep_every = Duration::MAX;
             store_with(&options, clock)
         })),
         sliding: Sliding::InEntry,

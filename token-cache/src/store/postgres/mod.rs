@@ -46,6 +46,7 @@ pub struct PostgresOptions {
     /// minutes, as Microsoft's.
     pub default_sliding: Duration,
     /// The least time between two deletions of what has expired; 30 minutes.
+    /// [`Duration::MAX`] leaves it to somebody else.
     pub sweep_every: Duration,
     /// The most connections at once.
     pub connections: usize,

@@ -52,6 +52,7 @@ pub struct SqlServerOptions {
     pub default_sliding: Duration,
     /// The least time between two deletions of what has expired; 30 minutes, and
     /// no less than five.
+    /// [`Duration::MAX`] leaves it to somebody else.
     pub sweep_every: Duration,
     /// The most connections at once.
     pub connections: usize,
