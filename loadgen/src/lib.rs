@@ -19,6 +19,7 @@ pub mod target;
 
 pub mod oracle;
 pub mod record;
+pub mod theory;
 
 pub mod gate;
 pub mod report;

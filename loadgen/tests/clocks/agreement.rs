@@ -47,6 +47,11 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
         let (model, real_code) = (report(&plan, Mode::Model), report(&plan, Mode::Virtual));
         assert_eq!(counts(&model), counts(&real_code), "seed {seed}, {set:?}");
         assert!(model.totals.token_source.cache > 300, "{set:?}");
+        for theory in &real_code.theory {
+            assert!(theory.z.abs() < f64::EPSILON, "{theory:?}");
+            assert!(theory.attribution.is_empty(), "{theory:?}");
+        }
+        assert_eq!(real_code.theory.len(), 1 + plan.traffic.len());
         assert!(real_code.ledger.balanced && model.ledger.balanced);
     }
 }

@@ -9,7 +9,6 @@ use loadgen::report::model::{FlowReport, Report};
 use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::Mode;
 use loadgen::scenario::{Overrides, Plan};
-use loadgen::scrape::export::Compat;
 
 /// The plan of a scenario, with a seed and changes laid over it.
 pub(crate) fn plan(scenario: &str, seed: u64, set: &[&str]) -> Plan {

@@ -25,6 +25,7 @@ use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
 use crate::target::in_process::EPOCH;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
+use crate::theory::against_model;
 
 /// What a report is made of, the plan and wall time apart.
 struct Outcome {
@@ -41,7 +42,7 @@ pub(super) async fn measure(
     options: &Options,
     stop: watch::Receiver<Stop>,
 ) -> Result<Measured, Failure> {
-    let IdpPlan::Embedded(idp) = options.plan.idp.clone() else {
+    let IdpPlan::Embedded(idp_plan) = options.plan.idp.clone() else {
         return Err(usage(
             "a provider elsewhere can only be asked in real time",
             "leave `idp.url` out, or run with --mode real",
@@ -57,7 +58,7 @@ pub(super) async fn measure(
     let started_at = jiff::Timestamp::now();
     let began = Instant::now();
     let outcome = on_a_thread({
-        let plan = Arc::clone(&plan);
+        let (plan, idp) = (Arc::clone(&plan), idp_plan.clone());
         move || match plan.mode {
             Mode::Model => Ok(simulate(&plan, &idp, &stop)),
             Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, stop)),
@@ -80,6 +81,9 @@ pub(super) async fn measure(
         duration: outcome.duration,
         environment: environment(&plan),
     });
+    if plan.mode == Mode::Virtual {
+        report.theory = against_model(&plan, &idp_plan, &report);
+    }
     let exit = conclude(&mut report, &plan.thresholds, &outcome.circumstances);
     Ok(Measured {
         report,
