@@ -8,11 +8,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use crate::command::compare::CompareArgs;
+use crate::command::doctor::doctor;
 use crate::command::explain::explain;
 use crate::command::gate::GateArgs;
+use crate::command::init::InitArgs;
 use crate::command::merge::MergeArgs;
 use crate::command::report::ReportArgs;
 use crate::command::run::{self, Format, Options};
+use crate::command::shell::{completions, manual};
 use crate::command::validate::validate;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -130,6 +133,28 @@ Examples:
 Examples:
   loadgen merge runs/1 runs/2 runs/3 --out runs/all"))]
     Merge(MergeArgs),
+    /// Write a commented scenario to start from.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen init
+  loadgen init web-app.yaml --template web-app"))]
+    Init(InitArgs),
+    /// Say whether this machine can measure, and what it has.
+    #[command(after_help = after_help!("Examples:\n  loadgen doctor"))]
+    Doctor,
+    /// Print the completion script of a shell.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen completions bash > /etc/bash_completion.d/loadgen
+  loadgen completions zsh > ~/.zfunc/_loadgen"))]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual, a page a verb.
+    #[command(after_help = after_help!("Examples:\n  loadgen man | man -l -"))]
+    Man,
 }
 
 /// What has a published schema.
@@ -319,6 +344,10 @@ impl Cli {
             Command::Compare(args) => args.execute(),
             Command::Gate(args) => args.execute(),
             Command::Merge(args) => args.execute(),
+            Command::Init(args) => args.execute(),
+            Command::Doctor => doctor().map(|found| (found, Exit::Pass)),
+            Command::Completions { shell } => Ok((completions(shell), Exit::Pass)),
+            Command::Man => manual().map(|manual| (manual, Exit::Pass)),
         };
         match done {
             Ok((printed, exit)) => print(&printed, exit),

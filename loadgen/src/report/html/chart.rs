@@ -9,7 +9,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 10.0;
+const TOP: f64 = 22.0;
 const BOTTOM: f64 = 34.0;
 
 /// A table has no more rows, nor a line more points.
@@ -248,12 +248,10 @@ impl Chart {
         let _ = write!(
             out,
             "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <text class=\"tick\" x=\"2\" y=\"{:.1}\" transform=\"rotate(-90 10 {:.1})\" text-anchor=\"middle\">{}</text>",
+             <text class=\"tick\" x=\"2\" y=\"12\">{}</text>",
             WIDTH - RIGHT,
             HEIGHT - 4.0,
             xml(self.x.title),
-            HEIGHT / 2.0,
-            HEIGHT / 2.0 - 14.0,
             xml(self.y.title)
         );
     }

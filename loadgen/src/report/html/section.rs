@@ -43,13 +43,35 @@ fn seconds(value: f64) -> String {
     }
 }
 
+/// Seconds between the names on a time axis.
+const STEPS: [f64; 16] = [
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0,
+    21_600.0, 43_200.0, 86_400.0,
+];
+
+/// A rate without the digits of its binary form.
+fn rate(value: f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
+}
+
 fn time_axis(report: &Report) -> Axis {
     let series = &report.series;
     let end = series.intervals.len() as f64 * series.interval_s;
-    let mut axis = Axis::linear("time", end, seconds);
-    axis.to = end.max(1e-9);
-    axis.ticks.retain(|(value, _)| *value <= end);
-    axis
+    let step = STEPS
+        .into_iter()
+        .find(|step| end / step <= 9.0)
+        .unwrap_or(end);
+    let ticks = (0..=9_u8).map(|index| f64::from(index) * step);
+    Axis {
+        title: "time",
+        from: 0.0,
+        to: end.max(1e-9),
+        scale: Scale::Linear,
+        ticks: ticks
+            .take_while(|value| *value <= end)
+            .map(|value| (value, seconds(value)))
+            .collect(),
+    }
 }
 
 fn bands(report: &Report) -> Vec<Band> {
@@ -104,7 +126,7 @@ fn stacked(
         title,
         says,
         x: time_axis(report),
-        y: Axis::linear("per second", highest, |value| format!("{value}")),
+        y: Axis::linear("per second", highest.max(0.1), rate),
         lines,
         bands: bands(report),
         cells: Vec::new(),
@@ -190,7 +212,7 @@ pub(super) fn lag(report: &Report) -> String {
             microseconds(report.load.lag.p99_us)
         ),
         x: time_axis(report),
-        y: Axis::linear("p99", highest, microseconds),
+        y: Axis::linear("p99", highest.max(1.0), microseconds),
         lines: vec![Line {
             name: "lag, p99".to_owned(),
             hue: 0,
