@@ -43,7 +43,7 @@ bench:
 dashboards:
     UPDATE=1 cargo test -p telemetry --test dashboards
 
-# every panel and every alert, with a real Prometheus
+# every panel, with a real Prometheus
 live:
     cargo test -p loadgen --test live
 

@@ -44,6 +44,14 @@ pub struct Watch {
     exporter: Arc<Exporter>,
 }
 
+fn own_names(scrape: &Scrape<'_>) -> Vec<Family> {
+    scrape.families()
+}
+
+fn msal_dotnet_names(scrape: &Scrape<'_>) -> Vec<Family> {
+    scrape.msal_dotnet()
+}
+
 fn unix(at: jiff::Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1_000.0
 }
@@ -68,12 +76,12 @@ impl Exporter {
 
     /// Everything under our names.
     pub fn families(&self) -> Vec<Family> {
-        self.scrape(0, |scrape| scrape.families())
+        self.scrape(0, own_names)
     }
 
     /// Everything under MSAL.NET's names.
     pub fn msal_dotnet(&self) -> Vec<Family> {
-        self.scrape(1, |scrape| scrape.msal_dotnet())
+        self.scrape(1, msal_dotnet_names)
     }
 
     fn scrape(&self, which: usize, families: impl Fn(&Scrape<'_>) -> Vec<Family>) -> Vec<Family> {

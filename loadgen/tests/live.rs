@@ -1,0 +1,30 @@
+//! The dashboards and alerts, proven with a real Prometheus: every panel of every
+//! dashboard shows something while a run goes on. The rehearsal of the alerts in
+//! `live/alerts.rs` runs with `--ignored`.
+//!
+//! ```sh
+//! cargo test -p loadgen --test live
+//! RENDER=docs/dashboards.html cargo test -p loadgen --test live panel
+//! ```
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "live/alerts.rs"]
+mod alerts;
+#[path = "live/http.rs"]
+mod http;
+#[path = "live/idp.rs"]
+mod idp;
+#[path = "live/page.rs"]
+mod page;
+#[path = "live/panels.rs"]
+mod panels;
+#[path = "support/program.rs"]
+mod program;
+#[path = "live/prometheus.rs"]
+mod prometheus;
+#[path = "live/service.rs"]
+mod service;
+#[path = "live/virtual_time.rs"]
+mod virtual_time;
+#[path = "support/watch.rs"]
+mod watch;
