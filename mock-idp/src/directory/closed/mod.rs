@@ -1,8 +1,10 @@
 //! A directory in which only those exist who are written down, so that what is wrong fails as it
 //! fails at Entra.
 
+mod certificate;
 mod file;
 
+pub(crate) use self::certificate::Certificate;
 pub(crate) use self::file::{AppEntry, TenantEntry, UserEntry};
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,9 +12,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -93,14 +92,6 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("App").field(&self.client_id).finish()
     }
-}
-
-/// A certificate that an application registered.
-#[derive(Clone)]
-pub(crate) struct Certificate {
-    pub(crate) der: Vec<u8>,
-    pub(crate) sha1: Vec<u8>,
-    pub(crate) sha256: Vec<u8>,
 }
 
 /// Whose tokens an application may present instead of a credential of its own.
@@ -382,34 +373,6 @@ impl App {
                     .is_some_and(|id| id.eq_ignore_ascii_case(resource))
         });
         found.map_or(&[], |(_, roles)| roles.as_slice())
-    }
-}
-
-impl Certificate {
-    /// From PEM, or from a file of PEM.
-    fn load(named: &str, beside: &Path) -> Result<Self, String> {
-        let pem = if named.trim_start().starts_with("-----BEGIN") {
-            named.to_owned()
-        } else {
-            let path = beside.join(named);
-            std::fs::read_to_string(&path)
-                .map_err(|error| format!("cannot be read from `{}`: {error}", path.display()))?
-        };
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| "is no PEM certificate".to_owned())?
-            .as_ref()
-            .to_vec();
-        Ok(Self::new(der))
-    }
-
-    /// From DER.
-    pub(super) fn new(der: Vec<u8>) -> Self {
-        let hash = |algorithm| digest::digest(algorithm, &der).as_ref().to_vec();
-        Self {
-            sha1: hash(&digest::SHA1_FOR_LEGACY_USE_ONLY),
-            sha256: hash(&digest::SHA256),
-            der,
-        }
     }
 }
 
