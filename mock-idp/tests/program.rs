@@ -397,7 +397,7 @@ fn a_changed_configuration_is_read_again_and_a_bad_one_is_not() {
     write("lifetimes: { expires_in: 0s }\nmore: 1\n");
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert_eq!(expires_in(), "1200", "a bad file changes nothing");
-    write("lifetimes: { expires_in: 30m }\nserver: { http: \"127.0.0.1:1\" }\n");
+    write("lifetimes: { expires_in: 30m }\nserver: { seed: 7 }\n");
     wait_for("1800");
     let (status, log) = program.terminate();
     assert!(status.success(), "{log}");
