@@ -29,6 +29,10 @@ use tokio::time::Instant;
 const RS256_SHARE: f64 = 0.85;
 const ES256_RATE: f64 = 20_000.0;
 
+/// Above it a share of the raw rate says that the machine was busy with something else: the server
+/// has more threads than the raw loop, and so gets more of a contended core.
+const MOST_SHARE: f64 = 1.05;
+
 const FORM: &str = "grant_type=client_credentials&client_id=00000000-0000-0000-0000-000000000001\
                     &client_secret=secret&scope=api://resource/.default";
 const PATH: &str = "/contoso.com/oauth2/v2.0/token";
@@ -105,7 +109,12 @@ fn fresh_tokens(
         writeln!(
             out,
             "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}  {}",
-            verdict(share >= RS256_SHARE, "0.85")
+            if share > MOST_SHARE {
+                "UNUSABLE: no server signs more than the library; something else takes the cores"
+                    .to_owned()
+            } else {
+                verdict(share >= RS256_SHARE, "0.85")
+            }
         )?;
     }
     runtime.block_on(server.stop());
@@ -359,6 +368,8 @@ impl Wrk {
         let output = Command::new("wrk")
             .args(["--threads", "1", "--connections", &connections.to_string()])
             .args(["--duration", &format!("{}s", time.as_secs().max(1))])
+            // The slowest of the mocks takes seconds for an answer.
+            .args(["--timeout", "30s"])
             .arg("--script")
             .arg(&self.script)
             .arg(url)
