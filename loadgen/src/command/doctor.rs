@@ -256,6 +256,8 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut Found);
+
     fn quiet() -> Found {
         Found {
             cores: 4,
@@ -276,7 +278,6 @@ mod tests {
             "{}",
             render(&quiet())
         );
-        type Spoil = fn(&mut Found);
         let spoils: [(Spoil, &str); 6] = [
             (|found| found.cores = 1, "x cores"),
             (|found| found.load = Some(9.0), "x load"),

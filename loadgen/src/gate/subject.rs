@@ -157,11 +157,6 @@ impl Subject {
         whole && self.metric.is_kept_over_time()
     }
 
-    /// Whether its number means something while the run goes on.
-    pub fn can_be_judged_early(&self) -> bool {
-        self.metric.by_flow() || matches!(self.metric.name, "dropped" | "lag" | "response")
-    }
-
     /// Every subject that `report` has a number for, in the report's order: of
     /// distributions the quantiles and the extreme, of flows each.
     pub fn all(report: &Report) -> Vec<Self> {

@@ -235,7 +235,7 @@ fn benchmark_formats_hold_the_report_s_numbers() {
 }
 
 #[test]
-fn openmetrics_is_read_by_promtool() {
+fn openmetrics_names_each_family_once_and_ends_as_it_must() {
     for format in [Format::Openmetrics, Format::OpenmetricsSeries] {
         let text = rendered(&nasty(), format);
         assert!(text.ends_with("# EOF\n"));

@@ -54,7 +54,6 @@ pub fn parse(
         operator,
         limit,
         min_samples: clauses.min_samples,
-        aborts: clauses.aborts,
     })
 }
 

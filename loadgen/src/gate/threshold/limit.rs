@@ -92,7 +92,6 @@ fn tolerance(
 pub(super) struct Clauses {
     pub(super) window: Window,
     pub(super) min_samples: Option<u64>,
-    pub(super) aborts: bool,
 }
 
 pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, ThresholdError> {
@@ -108,7 +107,6 @@ pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, Thres
                     )
                 })?);
             }
-            "abort" => read.aborts = true,
             "after" if value.text == "warmup" => read.window.from = Start::Warmup,
             "after" => read.window.from = Start::At(duration(value)?),
             _ => read.window.until = Some(duration(value)?),
@@ -131,14 +129,6 @@ pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, Thres
         return Err(value.error(
             "the window ends before it begins",
             "write a later time behind `until`",
-        ));
-    }
-    if let Some((clause, _)) = placed("abort")
-        && (parts.limit.text.starts_with("theory") || !subject.can_be_judged_early())
-    {
-        return Err(clause.error(
-            format!("`{subject}` is not known before the end"),
-            "leave `abort` out: the run is judged at its end",
         ));
     }
     Ok(read)

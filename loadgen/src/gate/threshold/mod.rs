@@ -10,12 +10,12 @@
 //! tolerance = quantity | number "se"
 //! quantity  = number | number "%" | duration | size, as the metric's unit asks
 //! clause    = "after" ( duration | "warmup" ) | "until" duration
-//!           | "min_samples" number | "abort"
+//!           | "min_samples" number
 //! ```
 //!
 //! `theory` is what an ideal cache would do under the same load, and `se` the
 //! standard error of that prediction. `after` and `until` judge a part of the
-//! run alone. `abort` ends the run as soon as the threshold fails.
+//! run alone.
 
 mod check;
 mod cursor;
@@ -51,8 +51,6 @@ pub struct Threshold {
     pub limit: Limit,
     /// With fewer samples than this it is not judged.
     pub min_samples: Option<u64>,
-    /// Whether the run ends as soon as it fails.
-    pub aborts: bool,
 }
 
 /// What a measured number is held against.
@@ -75,7 +73,6 @@ impl PartialEq for Threshold {
             && self.operator == other.operator
             && self.limit == other.limit
             && self.min_samples == other.min_samples
-            && self.aborts == other.aborts
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Sign {
 }
 
 /// What may follow a limit.
-const CLAUSES: [&str; 4] = ["after", "until", "min_samples", "abort"];
+const CLAUSES: [&str; 3] = ["after", "until", "min_samples"];
 
 pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
     let mut cursor = Cursor::new(text);
@@ -78,7 +78,7 @@ pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
     })
 }
 
-/// Each clause with its value, which is empty for `abort`.
+/// Each clause with its value.
 fn clauses(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
     let mut clauses: Vec<(Piece, Piece)> = Vec::new();
     loop {
@@ -93,21 +93,13 @@ fn clauses(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
             ));
         }
         let value = cursor.until_word(&CLAUSES);
-        match (name.text.as_str(), value.text.is_empty()) {
-            ("abort", false) => {
-                return Err(value.error(
-                    format!("`abort` stands alone, found {}", quoted(&value.text)),
-                    "write `abort` last",
-                ));
-            }
-            ("abort", true) | (_, false) => clauses.push((name, value)),
-            (_, true) => {
-                return Err(name.error(
-                    format!("{} needs a value", quoted(&name.text)),
-                    "write it like `after 30s`, `until 5m` or `min_samples 500`",
-                ));
-            }
+        if value.text.is_empty() {
+            return Err(name.error(
+                format!("{} needs a value", quoted(&name.text)),
+                "write it like `after 30s`, `until 5m` or `min_samples 500`",
+            ));
         }
+        clauses.push((name, value));
     }
 }
 
