@@ -175,9 +175,13 @@ fn once(fault: &Fault, ground: &impl Breakable) {
     match fault {
         Fault::L2(_) => ground.wipe_store(),
         Fault::Instances(what) => ground.instances(*what),
-        // Refused by validation until something can do them.
-        Fault::KeyRollover | Fault::KeyRingSwap(_) => {}
-        Fault::Idp(_) | Fault::Network(_) | Fault::Clock(_) => {}
+        // Key faults are refused by validation until something can do them;
+        // the others last for a while and are not done once.
+        Fault::KeyRollover
+        | Fault::KeyRingSwap(_)
+        | Fault::Idp(_)
+        | Fault::Network(_)
+        | Fault::Clock(_) => {}
     }
 }
 

@@ -109,9 +109,9 @@ impl Callers {
     /// their assertion, later ones the session's key alone.
     async fn long_running(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
         let slot = self.sessions.long_running(caller.subject);
-        let begun = slot.lock().await.clone();
-        if let Some(session) = begun {
-            let answer = self.acquire(Ask::InLongRunning(session), caller).await;
+        let ongoing = slot.lock().await.clone();
+        if let Some(process) = ongoing {
+            let answer = self.acquire(Ask::InLongRunning(process), caller).await;
             return answer.map_err(Trouble::Acquire);
         }
         let held = self.held_assertion(caller.subject).await;
@@ -124,10 +124,10 @@ impl Callers {
         } = caller.subject;
         let key = format!("{application}/{}/{session}", user.unwrap_or_default());
         let begin = InitiateLongRunning::new(held.secret().clone(), &key, SearchInCache::No);
-        let session = begin.session().clone();
+        let process = begin.session().clone();
         let answer = self.acquire(Ask::InitiateLongRunning(begin), caller).await;
         let result = answer.map_err(Trouble::Acquire)?;
-        *slot.lock().await = Some(session);
+        *slot.lock().await = Some(process);
         Ok(result)
     }
 

@@ -70,10 +70,8 @@ impl Page {
 
     fn nested(&mut self, path: &str, shape: &Shape) {
         match shape {
-            Shape::Table(fields) => {
-                if self.described_at(path, fields) == path {
-                    self.table(&format!("`{path}`"), path, fields);
-                }
+            Shape::Table(fields) if self.described_at(path, fields) == path => {
+                self.table(&format!("`{path}`"), path, fields);
             }
             Shape::List { item, .. } => self.nested(&format!("{path}[]"), item),
             Shape::OneOf(shapes) => {

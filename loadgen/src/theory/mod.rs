@@ -27,7 +27,9 @@ pub fn against_model(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Vec
     simulate(plan, idp, &recorder, || false);
     let flows = recorder.recorded().flows;
     let mut all = FlowRecord::default();
-    flows.iter().for_each(|flow| all.add(flow));
+    for flow in &flows {
+        all.add(flow);
+    }
     let totals = beside("totals", &report.totals, &all);
     let of_flows = report
         .flows
