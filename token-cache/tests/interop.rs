@@ -57,19 +57,21 @@ fn run(mut client: Command, mode: &str, input: &[u8]) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
+        .expect("the client starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(input).expect("the client reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the client ends");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("the client prints text")
 }
 
 fn clock() -> Clock {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .unwrap();
+        .expect("a runtime");
     let _inside = runtime.enter();
     Clock::system()
 }
@@ -132,7 +134,7 @@ fn ours() -> Partition {
 
 /// The token that a silent call of ours finds.
 fn found(blob: &str) -> Option<String> {
-    let partition = schema::read(blob.as_bytes()).unwrap();
+    let partition = schema::read(blob.as_bytes()).expect("a cache blob");
     let query = Query {
         subject: Subject::Account(&HomeAccountId::new(format!("{UID}.{TENANT}"))),
         tenant_id: Some(TENANT),

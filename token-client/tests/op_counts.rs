@@ -38,7 +38,7 @@ async fn a1_a2_every_scenario_of_the_table_asks_l2_what_it_should() {
         expect(&lab, &one, &app, "get get set").await;
         expect(&lab, &one, &app, of(["refresh", ""])).await;
         expect(&lab, &two, &app, "get").await;
-        tokio::time::advance(HOUR - Duration::from_secs(300)).await;
+        tokio::time::advance(Duration::from_secs(3_600 - 300)).await;
         expect(&lab, &one, &app, of(["refresh refresh set", "get get set"])).await;
         // Force refresh and claims, for an application.
         expect(

@@ -203,7 +203,7 @@ mod tests {
     }
 
     impl Ground {
-        fn note(&self, what: String) {
+        fn note(&self, what: &str) {
             let at = self.begin.elapsed().as_secs();
             self.log.lock().push(format!("{at}: {what}"));
         }
@@ -216,16 +216,16 @@ mod tests {
                 .map(|rule| rule.name)
                 .chain(throttles.into_iter().map(|policy| policy.name))
                 .collect();
-            self.note(format!("provider [{}]", names.join(" ")));
+            self.note(&format!("provider [{}]", names.join(" ")));
         }
         fn set_store(&self, faults: Vec<L2Fault>) {
-            self.note(format!("store {}", faults.len()));
+            self.note(&format!("store {}", faults.len()));
         }
         fn wipe_store(&self) {
-            self.note("wipe".to_owned());
+            self.note("wipe");
         }
         fn instances(&self, what: InstanceFault) {
-            self.note(format!("{what:?}"));
+            self.note(&format!("{what:?}"));
         }
     }
 

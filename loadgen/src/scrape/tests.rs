@@ -10,6 +10,14 @@ use crate::report::model::{Acquisitions, Distribution, Durations, Report};
 use crate::report::sample;
 
 /// A scrape of a run in which all this happened.
+fn own_names(scrape: &Scrape<'_>) -> Vec<Family> {
+    scrape.families()
+}
+
+fn msal_dotnet_names(scrape: &Scrape<'_>) -> Vec<Family> {
+    scrape.msal_dotnet()
+}
+
 fn families(recorded: &Recorded, pick: impl Fn(&Scrape<'_>) -> Vec<Family>) -> Vec<Family> {
     let store = StoreMeter::default();
     let operations = sample::CACHE.l2.operations;
@@ -51,7 +59,7 @@ fn render() -> String {
 }
 
 fn text(recorded: &Recorded) -> String {
-    telemetry::render(families(recorded, |scrape| scrape.families()), Format::Text)
+    telemetry::render(families(recorded, own_names), Format::Text)
 }
 
 /// Sum of the samples of `name` that have all of `labels`.
@@ -296,7 +304,7 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
 
 #[test]
 fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
-    let families = families(&sample::recorded(), |scrape| scrape.families());
+    let families = families(&sample::recorded(), own_names);
     for metric in telemetry::catalogue::all() {
         if metric.name.starts_with("mockidp_") {
             continue;
@@ -331,10 +339,7 @@ fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
         response: Duration::from_millis(700),
         ended: tokio::time::Instant::now(),
     });
-    let text = telemetry::render(
-        families(&recorded, |scrape| scrape.families()),
-        Format::OpenMetrics,
-    );
+    let text = telemetry::render(families(&recorded, own_names), Format::OpenMetrics);
     let shown: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
     assert!(shown[0].contains("{le=\"1.0\"}"), "{shown:?}");
@@ -348,10 +353,7 @@ fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
 fn msal_dotnet_counts_a_proactive_refresh_twice_and_the_rest_as_the_report_does() {
     let mut recorded = sample::recorded();
     recorded.flows[0].refreshes.succeeded = 2;
-    let text = telemetry::render(
-        families(&recorded, |scrape| scrape.msal_dotnet()),
-        Format::Text,
-    );
+    let text = telemetry::render(families(&recorded, msal_dotnet_names), Format::Text);
     let report = sample::report().totals;
     let success = |labels: &[&str]| sum(&text, "MsalSuccess_total", labels);
     same(
