@@ -241,7 +241,7 @@ duration: 1s
 acquire_timeout: 2s
 graceful_stop: 30s
 idp: { latency: { token: 1s } }
-cache: { l2: { store: memory, latency: 1500ms } }
+cache: { policy: { l2_guard: 'off' }, l2: { store: memory, latency: 1500ms } }
 population: { tenants: 5 }
 traffic:
   - { flow: client_credentials, rate: 20/s }

@@ -99,8 +99,9 @@ fn a_report_has_the_names_of_the_contract() {
 fn the_histograms_in_a_report_hold_what_it_counts() {
     let run = run(&Lab::new(), THREE_FLOWS, &[]);
     let found = histograms(&run.json);
-    // Three of the totals, of each of three flows, and of the load.
-    assert_eq!(found.len(), 15);
+    // Three of the totals and of each of three flows, two more of each by
+    // source, and three of the load.
+    assert_eq!(found.len(), 23);
     for times in found {
         has(times, DURATION);
         let bytes = BASE64_STANDARD

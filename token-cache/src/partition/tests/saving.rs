@@ -1,0 +1,125 @@
+//! What a save replaces, keeps and removes.
+
+use super::*;
+
+#[test]
+fn s1_tokens_of_two_resources_stay_unless_the_response_echoes_reserved_scopes() {
+    let apart = Partition::default()
+        .save(response(token("api1/.default")), &public())
+        .save(response(token("api2/.default")), &public());
+    assert_eq!(apart.access_token_count(), 2);
+    let echoed = Partition::default()
+        .save(response(token("api1/read openid profile")), &public())
+        .save(response(token("api2/read openid profile")), &public());
+    assert_eq!(echoed.access_token_count(), 1);
+    assert_eq!(found(&echoed, &query("api1/read")), "missing");
+    assert_eq!(found(&echoed, &query("api2/read")), "found");
+}
+
+#[test]
+fn s2_a_save_deletes_only_what_overlaps_for_the_same_owner_tenant_and_type() {
+    let kept = [
+        users("bob.t", "A"),
+        AccessToken {
+            realm: "other".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            client_id: "other".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            token_type: TokenType::parse("pop"),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            environment: "login.chinacloudapi.cn".into(),
+            ..users("ann.t", "A")
+        },
+        AccessToken {
+            home_account_id: Some("ann.t".into()),
+            ..bound_to("x")
+        },
+        users("ann.t", "B"),
+    ];
+    let count = kept.len();
+    let before = holding(kept.into_iter().chain([users("ann.t", "A C")]));
+    let after = before.save(response(users("ann.t", "A")), &public());
+    assert_eq!(after.access_token_count(), count + 1, "only `A C` gave way");
+    assert_eq!(
+        before.access_token_count(),
+        count + 1,
+        "the old snapshot is as it was"
+    );
+}
+
+#[test]
+fn l11_a_response_without_a_refresh_token_keeps_the_one_there_is() {
+    let first = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default()
+        .save(first, &public())
+        .save(response(users("ann.t", "A")), &public());
+    let ann = HomeAccountId::new("ann.t");
+    let has = |account: &HomeAccountId, client_id: &str| {
+        let query = refresh_query(Subject::Account(account), client_id);
+        partition.find_refresh_token(&query).is_some()
+    };
+    assert!(has(&ann, "client"));
+    assert!(!has(&ann, "other"));
+    assert!(!has(&HomeAccountId::new("bob.t"), "client"));
+}
+
+#[test]
+fn s6_s7_only_what_can_still_serve_is_worth_storing() {
+    let ending = |left: u64| {
+        holding([AccessToken {
+            expires_on: NOW.plus(Duration::from_secs(left)),
+            ..token("A")
+        }])
+    };
+    assert!(!ending(200).has_tokens(NOW));
+    assert_eq!(ending(200).suggested_expiry(NOW), None);
+    assert!(ending(3_600).has_tokens(NOW));
+    assert_eq!(
+        ending(3_600).suggested_expiry(NOW),
+        Some(NOW.plus(Duration::from_secs(3_600)))
+    );
+    let with_refresh_token = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let partition = Partition::default().save(with_refresh_token, &public());
+    assert!(partition.has_tokens(NOW));
+    assert_eq!(
+        partition.suggested_expiry(NOW),
+        None,
+        "a refresh token outlives them"
+    );
+}
+
+#[test]
+fn s8_removing_an_account_leaves_the_applications_metadata_only() {
+    let ann = HomeAccountId::new("ann.t");
+    let set = TokenSet {
+        refresh_token: Some(Arc::new(refresh_token("ann.t"))),
+        ..response(users("ann.t", "A"))
+    };
+    let emptied = Partition::default()
+        .save(set, &public())
+        .remove_account(&ann);
+    assert!(!emptied.has_tokens(NOW));
+    assert_eq!(emptied.access_token_count(), 0);
+    assert_eq!(emptied.app_metadata.len(), 1);
+}
+
+#[test]
+fn the_weight_is_the_payload_and_goes_down_again() {
+    let empty = Partition::default();
+    let one = empty.save(response(users("ann.t", "A")), &public());
+    assert!(one.size_bytes() > "token for A".len());
+    let gone = one.remove_account(&HomeAccountId::new("ann.t"));
+    assert!(gone.size_bytes() < one.size_bytes());
+}
