@@ -268,6 +268,3 @@ impl<'a> Simulation<'a> {
         self.found
     }
 }
-
-#[cfg(test)]
-mod tests;
