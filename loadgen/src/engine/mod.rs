@@ -1,5 +1,5 @@
-//! Turns arrivals into samples, on one of three clocks: [`model`] simulates an
-//! ideal cache, [`virtual_time`] runs the real one on a paused clock, [`real`]
+//! Turns arrivals into samples, on one of three clocks: `model` simulates an
+//! ideal cache, `virtual_time` runs the real one on a paused clock, `real`
 //! on the wall clock. Arrivals and whom they are about are the same in all.
 
 mod in_flight;

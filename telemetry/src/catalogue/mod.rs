@@ -3,7 +3,7 @@
 //! Rules, after Prometheus' naming practice: one prefix a role, base units,
 //! `_total` on counters only, `sum()` over all labels means something, and no
 //! label whose values the outside chooses. MSAL.NET's own metrics, which a run
-//! can imitate, follow MSAL.NET instead and stand apart in [`msal_dotnet`].
+//! can imitate, follow MSAL.NET instead and stand apart in `msal_dotnet`.
 
 mod loadgen;
 mod mockidp;

@@ -40,7 +40,7 @@ pub struct Explanation {
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As [`load()`].
 pub fn explain(path: &Path, overrides: &Overrides) -> Result<Explanation, LoadError> {
     let plan: Plan = load(path, overrides)?;
     Ok(Explanation {
