@@ -25,7 +25,7 @@ pub fn write(partition: &Partition) -> Vec<u8> {
     write_with(partition, Escaping::SystemTextJson)
 }
 
-/// [`write`], with this escaping.
+/// [`write()`], with this escaping.
 pub fn write_with(partition: &Partition, escaping: Escaping) -> Vec<u8> {
     let blob = Blob {
         access_token: &partition.access_tokens,
