@@ -21,7 +21,7 @@ const SHOWN: Duration = Duration::from_secs(60);
 type Series = (String, Vec<(f64, f64)>);
 
 pub(crate) fn render(prometheus: &Prometheus, panels: &[Panel]) -> String {
-    let now = prometheus.query("vector(time())")[0].1;
+    let now = prometheus.now();
     let from = now - SHOWN.as_secs_f64();
     let mut html = String::from(
         "<!doctype html><meta charset=utf-8><title>Dashboards</title><style>\

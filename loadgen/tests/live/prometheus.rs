@@ -130,14 +130,30 @@ impl Prometheus {
         answer["data"]["result"].as_array().unwrap().clone()
     }
 
+    /// Its time, in seconds since 1970.
+    pub(crate) fn now(&self) -> f64 {
+        self.query("vector(time())")[0].1
+    }
+
     /// Alerts that fire now, as `name/job`.
     pub(crate) fn firing(&self) -> Vec<String> {
+        self.alerts("ALERTS{alertstate=\"firing\"}")
+    }
+
+    /// Alerts that fired at some time since then, as `name/job`.
+    pub(crate) fn fired_since(&self, since: f64) -> Vec<String> {
+        let seconds = (self.now() - since).ceil().max(1.0);
+        self.alerts(&format!(
+            "count_over_time(ALERTS{{alertstate=\"firing\"}}[{seconds}s])"
+        ))
+    }
+
+    fn alerts(&self, expr: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let of = |(labels, _): (Value, f64)| {
             format!("{}/{}", text(&labels["alertname"]), text(&labels["job"]))
         };
-        let firing = self.query("ALERTS{alertstate=\"firing\"}");
-        firing.into_iter().map(of).collect()
+        self.query(expr).into_iter().map(of).collect()
     }
 
     /// Waits until `holds`, at most this many seconds.
