@@ -24,6 +24,7 @@ use crate::scenario::reference::reference;
 use crate::scenario::schema::schema;
 use crate::scenario::{Overrides, load};
 use crate::scrape::export::Compat;
+use crate::scrape::otlp::Otlp;
 
 /// What stands below the options of every `--help`: the examples given, and
 /// the exit codes.
@@ -192,6 +193,13 @@ struct RunArgs {
     /// Write the metrics with time stamps, for promtool tsdb create-blocks-from openmetrics.
     #[arg(long, value_name = "FILE")]
     openmetrics_out: Option<PathBuf>,
+    /// Push the metrics to an OpenTelemetry collector (http://HOST:PORT); needs a build with the
+    /// feature otlp.
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// How often to push them; once more at the end.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "otlp_endpoint", default_value = "10s")]
+    otlp_interval: std::time::Duration,
     /// How to show progress on stderr.
     #[arg(long, default_value = "auto", value_enum)]
     progress: Progress,
@@ -381,6 +389,10 @@ fn run_scenario(args: RunArgs) -> Result<(String, Exit), Failure> {
         metrics_compat: args.metrics_compat,
         linger: args.linger,
         openmetrics_out: args.openmetrics_out,
+        otlp: args.otlp_endpoint.map(|endpoint| Otlp {
+            endpoint,
+            every: args.otlp_interval,
+        }),
         progress: args.progress,
     }))?;
     // Whatever was still under way is in the report as censored.

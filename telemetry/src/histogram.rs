@@ -60,7 +60,8 @@ impl Histogram {
             cumulative,
             count,
             sum: self.sum.load(Ordering::Relaxed) as f64 / 1e9,
-            exemplar: None,
+            // Not known finer than the edges: no exponential buckets.
+            ..HistogramSample::default()
         }
     }
 }

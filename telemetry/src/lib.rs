@@ -10,6 +10,8 @@ pub mod errors;
 pub mod exposition;
 pub mod histogram;
 pub mod logging;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod process;
 pub mod serve;
 #[cfg(feature = "service")]
@@ -17,6 +19,8 @@ pub mod service;
 pub mod store;
 
 pub use catalogue::{Kind, Label, Metric, Unit, Values};
-pub use exposition::{Exemplar, Family, Format, HistogramSample, Timeline, render};
+#[cfg(feature = "exponential")]
+pub use exposition::Exponential;
+pub use exposition::{Exemplar, Family, Format, HistogramSample, Timeline, encode, render};
 pub use histogram::Histogram;
 pub use store::{StoreCall, StoreMeter};

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::exposition::{Family, Format, render};
+use crate::exposition::{Family, Format, encode};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 32;
@@ -158,25 +158,25 @@ fn respond(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> 
         (&Method::GET | &Method::HEAD, Some(page)) => {
             let accept = request.headers().get(header::ACCEPT);
             let format = Format::accepted(accept.and_then(|value| value.to_str().ok()));
-            let body = render((page.scrape)(), format);
+            let body = encode((page.scrape)(), format);
             page.served.fetch_add(1, Ordering::Relaxed);
             (StatusCode::OK, format.content_type(), body)
         }
         (&Method::GET | &Method::HEAD, None) if path == "/healthz" => {
-            (StatusCode::OK, "text/plain", "ok\n".to_owned())
+            (StatusCode::OK, "text/plain", b"ok\n".to_vec())
         }
         (&Method::GET | &Method::HEAD, None) => {
             let paths = pages.paths();
             let hint = format!("not here; the metrics are at {paths}\n");
-            (StatusCode::NOT_FOUND, "text/plain", hint)
+            (StatusCode::NOT_FOUND, "text/plain", hint.into_bytes())
         }
         _ => (
             StatusCode::METHOD_NOT_ALLOWED,
             "text/plain",
-            "only GET\n".to_owned(),
+            b"only GET\n".to_vec(),
         ),
     };
-    let mut response = Response::new(Full::from(if is_head { String::new() } else { body }));
+    let mut response = Response::new(Full::from(if is_head { Vec::new() } else { body }));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -102,7 +102,7 @@ impl StoreMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposition::{Format, render};
+    use crate::exposition::render;
 
     #[test]
     fn calls_count_by_outcome_and_blobs_by_direction() {
@@ -119,7 +119,7 @@ mod tests {
         meter.record(call("set", "ok"));
         meter.record_blob(false, 5_000);
         meter.record(call("drop", "ok"));
-        let text = render(meter.families(), Format::Text);
+        let text = render(meter.families());
         for line in [
             r#"tokencache_operations_total{level="l2",operation="get",outcome="hit"} 1"#,
             r#"tokencache_operations_total{level="l2",operation="get",outcome="error"} 1"#,

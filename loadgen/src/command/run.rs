@@ -21,6 +21,7 @@ use crate::report::model::{Report, Verdict};
 use crate::report::{judge, text};
 use crate::scenario::plan::{Mode, Plan};
 use crate::scrape::export::Compat;
+use crate::scrape::otlp::Otlp;
 
 /// What `loadgen run` was asked.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Options {
     pub linger: Duration,
     /// Where to write them with time stamps, if anywhere.
     pub openmetrics_out: Option<PathBuf>,
+    /// Where to push them, if anywhere.
+    pub otlp: Option<Otlp>,
     /// How to show progress.
     pub progress: Progress,
 }

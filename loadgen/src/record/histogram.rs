@@ -61,11 +61,16 @@ impl Times {
     pub fn fold(&self, edges: &[f64]) -> HistogramSample {
         let mut cumulative = vec![0; edges.len()];
         let mut sum = 0.0;
+        #[cfg(feature = "exponential")]
+        let mut exponential = telemetry::Exponential::default();
         if let Some(times) = &self.0 {
             for bucket in times.iter_recorded() {
                 let highest = bucket.value_iterated_to();
                 let count = bucket.count_at_value();
-                sum += times.median_equivalent(highest) as f64 / 1e9 * count as f64;
+                let usual = times.median_equivalent(highest) as f64 / 1e9;
+                sum += usual * count as f64;
+                #[cfg(feature = "exponential")]
+                exponential.record(usual, count);
                 // A bucket that straddles an edge counts as beyond it: slow is
                 // never shown as fast.
                 let first = edges.partition_point(|edge| *edge < highest as f64 / 1e9);
@@ -84,6 +89,8 @@ impl Times {
             count: self.count(),
             sum,
             exemplar: None,
+            #[cfg(feature = "exponential")]
+            exponential,
         }
     }
 }

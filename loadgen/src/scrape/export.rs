@@ -79,6 +79,19 @@ impl Exporter {
         self.scrape(0, own_names)
     }
 
+    /// Everything under our names, and from when to when it was counted.
+    #[cfg(feature = "otlp")]
+    pub fn pushed(&self) -> (Vec<Family>, telemetry::otlp::Span) {
+        let nanoseconds =
+            |at: jiff::Timestamp| u64::try_from(at.as_nanosecond()).unwrap_or_default();
+        let to = self.ended_at.get().copied();
+        let span = telemetry::otlp::Span {
+            from: nanoseconds(self.started_at),
+            to: nanoseconds(to.unwrap_or_else(jiff::Timestamp::now)),
+        };
+        (self.families(), span)
+    }
+
     /// Everything under MSAL.NET's names.
     pub fn msal_dotnet(&self) -> Vec<Family> {
         self.scrape(1, msal_dotnet_names)

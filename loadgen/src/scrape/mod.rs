@@ -3,6 +3,7 @@
 mod acquisitions;
 pub mod export;
 mod msal_dotnet;
+pub mod otlp;
 
 use telemetry::catalogue as metric;
 use telemetry::{Exemplar, Family, HistogramSample, Kind, Metric, StoreMeter};

@@ -146,7 +146,9 @@ fn milliseconds(metric: &Metric, times: &Times) -> HistogramSample {
     let seconds: Vec<f64> = edges.iter().map(|edge| edge / 1_000.0).collect();
     let folded = times.fold(&seconds);
     HistogramSample {
+        cumulative: folded.cumulative,
+        count: folded.count,
         sum: folded.sum * 1_000.0,
-        ..folded
+        ..HistogramSample::default()
     }
 }

@@ -59,7 +59,7 @@ fn render() -> String {
 }
 
 fn text(recorded: &Recorded) -> String {
-    telemetry::render(families(recorded, own_names), Format::Text)
+    telemetry::render(families(recorded, own_names))
 }
 
 /// Sum of the samples of `name` that have all of `labels`.
@@ -339,7 +339,8 @@ fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
         response: Duration::from_millis(700),
         ended: tokio::time::Instant::now(),
     });
-    let text = telemetry::render(families(&recorded, own_names), Format::OpenMetrics);
+    let text = telemetry::encode(families(&recorded, own_names), Format::OpenMetrics);
+    let text = String::from_utf8(text).unwrap();
     let shown: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
     assert!(shown[0].contains("{le=\"1.0\"}"), "{shown:?}");
@@ -353,7 +354,7 @@ fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
 fn msal_dotnet_counts_a_proactive_refresh_twice_and_the_rest_as_the_report_does() {
     let mut recorded = sample::recorded();
     recorded.flows[0].refreshes.succeeded = 2;
-    let text = telemetry::render(families(&recorded, msal_dotnet_names), Format::Text);
+    let text = telemetry::render(families(&recorded, msal_dotnet_names));
     let report = sample::report().totals;
     let success = |labels: &[&str]| sum(&text, "MsalSuccess_total", labels);
     same(

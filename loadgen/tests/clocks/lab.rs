@@ -39,6 +39,7 @@ pub(crate) fn written(plan: &Plan, mode: Mode) -> String {
         metrics_compat: None,
         linger: Duration::ZERO,
         openmetrics_out: None,
+        otlp: None,
         progress: Progress::None,
     };
     runtime.block_on(run(options)).unwrap().printed

@@ -22,6 +22,6 @@ pub(super) async fn metrics(State(idp): State<Arc<Idp>>, headers: HeaderMap) -> 
     reply::reply(
         StatusCode::OK,
         HeaderValue::from_static(format.content_type()),
-        telemetry::render(families, format),
+        telemetry::encode(families, format),
     )
 }

@@ -7,6 +7,9 @@ pub enum Format {
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
+    /// Prometheus' protobuf, delimited: the format of native histograms.
+    #[cfg(feature = "native-histograms")]
+    Protobuf,
 }
 
 impl Format {
@@ -15,21 +18,26 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            #[cfg(feature = "native-histograms")]
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 
-    /// OpenMetrics for those who like it better than text, text for everyone
-    /// else: without the header, with one that makes no sense, and for those
+    /// OpenMetrics, or protobuf where that is built in, for those who like it
+    /// better than the others, text for everyone else: without the header, with one that makes no sense, and for those
     /// who want something there is not, since numbers in another format are
     /// more use than a refusal.
     pub fn accepted(header: Option<&str>) -> Self {
         let header = header.unwrap_or_default();
         let mut openmetrics: f32 = 0.0;
         let mut text: f32 = 0.0;
+        let mut protobuf: f32 = 0.0;
         for range in header.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let (mut quality, mut version) = (1.0, None);
+            let (mut quality, mut version, mut of_prometheus) = (1.0, None, false);
             for parameter in parts {
                 match parameter.split_once('=') {
                     // What is no number from 0 to 1 counts for nothing.
@@ -41,6 +49,7 @@ impl Format {
                             .unwrap_or(0.0);
                     }
                     Some(("version", value)) => version = Some(value),
+                    Some(("proto", "io.prometheus.client.MetricFamily")) => of_prometheus = true,
                     _ => {}
                 }
             }
@@ -48,10 +57,19 @@ impl Format {
                 "application/openmetrics-text" if matches!(version, None | Some("1.0.0")) => {
                     openmetrics = openmetrics.max(quality);
                 }
+                "application/vnd.google.protobuf" if of_prometheus => {
+                    protobuf = protobuf.max(quality);
+                }
                 "text/plain" | "text/*" | "*/*" => text = text.max(quality),
                 _ => {}
             }
         }
+        #[cfg(feature = "native-histograms")]
+        if protobuf > openmetrics.max(text) {
+            return Self::Protobuf;
+        }
+        // Without the feature, protobuf is something there is not.
+        let _ = protobuf;
         if openmetrics > text {
             Self::OpenMetrics
         } else {
@@ -106,11 +124,23 @@ mod tests {
             "application/openmetrics-text;q=inf",
             "application/openmetrics-text;q=-1",
             "image/png",
-            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily",
+            "application/vnd.google.protobuf;proto=another.Message",
             long.as_str(),
         ] {
             assert_eq!(Format::accepted(Some(header)), Format::Text, "{header}");
         }
         assert_eq!(Format::accepted(None), Format::Text);
+    }
+
+    /// What Prometheus sends with native histograms switched on.
+    #[test]
+    fn protobuf_is_for_those_who_like_it_best_where_it_is_built_in() {
+        let native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+            encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
+            application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        #[cfg(feature = "native-histograms")]
+        assert_eq!(Format::accepted(Some(native)), Format::Protobuf);
+        #[cfg(not(feature = "native-histograms"))]
+        assert_eq!(Format::accepted(Some(native)), Format::OpenMetrics);
     }
 }

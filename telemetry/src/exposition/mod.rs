@@ -1,12 +1,18 @@
-//! From numbers to what a scraper reads: families of samples, in text 0.0.4 or
-//! OpenMetrics.
+//! From numbers to what a scraper reads: families of samples, in text 0.0.4,
+//! OpenMetrics or, as a feature, protobuf.
 
 mod accept;
+#[cfg(feature = "exponential")]
+mod exponential;
 mod openmetrics;
+#[cfg(feature = "native-histograms")]
+mod protobuf;
 mod text;
 mod timeline;
 
 pub use accept::Format;
+#[cfg(feature = "exponential")]
+pub use exponential::Exponential;
 pub use timeline::Timeline;
 
 use std::collections::BTreeSet;
@@ -16,20 +22,20 @@ use crate::catalogue::{Kind, Metric, Values};
 /// A metric with its samples, built at scrape time.
 #[derive(Debug, Clone)]
 pub struct Family {
-    metric: &'static Metric,
-    samples: Vec<Sample>,
+    pub(crate) metric: &'static Metric,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// One series' value, a histogram's several together.
 #[derive(Debug, Clone, PartialEq)]
-struct Sample {
+pub(crate) struct Sample {
     /// In the order of the metric's labels.
-    labels: Vec<String>,
-    value: Value,
+    pub(crate) labels: Vec<String>,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Value {
+pub(crate) enum Value {
     Number(f64),
     Histogram(HistogramSample),
 }
@@ -46,6 +52,10 @@ pub struct HistogramSample {
     /// One observation to look at, shown in the bucket it fell into; only
     /// OpenMetrics has a place for it.
     pub exemplar: Option<Exemplar>,
+    /// The same observations in exponential buckets, where they are known so
+    /// finely.
+    #[cfg(feature = "exponential")]
+    pub exponential: Exponential,
 }
 
 /// One observation, with a hint at what it was.
@@ -170,16 +180,24 @@ impl Family {
     }
 }
 
-/// These families in `format`; those without samples are left out.
-pub fn render(families: impl IntoIterator<Item = Family>, format: Format) -> String {
+/// These families as `format` has them; those without samples are left out.
+pub fn encode(families: impl IntoIterator<Item = Family>, format: Format) -> Vec<u8> {
     let families: Vec<Family> = families
         .into_iter()
         .filter(|family| !family.samples.is_empty())
         .collect();
     match format {
-        Format::Text => text::render(families),
-        Format::OpenMetrics => openmetrics::render(&families),
+        Format::Text => text::render(families).into_bytes(),
+        Format::OpenMetrics => openmetrics::render(&families).into_bytes(),
+        #[cfg(feature = "native-histograms")]
+        Format::Protobuf => protobuf::encode(&families),
     }
+}
+
+/// These families in Prometheus' text format 0.0.4; those without samples are
+/// left out.
+pub fn render(families: impl IntoIterator<Item = Family>) -> String {
+    String::from_utf8(encode(families, Format::Text)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -203,6 +221,7 @@ mod tests {
                 value: 0.75,
                 at: 1_767_323_046.5,
             }),
+            ..HistogramSample::default()
         };
         vec![
             Family::of(&LOADGEN_ARRIVALS)
@@ -215,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_counter_and_a_gauge_render_as_text() {
-        let text = render(samples().into_iter().take(2), Format::Text);
+        let text = render(samples().into_iter().take(2));
         assert_eq!(
             text,
             "# HELP loadgen_arrivals_total Arrivals that fell due, by what became of them.\n\
@@ -230,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_histogram_ends_with_every_observation_in_the_last_bucket() {
-        let text = render(samples(), Format::Text);
+        let text = render(samples());
         for line in [
             "loadgen_schedule_lag_seconds_bucket{le=\"0.5\"} 0\n",
             "loadgen_schedule_lag_seconds_bucket{le=\"1\"} 1\n",
@@ -244,7 +263,7 @@ mod tests {
 
     #[test]
     fn openmetrics_has_units_exemplars_and_an_end() {
-        let text = render(samples(), Format::OpenMetrics);
+        let text = String::from_utf8(encode(samples(), Format::OpenMetrics)).unwrap();
         assert!(
             text.starts_with(
                 "# HELP loadgen_arrivals Arrivals that fell due, by what became of them.\n\
@@ -292,10 +311,10 @@ mod tests {
 
     #[test]
     fn a_family_without_samples_is_left_out() {
-        assert_eq!(render([Family::of(&LOADGEN_ARRIVALS)], Format::Text), "");
+        assert_eq!(render([Family::of(&LOADGEN_ARRIVALS)]), "");
         assert_eq!(
-            render([Family::of(&LOADGEN_ARRIVALS)], Format::OpenMetrics),
-            "# EOF\n"
+            encode([Family::of(&LOADGEN_ARRIVALS)], Format::OpenMetrics),
+            b"# EOF\n"
         );
     }
 }

@@ -118,7 +118,7 @@ mod tests {
             text.contains(r#"{scenario="a\"} 1\nevil{x=\"\\",scenario_hash="hash",seed="7"} 1"#),
             "{text}"
         );
-        let plain = super::super::render(families, super::super::Format::Text);
+        let plain = super::super::render(families);
         assert_eq!(plain.lines().count(), 3, "{plain}");
     }
 

@@ -20,6 +20,7 @@ use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
 use crate::scrape::export::{self, Exporter, Watch};
+use crate::scrape::otlp::Pusher;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
 
@@ -46,6 +47,10 @@ pub(super) async fn measure(
     );
     let ledger_before = callers.provider.ledger().await?;
     let own_before = callers.provider.own_requests();
+    let pusher = match &options.otlp {
+        Some(otlp) => Some(Pusher::start(otlp, &exporter)?),
+        None => None,
+    };
     let shown = progress::show(options.progress, &run);
     let watch = options
         .openmetrics_out
@@ -53,6 +58,9 @@ pub(super) async fn measure(
         .map(|_| exporter.watch(plan.duration));
     let ended = run.go(stop.clone()).await?;
     exporter.end();
+    if let Some(pusher) = pusher {
+        pusher.finish().await;
+    }
     drop(shown);
     let seen = recorder.recorded();
     let own = callers.provider.own_requests();
@@ -96,10 +104,7 @@ pub(super) async fn measure(
     Ok(Measured {
         report,
         exit,
-        metrics: Some(telemetry::render(
-            exporter.families(),
-            telemetry::Format::Text,
-        )),
+        metrics: Some(telemetry::render(exporter.families())),
         timeline: watch.map(Watch::finish),
     })
 }

@@ -48,10 +48,11 @@ pub(super) async fn measure(
             "leave `idp.url` out, or run with --mode real",
         ));
     };
-    if options.metrics_addr.is_some() || options.openmetrics_out.is_some() {
+    if options.metrics_addr.is_some() || options.openmetrics_out.is_some() || options.otlp.is_some()
+    {
         return Err(usage(
             "metrics are served in real time only",
-            "leave --metrics-addr and --openmetrics-out out, or run with --mode real",
+            "leave --metrics-addr, --openmetrics-out and --otlp-endpoint out, or run with --mode real",
         ));
     }
     let plan = Arc::new(options.plan.clone());
