@@ -107,7 +107,7 @@ mod tests {
 
     fn render(metrics: &Metrics) -> String {
         let families = metrics.families(&LedgerSnapshot::default());
-        telemetry::render(families, telemetry::Format::Text)
+        telemetry::render(families)
     }
 
     #[test]
