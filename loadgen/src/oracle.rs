@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use token_cache::freshness::EXPIRY_BUFFER;
 use token_cache::{Scopes, Secret, Timestamp};
@@ -22,7 +22,8 @@ const REMEMBERED: usize = 50_000;
 
 /// Checks tokens against what was asked for.
 pub struct Oracle {
-    keys: HashMap<String, (DecodingKey, Algorithm)>,
+    keys: RwLock<Keys>,
+    is_simulation: bool,
     /// Claims of tokens already verified; `None` for those that are not the
     /// provider's. Each distinct token is verified once.
     seen: Mutex<HashMap<Secret, Option<Arc<Claims>>>>,
@@ -30,11 +31,14 @@ pub struct Oracle {
     slowest_answer_ms: AtomicU64,
 }
 
+/// Published keys, by their ids.
+type Keys = HashMap<String, (DecodingKey, Algorithm)>;
+
 /// Whom and what a token must be for.
 #[derive(Debug, Clone, Copy)]
 pub struct Expectation<'a> {
-    /// The tenant's id.
-    pub tenant_id: &'a str,
+    /// The tenant's id; `None` for any.
+    pub tenant_id: Option<&'a str>,
     /// The application it was issued to.
     pub client_id: &'a str,
     /// The user's sign-in name; `None` for the application itself.
@@ -81,6 +85,8 @@ struct Claims {
     aud: String,
     tid: String,
     exp: i64,
+    #[serde(default)]
+    iat: Option<i64>,
     azp: Option<String>,
     appid: Option<String>,
     preferred_username: Option<String>,
@@ -96,7 +102,7 @@ impl Oracle {
     ///
     /// When the document is no key set, or holds no key to verify with.
     pub fn new(jwks: &[u8]) -> Result<Self, String> {
-        Self::trusting(jwks, usable)
+        Self::trusting(jwks, false)
     }
 
     /// [`Oracle::new`], for a provider that simulates signing: its key is a
@@ -106,23 +112,29 @@ impl Oracle {
     ///
     /// Those of [`Oracle::new`].
     pub fn of_simulation(jwks: &[u8]) -> Result<Self, String> {
-        Self::trusting(jwks, |jwk| simulated(jwk).or_else(|| usable(jwk)))
+        Self::trusting(jwks, true)
     }
 
-    fn trusting(
-        jwks: &[u8],
-        usable: impl Fn(&Jwk) -> Option<(String, (DecodingKey, Algorithm))>,
-    ) -> Result<Self, String> {
-        let set: JwkSet = serde_json::from_slice(jwks).map_err(|error| error.to_string())?;
-        let keys: HashMap<_, _> = set.keys.iter().filter_map(usable).collect();
-        if keys.is_empty() {
-            return Err("the key set has no RSA or EC key with a `kid`".to_owned());
-        }
+    fn trusting(jwks: &[u8], is_simulation: bool) -> Result<Self, String> {
         Ok(Self {
-            keys,
+            keys: RwLock::new(keys_of(jwks, is_simulation)?),
+            is_simulation,
             seen: Mutex::default(),
             slowest_answer_ms: AtomicU64::new(0),
         })
+    }
+
+    /// The provider's keys are these from now on: tokens signed by others are
+    /// not its own any more, whatever was found before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Oracle::new`]; nothing changes then.
+    pub fn learn(&self, jwks: &[u8]) -> Result<(), String> {
+        let keys = keys_of(jwks, self.is_simulation)?;
+        *self.keys.write() = keys;
+        self.seen.lock().clear();
+        Ok(())
     }
 
     /// Whether `token`, returned at `now` from `source`, is what was asked for.
@@ -145,6 +157,12 @@ impl Oracle {
         } else {
             Finding::Right
         }
+    }
+
+    /// When a token of the provider's was issued.
+    pub fn issued_at(&self, token: &Secret) -> Option<Timestamp> {
+        let claims = self.claims(token)?;
+        claims.iat.map(Timestamp::from_unix_seconds)
     }
 
     /// The token endpoint took this long to answer.
@@ -184,7 +202,8 @@ impl Oracle {
 
     fn verify(&self, token: &str) -> Option<Claims> {
         let header = jsonwebtoken::decode_header(token).ok()?;
-        let (key, algorithm) = self.keys.get(&header.kid?)?;
+        let keys = self.keys.read();
+        let (key, algorithm) = keys.get(&header.kid?)?;
         let mut validation = Validation::new(*algorithm);
         // Times and audience are judged here, by our clock and expectation.
         validation.validate_exp = false;
@@ -200,11 +219,33 @@ impl Claims {
     fn are_for(&self, expected: &Expectation<'_>) -> bool {
         let client = self.azp.as_deref().or(self.appid.as_deref());
         let username = self.preferred_username.as_deref().or(self.upn.as_deref());
-        self.tid == expected.tenant_id
+        expected.tenant_id.is_none_or(|tenant| self.tid == tenant)
             && client == Some(expected.client_id)
             && username == expected.username
-            && self.aud.trim_start_matches("api://") == expected.audience
+            && audience(&self.aud).eq_ignore_ascii_case(expected.audience)
     }
+}
+
+/// The resource's id, however it was asked for: ids are the same in any case.
+fn audience(aud: &str) -> &str {
+    let prefix = "api://";
+    match aud.get(..prefix.len()) {
+        Some(head) if head.eq_ignore_ascii_case(prefix) => &aud[prefix.len()..],
+        _ => aud,
+    }
+}
+
+fn keys_of(jwks: &[u8], is_simulation: bool) -> Result<Keys, String> {
+    let set: JwkSet = serde_json::from_slice(jwks).map_err(|error| error.to_string())?;
+    let key = |jwk: &Jwk| {
+        let simulated = is_simulation.then(|| simulated(jwk)).flatten();
+        simulated.or_else(|| usable(jwk))
+    };
+    let keys: Keys = set.keys.iter().filter_map(key).collect();
+    if keys.is_empty() {
+        return Err("the key set has no RSA or EC key with a `kid`".to_owned());
+    }
+    Ok(keys)
 }
 
 fn simulated(jwk: &Jwk) -> Option<(String, (DecodingKey, Algorithm))> {
@@ -232,7 +273,7 @@ fn usable(jwk: &Jwk) -> Option<(String, (DecodingKey, Algorithm))> {
 impl std::fmt::Debug for Oracle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Oracle")
-            .field("keys", &self.keys.keys().collect::<Vec<_>>())
+            .field("keys", &self.keys.read().keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,7 @@ use crate::runs::{Runs, RunsError};
 use crate::saved::Snapshots;
 use crate::sealed::Sealer;
 use crate::settings::Settings;
-use crate::signing::{ScheduleError, Signer, SigningError};
+use crate::signing::{Rollover, ScheduleError, Signer, SigningError};
 
 /// The state behind a [`router`](crate::router).
 pub struct Idp {
@@ -172,6 +172,20 @@ impl Idp {
     /// One that makes no sense, or two of one name. Nothing changes then.
     pub fn set_throttles(&self, policies: Vec<ThrottlePolicy>) -> Result<(), RuleError> {
         self.throttles.replace_all(policies)
+    }
+
+    /// Has a new signing key follow at once. The old one stays published, unless it is an
+    /// `emergency`: then it goes, and no token that it signed verifies any more.
+    ///
+    /// # Errors
+    ///
+    /// No key to be had.
+    pub async fn roll_keys(&self, emergency: bool) -> Result<(), IdpError> {
+        let rollover = Rollover {
+            emergency,
+            ..Rollover::default()
+        };
+        Ok(self.signer.roll(rollover, self.clock.now()).await?)
     }
 
     /// The latest token requests that fit, oldest first.

@@ -71,6 +71,7 @@ pub use config::{
 };
 pub use directory::Directory;
 pub use directory::closed::{ClosedDirectory, DirectoryError};
+pub use endpoint::managed_identity::router as managed_identity_router;
 pub use endpoint::{Unpaced, router};
 pub use error::ErrorStyle;
 pub use idp::{Idp, IdpError};

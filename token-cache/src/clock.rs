@@ -130,6 +130,19 @@ impl Clock {
         }
     }
 
+    /// The same clock, set forward by so many seconds, or back when below zero.
+    #[must_use]
+    pub fn stepped(self, seconds: i64) -> Self {
+        Self {
+            wall_at_anchor: Timestamp(
+                self.wall_at_anchor
+                    .0
+                    .saturating_add(seconds.saturating_mul(1_000)),
+            ),
+            ..self
+        }
+    }
+
     /// Wall time now.
     pub fn now(&self) -> Timestamp {
         self.at(Instant::now())
@@ -156,6 +169,16 @@ mod tests {
         let clock = Clock::starting_at(Timestamp::from_unix_seconds(1_000));
         tokio::time::advance(Duration::from_secs(3_600)).await;
         assert_eq!(clock.now(), Timestamp::from_unix_seconds(4_600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stepped_clock_is_off_by_its_step_and_runs_on() {
+        let clock = Clock::starting_at(Timestamp::from_unix_seconds(1_000));
+        for (step, expected) in [(360, 1_420), (-360, 700), (0, 1_060)] {
+            let stepped = clock.stepped(step);
+            let later = Instant::now() + Duration::from_secs(60);
+            assert_eq!(stepped.at(later), Timestamp::from_unix_seconds(expected));
+        }
     }
 
     #[test]

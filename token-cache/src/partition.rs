@@ -269,6 +269,11 @@ impl Partition {
         self.size_bytes
     }
 
+    /// Its access tokens, in the order of their keys.
+    pub fn access_tokens(&self) -> impl Iterator<Item = &Arc<AccessToken>> {
+        self.access_tokens.values()
+    }
+
     /// How many access tokens it holds.
     pub fn access_token_count(&self) -> usize {
         self.access_tokens.len()

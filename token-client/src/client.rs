@@ -69,8 +69,15 @@ pub struct AcquireRequest {
 }
 
 impl AcquireRequest {
-    /// A request without force refresh or claims.
+    /// A request without force refresh or claims. The tenant is taken in lower
+    /// case, as MSAL takes an authority: `CONTOSO.COM` is no other tenant.
     pub fn new(flow: Flow, tenant_id: Arc<str>, scopes: Scopes) -> Self {
+        let has_upper_case = tenant_id.bytes().any(|byte| byte.is_ascii_uppercase());
+        let tenant_id = if has_upper_case {
+            tenant_id.to_ascii_lowercase().into()
+        } else {
+            tenant_id
+        };
         Self {
             flow,
             tenant_id,

@@ -14,7 +14,7 @@ use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
 use crate::flow::{Caller, Callers, Trouble};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::scenario::plan::{Flow, Plan, TrafficPlan};
+use crate::scenario::plan::{Flow, Plan};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -77,38 +77,65 @@ impl Run {
         self.began_at.get().copied()
     }
 
-    /// Gets ready: on-behalf-of callers sign in before the clock starts, as
-    /// they would have in production. Returns how many did.
+    /// Gets ready: who is to be signed in before the run signs in, and who
+    /// brings a token from elsewhere gets it, as they would have in production.
+    /// Returns how many did.
     ///
     /// # Errors
     ///
     /// A [`Failure`] when a caller cannot sign in.
     pub async fn prepare(&self) -> Result<usize, Failure> {
+        let brings = |flow: Flow| {
+            matches!(
+                flow,
+                Flow::OnBehalfOf | Flow::LongRunningObo | Flow::RefreshToken
+            )
+        };
+        Ok(self.beforehand(brings).await? + self.sign_in_beforehand().await?)
+    }
+
+    /// Signs in the users who are signed in when the run begins. What it counts
+    /// begins after that.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when a user cannot sign in.
+    pub async fn sign_in_beforehand(&self) -> Result<usize, Failure> {
+        let count = self.beforehand(|flow| flow == Flow::Silent).await?;
+        self.callers.fleet.begin();
+        Ok(count)
+    }
+
+    async fn beforehand(&self, is_meant: impl Fn(Flow) -> bool) -> Result<usize, Failure> {
         /// Sign-ins at a time.
         const AT_ONCE: usize = 32;
         let mut callers = BTreeMap::new();
-        let is_on_behalf_of =
-            |traffic: &TrafficPlan| matches!(traffic.flow, Flow::OnBehalfOf | Flow::LongRunningObo);
-        if !self.plan.traffic.iter().any(is_on_behalf_of) {
+        if !self
+            .plan
+            .traffic
+            .iter()
+            .any(|traffic| is_meant(traffic.flow))
+        {
             // A day of arrivals need not be drawn to find that out.
             return Ok(0);
         }
         for arrival in Schedule::new(&self.plan) {
-            if is_on_behalf_of(&self.plan.traffic[arrival.flow_index]) {
+            let flow = self.plan.traffic[arrival.flow_index].flow;
+            if is_meant(flow) {
                 let subject = self.subjects.of(&arrival);
-                let who = (subject.application, subject.user, subject.session);
-                callers.insert(who, subject);
+                let who = (flow, subject.application, subject.user, subject.session);
+                callers.entry(who).or_insert(subject);
             }
         }
         let count = callers.len();
         let mut sign_ins = tokio::task::JoinSet::new();
-        let mut waiting = callers.into_values();
+        let mut waiting = callers.into_iter();
         loop {
             while sign_ins.len() < AT_ONCE
-                && let Some(subject) = waiting.next()
+                && let Some(((flow, ..), subject)) = waiting.next()
             {
                 let callers = Arc::clone(&self.callers);
-                sign_ins.spawn(async move { callers.assertion(&subject).await.map(drop) });
+                sign_ins.spawn(async move { callers.get_ready(flow, &subject).await });
             }
             match sign_ins.join_next().await {
                 None => return Ok(count),

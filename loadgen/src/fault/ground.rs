@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::rules;
 use super::timeline::{Breakable, Timeline};
 use crate::flow::Callers;
-use crate::scenario::plan::{IdpPlan, InstanceFault, L2Fault, Plan};
+use crate::scenario::plan::{ClockFault, IdpPlan, InstanceFault, KeyFault, L2Fault, Plan};
+use crate::scenario::units::Share;
 
 impl Breakable for Callers {
     async fn set_provider(&self, rules: Vec<Rule>, throttles: Vec<ThrottlePolicy>) {
@@ -31,6 +32,32 @@ impl Breakable for Callers {
 
     fn wipe_store(&self) {
         self.fleet.wipe_store();
+    }
+
+    fn set_clocks(&self, steps: Vec<ClockFault>) {
+        self.fleet.step_clocks(steps);
+    }
+
+    async fn roll_keys(&self, what: KeyFault) {
+        let Some(idp) = self.provider.idp() else {
+            return;
+        };
+        if let Err(error) = idp.roll_keys(what == KeyFault::Withdrawal).await {
+            tracing::error!(%error, "the provider has no new key");
+            return;
+        }
+        // Whoever verifies tokens reads the keys again, as the oracle does here.
+        let learned = match self.provider.keys().await {
+            Ok(keys) => self.oracle.learn(&keys),
+            Err(failure) => Err(failure.message),
+        };
+        if let Err(reason) = learned {
+            tracing::error!(reason, "the provider's new keys cannot be used");
+        }
+    }
+
+    fn swap_key_ring(&self, share: Share) {
+        self.fleet.swap_key_ring(share);
     }
 
     fn instances(&self, what: InstanceFault) {

@@ -7,7 +7,10 @@ use mock_idp::{Rule, ThrottlePolicy};
 use tokio::time::Instant;
 
 use super::rules::{self, Measure};
-use crate::scenario::plan::{Fault, FaultPlan, InstanceFault, L2Fault, L2Trouble, Plan};
+use crate::scenario::plan::{
+    ClockFault, Fault, FaultPlan, InstanceFault, KeyFault, L2Fault, L2Trouble, Plan,
+};
+use crate::scenario::units::Share;
 
 /// What can be made to fail.
 pub trait Breakable: Sync {
@@ -26,8 +29,18 @@ pub trait Breakable: Sync {
     /// The shared store has lost all it held.
     fn wipe_store(&self);
 
+    /// From now on the service's clocks are stepped so, the first that concerns
+    /// an instance deciding.
+    fn set_clocks(&self, steps: Vec<ClockFault>);
+
     /// Something happens to instances.
     fn instances(&self, what: InstanceFault);
+
+    /// The provider signs with a new key.
+    fn roll_keys(&self, what: KeyFault) -> impl Future<Output = ()> + Send;
+
+    /// This part of the instances, the first ones, encrypts with a new key ring.
+    fn swap_key_ring(&self, share: Share);
 }
 
 /// What changes at one instant.
@@ -101,7 +114,7 @@ impl Timeline {
                 }
                 Change::Once(index) => {
                     if let Some(fault) = self.faults.get(index) {
-                        once(&fault.what, ground);
+                        once(&fault.what, ground).await;
                     }
                 }
             }
@@ -131,11 +144,8 @@ impl Timeline {
                 Fault::L2(fault) if fault.trouble != L2Trouble::Wipe => {
                     found.store.push(fault.clone());
                 }
-                Fault::L2(_)
-                | Fault::Clock(_)
-                | Fault::Instances(_)
-                | Fault::KeyRollover
-                | Fault::KeyRingSwap(_) => {}
+                Fault::Clock(step) => found.clocks.push(*step),
+                Fault::L2(_) | Fault::Instances(_) | Fault::Keys(_) | Fault::KeyRingSwap(_) => {}
             }
         }
         found
@@ -148,6 +158,7 @@ struct InForce {
     rules: Vec<Rule>,
     throttles: Vec<ThrottlePolicy>,
     store: Vec<L2Fault>,
+    clocks: Vec<ClockFault>,
 }
 
 impl InForce {
@@ -160,28 +171,28 @@ impl InForce {
         if self.store != next.store {
             ground.set_store(next.store.clone());
         }
+        if self.clocks != next.clocks {
+            ground.set_clocks(next.clocks.clone());
+        }
     }
 }
 
 fn happens_once(fault: &Fault) -> bool {
     match fault {
         Fault::L2(fault) => fault.trouble == L2Trouble::Wipe,
-        Fault::Instances(_) | Fault::KeyRollover | Fault::KeyRingSwap(_) => true,
+        Fault::Instances(_) | Fault::Keys(_) | Fault::KeyRingSwap(_) => true,
         Fault::Idp(_) | Fault::Network(_) | Fault::Clock(_) => false,
     }
 }
 
-fn once(fault: &Fault, ground: &impl Breakable) {
+async fn once(fault: &Fault, ground: &impl Breakable) {
     match fault {
         Fault::L2(_) => ground.wipe_store(),
         Fault::Instances(what) => ground.instances(*what),
-        // Key faults are refused by validation until something can do them;
-        // the others last for a while and are not done once.
-        Fault::KeyRollover
-        | Fault::KeyRingSwap(_)
-        | Fault::Idp(_)
-        | Fault::Network(_)
-        | Fault::Clock(_) => {}
+        Fault::Keys(what) => ground.roll_keys(*what).await,
+        Fault::KeyRingSwap(share) => ground.swap_key_ring(*share),
+        // These last for a while and are not done once.
+        Fault::Idp(_) | Fault::Network(_) | Fault::Clock(_) => {}
     }
 }
 
@@ -224,8 +235,18 @@ mod tests {
         fn wipe_store(&self) {
             self.note("wipe");
         }
+        fn set_clocks(&self, steps: Vec<ClockFault>) {
+            let seconds: Vec<i64> = steps.into_iter().map(|step| step.seconds).collect();
+            self.note(&format!("clocks {seconds:?}"));
+        }
         fn instances(&self, what: InstanceFault) {
             self.note(&format!("{what:?}"));
+        }
+        async fn roll_keys(&self, what: KeyFault) {
+            self.note(&format!("keys {what:?}"));
+        }
+        fn swap_key_ring(&self, share: Share) {
+            self.note(&format!("key ring {}", share.get()));
         }
     }
 
@@ -280,6 +301,16 @@ mod tests {
                     None,
                     Fault::Instances(InstanceFault::Restart { instance: 2 }),
                 ),
+                fault(
+                    60,
+                    Some(70),
+                    Fault::Clock(ClockFault {
+                        seconds: -360,
+                        instances: Some(1),
+                    }),
+                ),
+                fault(65, None, Fault::Keys(KeyFault::Withdrawal)),
+                fault(66, None, Fault::KeyRingSwap(Share::try_new(0.5).unwrap())),
             ],
             ..plan
         };
@@ -300,6 +331,10 @@ mod tests {
                 "35: wipe",
                 "40: store 0",
                 "55: Restart { instance: 2 }",
+                "60: clocks [-360]",
+                "65: keys Withdrawal",
+                "66: key ring 0.5",
+                "70: clocks []",
             ]
         );
     }

@@ -8,6 +8,7 @@ use token_cache::{HomeAccountId, Secret, Timestamp};
 use token_client::{LongRunningSession, UserAssertion};
 
 use crate::population::Subject;
+use crate::scenario::plan::{Plan, TrafficPlan};
 
 /// A front end replaces its token when it has this little left.
 pub const MARGIN: Duration = Duration::from_secs(30);
@@ -17,11 +18,21 @@ pub const MARGIN: Duration = Duration::from_secs(30);
 pub struct Sessions {
     /// By application and user.
     accounts: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
+    /// The same, of those who have signed out and not been seen since.
+    signed_out: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
+    /// Refresh tokens that users bring from elsewhere.
+    refresh_tokens: Slots<Secret>,
+    /// When the newest tokens were issued that were asked for in place of cached
+    /// ones; `None` where nobody ever asks.
+    renewals: Option<parking_lot::Mutex<HashMap<Renewable, Timestamp>>>,
     /// By application, user and session.
     assertions: Slots<HeldAssertion>,
     /// The same; whether the web API has begun to work for them.
     long_running: Slots<LongRunningSession>,
 }
+
+/// What a token is renewed for: tenant, application, user, session, resource.
+type Renewable = (u32, u32, Option<u32>, u32, u32);
 
 /// One user's place; whoever changes what is in it holds the lock meanwhile.
 type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
@@ -70,6 +81,49 @@ impl HeldAssertion {
 }
 
 impl Sessions {
+    /// Nobody is signed in. Renewals are watched where calls of `plan` pass over
+    /// cached tokens.
+    pub fn new(plan: &Plan) -> Self {
+        let renews =
+            |traffic: &TrafficPlan| traffic.force_refresh.get() > 0.0 || traffic.claims.get() > 0.0;
+        Self {
+            renewals: plan.traffic.iter().any(renews).then(Default::default),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anybody asks for new tokens in place of cached ones.
+    pub fn watches_renewals(&self) -> bool {
+        self.renewals.is_some()
+    }
+
+    /// When the newest token was issued that was asked for in place of the
+    /// subject's.
+    pub fn renewed(&self, subject: &Subject) -> Option<Timestamp> {
+        let renewals = self.renewals.as_ref()?.lock();
+        renewals.get(&renewable(subject)).copied()
+    }
+
+    /// A token that was asked for in place of a cached one is there, issued then.
+    pub fn renew(&self, subject: &Subject, issued: Timestamp) {
+        if let Some(renewals) = &self.renewals {
+            let mut renewals = renewals.lock();
+            let newest = renewals.entry(renewable(subject)).or_insert(issued);
+            *newest = issued.max(*newest);
+        }
+    }
+
+    /// The account of the subject's user, if they have signed out and nobody
+    /// has asked since.
+    pub fn take_signed_out(&self, subject: &Subject) -> Option<HomeAccountId> {
+        self.signed_out.lock().remove(&key(subject))
+    }
+
+    /// The refresh token that the subject's user brings.
+    pub fn refresh_token(&self, subject: &Subject) -> Slot<Secret> {
+        self.refresh_tokens.of(subject)
+    }
+
     /// The account that the subject's user is signed in with, if they are.
     pub fn account(&self, subject: &Subject) -> Option<HomeAccountId> {
         self.accounts.lock().get(&key(subject)).cloned()
@@ -82,7 +136,10 @@ impl Sessions {
 
     /// The subject's user has signed out. `None` when nobody was signed in.
     pub fn sign_out(&self, subject: &Subject) -> Option<HomeAccountId> {
-        self.accounts.lock().remove(&key(subject))
+        let account = self.accounts.lock().remove(&key(subject))?;
+        let mut signed_out = self.signed_out.lock();
+        signed_out.insert(key(subject), account.clone());
+        Some(account)
     }
 
     /// The long-running session that the web API has with the subject's user.
@@ -102,6 +159,16 @@ impl<T> Slots<T> {
         let slot = (application, user, subject.session);
         Arc::clone(self.0.lock().entry(slot).or_default())
     }
+}
+
+fn renewable(subject: &Subject) -> Renewable {
+    (
+        subject.tenant,
+        subject.application,
+        subject.user,
+        subject.session,
+        subject.resource,
+    )
 }
 
 fn key(subject: &Subject) -> (u32, u32) {

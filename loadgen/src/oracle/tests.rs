@@ -12,7 +12,7 @@ use super::*;
 const NOW: i64 = 1_800_000_000;
 
 const APPLICATION: Expectation<'_> = Expectation {
-    tenant_id: "tenant",
+    tenant_id: Some("tenant"),
     client_id: "client",
     username: None,
     audience: "resource",
@@ -235,7 +235,7 @@ fn a_token_seen_before_is_judged_from_memory_and_no_differently() {
     let good = key.sign(&of_user());
     let forged = Key::new("one").sign(&of_user());
     let other = Expectation {
-        tenant_id: "other",
+        tenant_id: Some("other"),
         ..USER
     };
     let later = Timestamp::from_unix_seconds(NOW + 1);
@@ -256,7 +256,7 @@ fn a_token_seen_before_is_judged_from_memory_and_no_differently() {
     assert_eq!(judge(&oracle), expected);
     assert_eq!(oracle.seen.lock().len(), 2);
     // Without keys nothing can be verified any more, only remembered.
-    oracle.keys.clear();
+    oracle.keys.get_mut().clear();
     assert_eq!(judge(&oracle), expected);
 }
 

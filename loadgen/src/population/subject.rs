@@ -27,6 +27,9 @@ pub struct Population {
     /// By entry of `traffic`: part of the calls that force a refresh, and part
     /// that bring claims.
     passing_over: Vec<[f64; 2]>,
+    /// By entry of `traffic`: whether requests are reworded, and how many values
+    /// go into the cache key.
+    wordings: Vec<(bool, u32)>,
 }
 
 /// Whom one arrival is about, as numbers from 0 within each group, and what is
@@ -49,6 +52,12 @@ pub struct Subject {
     pub pass_over: PassOver,
     /// Whether the user signs out after it.
     pub signs_out: bool,
+    /// A random number that chooses other words for the same request; `None`
+    /// for the usual ones.
+    pub wording: Option<u32>,
+    /// A value that the application puts into the cache key beside what
+    /// belongs there, if it does.
+    pub key_value: Option<u32>,
 }
 
 /// Why a call passes over cached access tokens.
@@ -80,6 +89,7 @@ pub struct FlowStreams {
     resource: Stream,
     instance: Stream,
     pass_over: Stream,
+    wording: Stream,
 }
 
 impl Population {
@@ -107,6 +117,11 @@ impl Population {
                 .traffic
                 .iter()
                 .map(|traffic| [traffic.force_refresh.get(), traffic.claims.get()])
+                .collect(),
+            wordings: plan
+                .traffic
+                .iter()
+                .map(|traffic| (traffic.rephrased, traffic.key_values))
                 .collect(),
         }
     }
@@ -136,6 +151,7 @@ impl Population {
             resource: stream("resource"),
             instance: stream("instance"),
             pass_over: stream("pass_over"),
+            wording: stream("wording"),
         }
     }
 
@@ -207,6 +223,7 @@ impl FlowPopulation<'_> {
             }
             streams.session.at(who).random_range(0..count)
         });
+        let (wording, key_value) = self.wording(arrival);
         Subject {
             tenant,
             application,
@@ -216,7 +233,23 @@ impl FlowPopulation<'_> {
             instance_draw: streams.instance.at(number).next_u64(),
             pass_over: self.pass_over(arrival),
             signs_out: arrival.signs_out,
+            wording,
+            key_value,
         }
+    }
+
+    fn wording(&self, arrival: &Arrival) -> (Option<u32>, Option<u32>) {
+        let wordings = &self.population.wordings;
+        let Some((rephrased, values)) = wordings.get(arrival.flow_index).copied() else {
+            return (None, None);
+        };
+        if !rephrased && values == 0 {
+            return (None, None);
+        }
+        let mut random = self.streams.wording.at(arrival.number_in_flow);
+        let word = random.next_u32();
+        let value = (values > 0).then(|| random.random_range(0..values));
+        (rephrased.then_some(word), value)
     }
 
     fn pass_over(&self, arrival: &Arrival) -> PassOver {

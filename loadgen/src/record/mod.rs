@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::arrival::Arrival;
 use crate::oracle::Finding;
 use crate::population::Subject;
-use crate::report::model::Oracle;
+use crate::report::model::{Oracle, Sessions};
 use flow::FlowRecord;
 use histogram::Times;
 
@@ -64,6 +64,7 @@ pub struct Recorder {
     remaining: [Histogram; 2],
     fetching: AtomicI64,
     fingerprint: AtomicU64,
+    sessions: [AtomicU64; 3],
 }
 
 /// Everything recorded up to some moment.
@@ -95,6 +96,8 @@ pub struct Recorded {
     pub refreshing: i64,
     /// What the oracle found.
     pub oracle: Oracle,
+    /// What became of users' sessions.
+    pub sessions: Sessions,
     /// The last response that was slow, to look at.
     pub slow: Option<Slow>,
 }
@@ -159,6 +162,7 @@ impl Recorded {
             overdue: 0,
             refreshing: 0,
             oracle: Oracle::default(),
+            sessions: Sessions::default(),
             slow: None,
         }
     }
@@ -218,7 +222,23 @@ impl Recorder {
             remaining: [(); 2].map(|()| Histogram::new(LIFETIME_BUCKETS)),
             fetching: AtomicI64::new(0),
             fingerprint: AtomicU64::new(0),
+            sessions: Default::default(),
         }
+    }
+
+    /// A user who had signed in has to again.
+    pub fn interaction_required(&self) {
+        self.sessions[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A token was served although a newer one had been asked for.
+    pub fn stale_served(&self) {
+        self.sessions[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody who had signed out got a token.
+    pub fn served_after_sign_out(&self) {
+        self.sessions[2].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Requests to the token endpoint under way.
@@ -336,6 +356,12 @@ impl Recorder {
         sum.started = self.started.load(Ordering::Relaxed);
         sum.fingerprint = self.fingerprint.load(Ordering::Relaxed);
         sum.offered = self.offered.load(Ordering::Relaxed);
+        let [required, stale, after] = &self.sessions;
+        sum.sessions = Sessions {
+            interaction_required: required.load(Ordering::Relaxed),
+            stale_served: stale.load(Ordering::Relaxed),
+            served_after_sign_out: after.load(Ordering::Relaxed),
+        };
         sum
     }
 

@@ -85,6 +85,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         idp: idp.unwrap_or_default(),
         oracle: recorded.oracle,
         cache: evidence.cache,
+        sessions: recorded.sessions,
         theory: Vec::new(),
         thresholds: Vec::new(),
         series: Series::default(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::hdr;
 use super::judge::{Circumstances, judge};
-use super::model::{Acquisitions, Distribution, Interval, Report, Series, Verdict};
+use super::model::{Acquisitions, Distribution, Interval, L2Contents, Report, Series, Verdict};
 use crate::exit::{Exit, Failure};
 use crate::gate::threshold::{Context, Threshold, parse};
 
@@ -176,6 +176,10 @@ fn provider(whole: &mut Report, part: &Report) {
     mine.expired_served += theirs.expired_served;
     mine.under_scoped += theirs.under_scoped;
     mine.not_issued += theirs.not_issued;
+    let (mine, theirs) = (&mut whole.sessions, &part.sessions);
+    mine.interaction_required += theirs.interaction_required;
+    mine.stale_served += theirs.stale_served;
+    mine.served_after_sign_out += theirs.served_after_sign_out;
 }
 
 fn cache(whole: &mut Report, part: &Report) {
@@ -189,11 +193,24 @@ fn cache(whole: &mut Report, part: &Report) {
     mine.errors += theirs.errors;
     mine.refused += theirs.refused;
     mine.evictions += theirs.evictions;
+    mine.bytes_read += theirs.bytes_read;
+    mine.bytes_written += theirs.bytes_written;
+    contents(&mut mine.contents, theirs.contents);
     let (mine, theirs) = (&mut mine.operations, &theirs.operations);
     mine.get += theirs.get;
     mine.set += theirs.set;
     mine.refresh += theirs.refresh;
     mine.remove += theirs.remove;
+}
+
+fn contents(mine: &mut L2Contents, theirs: L2Contents) {
+    mine.access_tokens += theirs.access_tokens;
+    mine.expired_access_tokens += theirs.expired_access_tokens;
+    mine.most_access_tokens = mine.most_access_tokens.max(theirs.most_access_tokens);
+    mine.most_accounts = mine.most_accounts.max(theirs.most_accounts);
+    mine.largest_entry = mine.largest_entry.max(theirs.largest_entry);
+    mine.plaintext += theirs.plaintext;
+    mine.unreadable += theirs.unreadable;
 }
 
 fn counts(whole: &mut BTreeMap<String, u64>, part: &BTreeMap<String, u64>) {

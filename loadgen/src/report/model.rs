@@ -56,6 +56,9 @@ pub struct Report {
     pub oracle: Oracle,
     /// What the caches hold at the end, and what they did.
     pub cache: Cache,
+    /// What became of users' sessions.
+    #[serde(default)]
+    pub sessions: Sessions,
     /// Measured beside predicted hit ratios.
     pub theory: Vec<Theory>,
     /// Each threshold with what was measured.
@@ -372,6 +375,20 @@ pub struct Oracle {
     pub not_issued: u64,
 }
 
+/// What became of users' sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sessions {
+    /// Calls of users who had signed in and had to again, since neither the
+    /// cache nor the provider could go on without them.
+    pub interaction_required: u64,
+    /// Tokens served from a cache although a newer one had been asked for, by a
+    /// forced refresh or a claims challenge, before the call began.
+    pub stale_served: u64,
+    /// Tokens for somebody who had signed out: each is asked for once, as
+    /// another tab or device would, before the user signs in again.
+    pub served_after_sign_out: u64,
+}
+
 /// What the caches hold and did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cache {
@@ -407,6 +424,34 @@ pub struct L2 {
     pub refused: u64,
     /// Blobs that went to make room.
     pub evictions: u64,
+    /// Bytes of the blobs that were read.
+    #[serde(default)]
+    pub bytes_read: u64,
+    /// Bytes of the blobs that were written.
+    #[serde(default)]
+    pub bytes_written: u64,
+    /// What its entries hold at the end.
+    #[serde(default)]
+    pub contents: L2Contents,
+}
+
+/// What the entries of the shared store hold at the end of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct L2Contents {
+    /// Access tokens in all entries.
+    pub access_tokens: u64,
+    /// Those past their expiry.
+    pub expired_access_tokens: u64,
+    /// Most access tokens in one entry.
+    pub most_access_tokens: u64,
+    /// Most accounts in one entry; more than one is a mix of users.
+    pub most_accounts: u64,
+    /// Bytes of the largest entry.
+    pub largest_entry: u64,
+    /// Entries that are not encrypted although the scenario encrypts.
+    pub plaintext: u64,
+    /// Entries that no instance can read.
+    pub unreadable: u64,
 }
 
 /// Operations asked of L2.

@@ -10,7 +10,7 @@ use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use super::build::{Evidence, build};
-use super::model::{Cache, L1, L2, L2Operations, Report};
+use super::model::{Cache, L1, L2, L2Contents, L2Operations, Report};
 use crate::oracle::Finding;
 use crate::record::{Outcome, Recorded, Recorder, Sample};
 use crate::scenario::Overrides;
@@ -144,6 +144,17 @@ pub(crate) const CACHE: Cache = Cache {
         errors: 5,
         refused: 6,
         evictions: 7,
+        bytes_read: 8_000,
+        bytes_written: 9_000,
+        contents: L2Contents {
+            access_tokens: 8,
+            expired_access_tokens: 1,
+            most_access_tokens: 3,
+            most_accounts: 1,
+            largest_entry: 4_000,
+            plaintext: 0,
+            unreadable: 0,
+        },
     },
 };
 

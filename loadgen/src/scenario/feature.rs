@@ -32,6 +32,8 @@ pub enum Feature {
     Flow(Flow),
     /// Some calls pass over cached tokens, or bring claims.
     PassOver,
+    /// Calls in words of their own, or with values of their own in the key.
+    Wording,
     /// Sessions that end by signing out.
     SignOut,
     /// Users with several sessions at once.
@@ -79,11 +81,19 @@ impl Feature {
         match self {
             Self::Mode(_)
             | Self::WhenFull(WhenFull::Drop)
-            | Self::Provider(ProviderPlan::Distributed)
+            | Self::Provider(ProviderPlan::Distributed | ProviderPlan::Memory)
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
                 None
             }
-            Self::Flow(Flow::LongRunningObo)
+            Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
+            Self::Es256 if mode == Mode::Real => None,
+            Self::Flow(_)
+            | Self::ApplicationLifetimes
+            | Self::Encryption
+            | Self::ClockStep
+            | Self::KeyRollover
+            | Self::KeyRingSwap
+            | Self::Wording
             | Self::PassOver
             | Self::SignOut
             | Self::SeveralSessions
@@ -97,7 +107,13 @@ impl Feature {
                 None
             }
             Self::NetworkFault if mode == Mode::Real => None,
-            Self::Flow(Flow::LongRunningObo)
+            Self::Flow(_)
+            | Self::ApplicationLifetimes
+            | Self::Encryption
+            | Self::ClockStep
+            | Self::KeyRollover
+            | Self::KeyRingSwap
+            | Self::Wording
             | Self::PassOver
             | Self::SignOut
             | Self::SeveralSessions
@@ -127,25 +143,33 @@ impl Feature {
             Self::StationaryStart => not_yet("a stationary start", "write `start: cold`"),
             Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
             Self::WhenFull(_) => not_yet("this way out", "write `when_full: drop`"),
-            Self::Es256 => not_yet("signing with ES256", "write `signing: rs256`"),
-            Self::ApplicationLifetimes => not_yet(
-                "a lifetime by application",
-                "leave `applications` out and set `expires_in`",
-            ),
-            Self::Store(store) => Some(Unavailable {
-                message: format!("this build has no store `{}`", store.as_str()),
-                hint: "write `store: memory`".to_owned(),
+            Self::Es256 => Some(Unavailable {
+                message: format!("in mode `{}` signing is simulated", mode.as_str()),
+                hint: "write `mode: real`, or leave `signing` out".to_owned(),
             }),
-            Self::Encryption => not_yet("encryption at rest", "write `encryption: false`"),
+            Self::Store(store) if mode != Mode::Real => Some(Unavailable {
+                message: format!(
+                    "the store `{}` is asked over sockets, and in mode `{}` there are none",
+                    store.as_str(),
+                    mode.as_str()
+                ),
+                hint: "write `mode: real`, or `store: memory`".to_owned(),
+            }),
+            Self::Store(store @ (RemoteStore::Redis | RemoteStore::Postgres)) => {
+                Some(Unavailable {
+                    message: format!("this build has no store `{}`", store.as_str()),
+                    hint: format!(
+                        "build it with `--features {}`, or write `store: memory`",
+                        store.as_str()
+                    ),
+                })
+            }
+            Self::Store(store) => Some(Unavailable {
+                message: format!("scenarios have no store `{}`", store.as_str()),
+                hint: "write `store: redis`, `store: postgres` or `store: memory`".to_owned(),
+            }),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
-            Self::Flow(flow) => not_yet(
-                &format!("the flow `{}`", flow.as_str()),
-                "write `client_credentials`, `authorization_code` or `on_behalf_of`",
-            ),
             Self::ClosedLoop => not_yet("a closed loop", "write `rate:` instead of `users:`"),
-            Self::ClockStep => not_yet("a step of the clock", "leave it out"),
-            Self::KeyRollover => not_yet("a key rollover", "leave it out"),
-            Self::KeyRingSwap => not_yet("a swap of key rings", "leave it out"),
         }
     }
 }

@@ -88,7 +88,7 @@ fn faults(draft: &Draft, problems: &mut Problems) {
                 "the cache has no L2 that could fail".to_owned(),
                 "write an `l2` in `cache`",
             )),
-            Fault::Idp(_) | Fault::Network(_) | Fault::KeyRollover
+            Fault::Idp(_) | Fault::Network(_) | Fault::Keys(_)
                 if matches!(draft.idp, Some(IdpPlan::External { .. })) =>
             {
                 Some((
@@ -113,12 +113,25 @@ fn faults(draft: &Draft, problems: &mut Problems) {
                     )
                 })
             }
+            Fault::Clock(step) => beyond(step.instances, draft),
+            Fault::L2(fault) => beyond(fault.instances, draft),
             _ => None,
         };
         if let Some((message, hint)) = missing {
             problems.add_with_hint(written.kind_span, message, hint);
         }
     }
+}
+
+/// More instances than there are cannot all be struck.
+fn beyond(instances: Option<usize>, draft: &Draft) -> Option<(String, &'static str)> {
+    let (first, most) = (instances?, draft.fleet.as_ref()?.most_instances());
+    (first > most).then(|| {
+        (
+            format!("there are no {first} instances, at most {most}"),
+            "write how many of them it happens to, or leave `instances` out",
+        )
+    })
 }
 
 /// A population may grow, but not beyond what can be told apart; and what is

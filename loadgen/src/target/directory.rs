@@ -42,7 +42,9 @@ impl Directory {
         let resources: Vec<Arc<str>> = named(population.resources.most, "resource");
         Self {
             tenants: named(population.tenants.most, "tenant"),
-            applications: named(population.applications.most, "application"),
+            applications: (0..population.applications.most)
+                .map(|number| application_id(u32::try_from(number).unwrap_or(u32::MAX)))
+                .collect(),
             resources: resources.into_iter().map(Resource::new).collect(),
         }
     }
@@ -100,6 +102,11 @@ impl Resource {
             | Flow::RefreshToken => &self.user_scopes,
         }
     }
+}
+
+/// The client id of the application with this number.
+pub fn application_id(number: u32) -> Arc<str> {
+    id(&format!("application/{number}"))
 }
 
 fn id(name: &str) -> Arc<str> {

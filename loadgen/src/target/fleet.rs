@@ -9,17 +9,24 @@ use rand::Rng as _;
 use telemetry::StoreMeter;
 use token_cache::store::Store;
 use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
-use token_client::{Application, Authority, Client};
+use token_client::{Application, Authority, Client, IdentityProvider};
 
+use super::contents::contents;
 use super::directory::Directory;
 use super::heard::Heard;
+use super::key_rings::KeyRings;
 use super::provider::{CLIENT_SECRET, Endpoints, Provider};
 use super::store::SharedStore;
+use crate::exit::Failure;
 use crate::fault::{FaultyStore, StoreFaults};
 use crate::population::{Stream, Subject};
 use crate::record::Recorder;
 use crate::report::model;
-use crate::scenario::plan::{Fault, FleetPlan, Plan};
+use crate::scenario::plan::{ClockFault, Fault, FleetPlan, Flow, Plan};
+use crate::scenario::units::Share;
+
+/// A server's entries are read at the end, and removed, for no longer than this.
+const LOOK_INTO_STORE: Duration = Duration::from_secs(10);
 
 /// A client waits this much longer for an answer than its caller does. With both
 /// patient for the same time, chance would decide whether an acquisition that
@@ -32,6 +39,7 @@ pub struct Fleet {
     blueprint: Blueprint,
     running: RwLock<Running>,
     store: Option<Arc<SharedStore>>,
+    key_rings: Option<KeyRings>,
     heard: Arc<Heard>,
     store_faults: Arc<StoreFaults>,
 }
@@ -44,6 +52,8 @@ struct Running {
     generations: Vec<u64>,
     /// Evictions of instances that are gone.
     evictions_of_gone: u64,
+    /// Steps of clocks in force; the first that concerns an instance decides.
+    clock_steps: Vec<ClockFault>,
 }
 
 /// What an instance is made of.
@@ -63,22 +73,33 @@ struct Instance {
     cache: Arc<TokenCache>,
     /// By application; they share the instance's cache and connections.
     clients: Vec<Client>,
+    /// The same where the machine's own identity is asked for: by application,
+    /// whose client id is the identity's.
+    identities: Vec<Client>,
 }
 
 impl Fleet {
     /// The fleet of `plan`, asking `provider` for tokens.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when the shared store's address cannot be used.
     pub fn new(
         plan: &Plan,
         directory: &Directory,
         provider: &Provider,
         clock: Clock,
         recorder: &Arc<Recorder>,
-    ) -> Self {
-        let store = plan
+    ) -> Result<Self, Failure> {
+        let store = plan.cache.l2.as_ref();
+        let store = store
+            .map(|l2| SharedStore::new(l2, plan.seed, clock))
+            .transpose()?;
+        let key_rings = plan
             .cache
-            .l2
-            .as_ref()
-            .map(|l2| Arc::new(SharedStore::new(l2, plan.seed, clock)));
+            .encryption
+            .then(|| KeyRings::new(plan.most_instances()))
+            .transpose()?;
         let fleet = Self {
             blueprint: Blueprint {
                 plan: plan.clone(),
@@ -91,21 +112,26 @@ impl Fleet {
             running: RwLock::default(),
             heard: Arc::new(Heard::new(store.clone())),
             store,
+            key_rings,
             store_faults: StoreFaults::new(plan.seed),
         };
         fleet.scale(plan.fleet.instances);
-        fleet
+        Ok(fleet)
     }
 
     /// The client that serves `subject`.
-    pub fn client(&self, subject: &Subject) -> Client {
+    pub fn client(&self, subject: &Subject, flow: Flow) -> Client {
         let running = self.running.read();
         let fleet = FleetPlan {
             instances: running.instances.len(),
             ..self.blueprint.plan.fleet
         };
         let instance = &running.instances[subject.instance(&fleet)];
-        instance.clients[subject.application as usize].clone()
+        let clients = match flow {
+            Flow::ManagedIdentity => &instance.identities,
+            _ => &instance.clients,
+        };
+        clients[subject.application as usize].clone()
     }
 
     /// There are this many instances from now on, at least one. Work under way
@@ -131,6 +157,32 @@ impl Fleet {
             let instance = self.instance(number, &mut running);
             let gone = std::mem::replace(&mut running.instances[number], instance);
             running.evictions_of_gone += gone.evictions();
+        }
+    }
+
+    /// From now on these steps are in force and no others.
+    pub fn step_clocks(&self, steps: Vec<ClockFault>) {
+        let mut running = self.running.write();
+        running.clock_steps = steps;
+        for (number, instance) in running.instances.iter().enumerate() {
+            instance.cache.step_clock(running.step_of(number));
+        }
+    }
+
+    /// This part of the instances, the first ones, encrypts with a new key ring.
+    pub fn swap_key_ring(&self, share: Share) {
+        let running = self.running.read().instances.len();
+        if let Some(rings) = &self.key_rings
+            && let Err(failure) = rings.swap(share, running)
+        {
+            tracing::error!(%failure, "the key ring was not swapped");
+        }
+    }
+
+    /// Counts from zero from now on: what came before was preparation.
+    pub fn begin(&self) {
+        if let Some(store) = &self.store {
+            store.begin();
         }
     }
 
@@ -174,23 +226,90 @@ impl Fleet {
         }
     }
 
+    /// [`Fleet::report`] at the end of a run, with a look into the shared
+    /// store's entries. A server that does not answer leaves them unknown.
+    pub async fn final_report(&self) -> model::Cache {
+        let mut report = self.report();
+        let Some(store) = &self.store else {
+            return report;
+        };
+        let blobs = match tokio::time::timeout(LOOK_INTO_STORE, store.blobs()).await {
+            Ok(Ok(blobs)) => blobs,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what the shared store holds could not be read");
+                return report;
+            }
+            Err(_) => {
+                tracing::warn!("what the shared store holds could not be read in time");
+                return report;
+            }
+        };
+        report.l2.entries = blobs.len() as u64;
+        report.l2.bytes = blobs.iter().map(|(_, blob)| blob.len() as u64).sum();
+        let now = self.blueprint.clock.now();
+        report.l2.contents = contents(&blobs, self.key_rings.as_ref(), now);
+        report
+    }
+
+    /// Removes what the run has left on a server.
+    pub async fn clean_up(&self) {
+        if let Some(store) = &self.store {
+            // A server that hangs must not hold up the end.
+            let _ = tokio::time::timeout(LOOK_INTO_STORE, store.clean_up()).await;
+        }
+    }
+
     fn instance(&self, number: usize, running: &mut Running) -> Instance {
         if running.generations.len() <= number {
             running.generations.resize(number + 1, 0);
         }
         let generation = running.generations[number];
         running.generations[number] += 1;
-        let store = self.store.as_ref().map(|store| {
-            let shared = Arc::clone(store) as Arc<dyn Store>;
-            if self.blueprint.has_store_faults() {
-                let faults = Arc::clone(&self.store_faults);
-                Arc::new(FaultyStore::new(shared, faults, number)) as Arc<dyn Store>
-            } else {
-                shared
+        let outside = Outside {
+            store: self
+                .store
+                .as_ref()
+                .and_then(|store| self.connect(store, number)),
+            sealing: self.key_rings.as_ref().map(|rings| rings.of(number)),
+            heard: Arc::clone(&self.heard),
+        };
+        let instance = self.blueprint.instance(number, generation, outside);
+        instance.cache.step_clock(running.step_of(number));
+        instance
+    }
+
+    fn connect(&self, store: &Arc<SharedStore>, number: usize) -> Option<Arc<dyn Store>> {
+        let connection = match store.connect() {
+            Ok(connection) => connection as Arc<dyn Store>,
+            // The address was fine when the run began.
+            Err(failure) => {
+                tracing::error!(%failure, "an instance has no shared store");
+                return None;
             }
-        });
-        let heard = Arc::clone(&self.heard);
-        self.blueprint.instance(number, generation, store, heard)
+        };
+        if !self.blueprint.has_store_faults() {
+            return Some(connection);
+        }
+        let faults = Arc::clone(&self.store_faults);
+        Some(Arc::new(FaultyStore::new(connection, faults, number)))
+    }
+}
+
+/// What an instance finds around it.
+struct Outside {
+    store: Option<Arc<dyn Store>>,
+    sealing: Option<Arc<dyn token_cache::Sealing>>,
+    heard: Arc<Heard>,
+}
+
+impl Running {
+    /// Seconds that the clock of an instance is ahead.
+    fn step_of(&self, number: usize) -> i64 {
+        let concerns = |step: &&ClockFault| step.instances.is_none_or(|count| number < count);
+        self.clock_steps
+            .iter()
+            .find(concerns)
+            .map_or(0, |step| step.seconds)
     }
 }
 
@@ -202,41 +321,34 @@ impl Blueprint {
             .any(|fault| matches!(fault.what, Fault::L2(_)))
     }
 
-    fn instance(
-        &self,
-        number: usize,
-        generation: u64,
-        store: Option<Arc<dyn Store>>,
-        heard: Arc<Heard>,
-    ) -> Instance {
+    fn instance(&self, number: usize, generation: u64, outside: Outside) -> Instance {
         let cache_plan = &self.plan.cache;
         let cache = Arc::new(TokenCache::new(TokenCacheOptions {
             l1_size_limit_bytes: cache_plan.l1.map(|l1| l1.size_limit.get()),
-            l2: store,
+            l2: outside.store,
+            sealing: outside.sealing,
             l2_sliding_expiration: cache_plan.l2.as_ref().and_then(|l2| l2.sliding_expiration),
             policy: cache_plan.policy,
             clock: self.clock,
-            events: heard,
+            events: outside.heard,
             ..TokenCacheOptions::default()
         }));
         let endpoint = self.endpoints.connect();
+        let machine = self.endpoints.machine();
         let name = match generation {
             0 => format!("jitter/{number}"),
             _ => format!("jitter/{number}/{generation}"),
         };
         let jitter = Stream::named(self.plan.seed, &name);
-        let clients = self
-            .applications
-            .iter()
-            .zip(0..)
-            .map(|(client_id, application_number)| {
+        let client =
+            |client_id: &Arc<str>, application_number, provider: Arc<dyn IdentityProvider>| {
                 let application = Application {
                     client_id: Arc::clone(client_id),
                     client_secret: Secret::new(CLIENT_SECRET),
                 };
                 let authority = Authority {
                     environment: Environment::of_host(&self.host),
-                    provider: Arc::clone(&endpoint),
+                    provider,
                 };
                 Client::seeded(
                     application,
@@ -245,9 +357,23 @@ impl Blueprint {
                     Arc::clone(&self.recorder) as _,
                     jitter.at(application_number).next_u64(),
                 )
-            })
+            };
+        let applications = self.applications.iter().zip(0..);
+        let clients = applications
+            .clone()
+            .map(|(id, number)| client(id, number, Arc::clone(&endpoint)))
             .collect();
-        Instance { cache, clients }
+        let identities = match machine {
+            Some(machine) => applications
+                .map(|(id, number)| client(id, number, Arc::clone(&machine)))
+                .collect(),
+            None => Vec::new(),
+        };
+        Instance {
+            cache,
+            clients,
+            identities,
+        }
     }
 }
 

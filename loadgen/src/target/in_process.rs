@@ -24,7 +24,12 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 pub struct InProcess {
     idp: Arc<Idp>,
     router: axum::Router,
+    machine: axum::Router,
 }
+
+/// The endpoints that a machine in Azure finds beside itself.
+#[derive(Debug, Clone)]
+pub struct Machine(InProcess);
 
 impl InProcess {
     /// Makes the provider that `config` describes.
@@ -42,6 +47,7 @@ impl InProcess {
         let idp = Arc::new(idp);
         Ok(Self {
             router: mock_idp::router(Arc::clone(&idp)),
+            machine: mock_idp::managed_identity_router(Arc::clone(&idp)),
             idp,
         })
     }
@@ -49,6 +55,11 @@ impl InProcess {
     /// The provider itself, to ask and to steer.
     pub fn idp(&self) -> &Arc<Idp> {
         &self.idp
+    }
+
+    /// What a machine asks for its own identity's tokens.
+    pub fn machine(&self) -> Machine {
+        Machine(self.clone())
     }
 
     /// Sends a request of the driver's own, which takes no time: it stands for
@@ -62,34 +73,40 @@ impl InProcess {
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, String> {
         request.extensions_mut().insert(Unpaced);
-        self.exchange(request)
+        exchange(self.router.clone(), request)
             .await
             .map_err(|error| with_causes(&error))
     }
+}
 
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Bytes>, RequestError> {
-        let answer = self.router.clone().oneshot(request).await;
-        let (parts, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
-        if parts.status.as_u16() == HUNG_UP {
-            return Err(RequestError::Unreachable("the connection was reset".into()));
-        }
-        let body = Limited::new(body, MAX_BODY_BYTES)
-            .collect()
-            .await
-            .map_err(|_| RequestError::Protocol {
-                status: parts.status.as_u16(),
-                reason: "a body that broke off".to_owned(),
-            })?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+async fn exchange(
+    router: axum::Router,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, RequestError> {
+    let answer = router.oneshot(request).await;
+    let (parts, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
+    if parts.status.as_u16() == HUNG_UP {
+        return Err(RequestError::Unreachable("the connection was reset".into()));
     }
+    let body = Limited::new(body, MAX_BODY_BYTES)
+        .collect()
+        .await
+        .map_err(|_| RequestError::Protocol {
+            status: parts.status.as_u16(),
+            reason: "a body that broke off".to_owned(),
+        })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 impl Transport for InProcess {
     fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_> {
-        Box::pin(self.exchange(request))
+        Box::pin(exchange(self.router.clone(), request))
+    }
+}
+
+impl Transport for Machine {
+    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_> {
+        Box::pin(exchange(self.0.machine.clone(), request))
     }
 }
 

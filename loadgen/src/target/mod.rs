@@ -1,12 +1,15 @@
 //! What is driven: a service's instances with their caches, and the identity
 //! provider behind them.
 
+pub mod contents;
 pub mod directory;
 pub mod fleet;
 pub mod heard;
 pub mod in_process;
+pub mod key_rings;
 pub mod latency;
 pub mod provider;
+pub mod remote;
 pub mod store;
 
 pub use directory::Directory;

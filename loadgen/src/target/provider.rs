@@ -11,18 +11,23 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use mock_idp::{Idp, Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server, Signing};
+use mock_idp::{
+    Idp, KeySchedule, Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server, Signing,
+    SigningAlgorithm, TokenPolicy,
+};
 use rand::Rng as _;
 use serde::Deserialize;
 use token_cache::Secret;
+use token_client::idp::managed_identity::{HttpManagedIdentity, ManagedIdentitySource};
 use token_client::{HttpIdentityProvider, IdentityProvider};
 
+use super::directory::application_id;
 use super::in_process::{EPOCH, InProcess};
 use crate::exit::{Failure, with_causes};
 use crate::fault::rules::{latency, throttles};
 use crate::http::{Http, trusting};
 use crate::population::Stream;
-use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan};
+use crate::scenario::plan::{ApplicationLifetime, EmbeddedIdpPlan, IdpPlan, SigningPlan};
 
 /// Where codes are sent. Nobody listens there: the driver reads the redirect.
 pub const REDIRECT_URI: &str = "https://localhost/signed-in";
@@ -34,6 +39,7 @@ pub const CLIENT_SECRET: &str = "loadgen";
 #[derive(Debug)]
 pub struct Provider {
     base: String,
+    imds: Option<String>,
     way: Way,
     http: Http,
     /// PKCE verifiers of sign-ins, and how many there were.
@@ -50,6 +56,8 @@ pub struct Provider {
 pub struct Endpoints {
     base: String,
     way: Way,
+    /// Where machines ask for their own identity's tokens, if anywhere.
+    imds: Option<String>,
     timeout: Duration,
 }
 
@@ -63,6 +71,19 @@ impl Endpoints {
                 HttpIdentityProvider::over(transport, &self.base, self.timeout)
             }
         })
+    }
+
+    /// The metadata service of the machine that one instance runs on; `None`
+    /// where the provider has none.
+    pub fn machine(&self) -> Option<Arc<dyn IdentityProvider>> {
+        let (imds, source) = (self.imds.as_ref()?, ManagedIdentitySource::Imds);
+        Some(Arc::new(match &self.way {
+            Way::Network(_) => HttpManagedIdentity::new(imds, source, self.timeout),
+            Way::InProcess(provider) => {
+                let transport = Arc::new(provider.machine());
+                HttpManagedIdentity::over(transport, imds, source, self.timeout)
+            }
+        }))
     }
 }
 
@@ -100,6 +121,15 @@ pub struct SignedIn {
     pub code: Secret,
     /// What proves that the code is ours.
     pub code_verifier: Secret,
+}
+
+/// Tokens that the driver got for a user by itself.
+#[derive(Debug, Deserialize)]
+pub struct Tokens {
+    access_token: Secret,
+    expires_in: u64,
+    /// Where `offline_access` was asked for.
+    pub refresh_token: Option<Secret>,
 }
 
 /// Token requests of the driver's own.
@@ -142,6 +172,7 @@ impl Provider {
         let config = mock_idp::Config {
             data_dir: Some(data.0.clone()),
             https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            imds: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ..config(plan, seed)
         };
         let server = Server::start(config).await.map_err(|error| Failure {
@@ -163,6 +194,9 @@ impl Provider {
         drop(data);
         Ok(Self {
             base: format!("https://localhost:{}", address.port()),
+            imds: server
+                .imds_addr()
+                .map(|address| format!("http://{address}")),
             http: Http::new(&tls),
             way: Way::Network(Box::new(tls)),
             verifiers: (
@@ -188,6 +222,7 @@ impl Provider {
         })?;
         Ok(Self {
             base: "https://localhost".to_owned(),
+            imds: Some("http://localhost".to_owned()),
             http: Http::InProcess(provider.clone()),
             way: Way::InProcess(provider),
             verifiers: (Stream::named(seed, "sign-in/verifier"), AtomicU64::new(0)),
@@ -200,6 +235,7 @@ impl Provider {
         let tls = trust_file(ca)?;
         let provider = Self {
             base: url.trim_end_matches('/').to_owned(),
+            imds: None,
             http: Http::new(&tls),
             way: Way::Network(Box::new(tls)),
             verifiers: (
@@ -230,6 +266,7 @@ impl Provider {
         Endpoints {
             base: self.base.clone(),
             way: self.way.clone(),
+            imds: self.imds.clone(),
             timeout,
         }
     }
@@ -330,11 +367,18 @@ impl Provider {
     ///
     /// Why there is none, in words.
     pub async fn call_token(&self, who: SignIn<'_>) -> Result<(Secret, Duration), String> {
-        #[derive(Deserialize)]
-        struct Token {
-            access_token: Secret,
-            expires_in: u64,
-        }
+        let tokens = self.tokens_of_another_library(who).await?;
+        let lifetime = Duration::from_secs(tokens.expires_in);
+        Ok((tokens.access_token, lifetime))
+    }
+
+    /// What an application gets that signs a user in by itself, past the client
+    /// under test.
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing, in words.
+    pub async fn tokens_of_another_library(&self, who: SignIn<'_>) -> Result<Tokens, String> {
         let signed_in = self.sign_in(who).await?;
         let url = format!("{}/{}/oauth2/v2.0/token", self.base, who.tenant_id);
         let form = [
@@ -350,13 +394,12 @@ impl Provider {
         begun.fetch_add(1, Ordering::SeqCst);
         let answer = self.http.post_form(&url, &form).await?;
         answered.fetch_add(1, Ordering::SeqCst);
-        let token: Token = serde_json::from_slice(&answer.body).map_err(|_| {
+        serde_json::from_slice(&answer.body).map_err(|_| {
             format!(
                 "the token endpoint answered a front end with {}",
                 answer.status
             )
-        })?;
-        Ok((token.access_token, Duration::from_secs(token.expires_in)))
+        })
     }
 
     /// Stops an embedded provider.
@@ -428,7 +471,30 @@ fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
             instance_discovery: latency(&plan.latency.instance_discovery),
         },
         throttles: throttles(&plan.throttles),
+        tokens: plan
+            .application_lifetimes
+            .iter()
+            .map(token_policy)
+            .collect(),
+        keys: KeySchedule {
+            algorithm: match plan.signing {
+                SigningPlan::Rs256 => SigningAlgorithm::Rs256,
+                SigningPlan::Es256 => SigningAlgorithm::Es256,
+            },
+            ..KeySchedule::default()
+        },
         seed,
         ..Default::default()
+    }
+}
+
+/// The lifetimes of one application's tokens. It says both: what a policy
+/// leaves out is the server's own.
+fn token_policy(of: &ApplicationLifetime) -> TokenPolicy {
+    TokenPolicy {
+        client: Some(application_id(of.application).to_string()),
+        expires_in: Some(of.expires_in),
+        refresh_in: of.refresh_in,
+        ..TokenPolicy::default()
     }
 }

@@ -4,7 +4,9 @@
 use loadgen::scenario::plan::Mode;
 use proptest::prelude::*;
 
-use crate::lab::{counts, plan, report};
+use loadgen::report::model::{FlowReport, Report};
+
+use crate::lab::{plan, report};
 
 /// Six hours of every flow, over a population that hits, expires and comes back.
 const ALL_FLOWS: &str = "
@@ -105,4 +107,28 @@ proptest! {
         prop_assert_eq!(&arrivals[0], &arrivals[2]);
         prop_assert!(arrivals[0].0 > 0);
     }
+}
+
+/// What must be the same where two clocks agree: every count of every flow,
+/// and what the provider was asked.
+fn counts(report: &Report) -> String {
+    let of_flow = |flow: &FlowReport| {
+        let of = &flow.acquisitions;
+        format!(
+            "{}: {} acquisitions, {} errors, {} coalesced, {} refreshes\n  {:?}\n  {:?}\n  {:?}\n",
+            flow.name,
+            of.acquisitions,
+            of.errors,
+            of.coalesced,
+            of.background_refreshes,
+            of.token_source,
+            of.cache_level,
+            of.cache_refresh_reason,
+        )
+    };
+    let flows: String = report.flows.iter().map(of_flow).collect();
+    format!(
+        "{flows}{:?} {}",
+        report.idp.by_grant, report.load.fingerprint
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loadgen::command::run::{Format, Options, run};
 use loadgen::progress::Progress;
-use loadgen::report::model::{FlowReport, Report};
+use loadgen::report::model::Report;
 use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::Mode;
 use loadgen::scenario::{Overrides, Plan};
@@ -48,28 +48,4 @@ pub(crate) fn written(plan: &Plan, mode: Mode) -> String {
 /// Runs `plan` and returns its report.
 pub(crate) fn report(plan: &Plan, mode: Mode) -> Report {
     serde_json::from_str(&written(plan, mode)).unwrap()
-}
-
-/// What must be the same where two clocks agree: every count of every flow,
-/// and what the provider was asked.
-pub(crate) fn counts(report: &Report) -> String {
-    let of_flow = |flow: &FlowReport| {
-        let of = &flow.acquisitions;
-        format!(
-            "{}: {} acquisitions, {} errors, {} coalesced, {} refreshes\n  {:?}\n  {:?}\n  {:?}\n",
-            flow.name,
-            of.acquisitions,
-            of.errors,
-            of.coalesced,
-            of.background_refreshes,
-            of.token_source,
-            of.cache_level,
-            of.cache_refresh_reason,
-        )
-    };
-    let flows: String = report.flows.iter().map(of_flow).collect();
-    format!(
-        "{flows}{:?} {}",
-        report.idp.by_grant, report.load.fingerprint
-    )
 }

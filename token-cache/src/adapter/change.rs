@@ -140,7 +140,7 @@ impl Inner {
     async fn merge(self: &Arc<Self>, key: &PartitionKey, change: Change) -> Updated {
         let Some(l2) = &self.l2 else {
             let _turn = self.lanes.of(key).turn.lock().await;
-            let base = self.peek_l1(key.borrowed(), self.clock.now());
+            let base = self.peek_l1(key.borrowed(), self.clock().now());
             let next = Arc::new(change(&base.unwrap_or_default()));
             let writing = self.lanes.of(key).begin_write();
             writing.change_l1(|| self.put_l1(key, &next, None));
@@ -162,7 +162,7 @@ impl Inner {
             };
         }
         let turn = self.lanes.of(key).turn.lock().await;
-        let base = match self.peek_l1(key.borrowed(), self.clock.now()) {
+        let base = match self.peek_l1(key.borrowed(), self.clock().now()) {
             Some(partition) => partition,
             None => match l2.get(&key.to_string()).await {
                 InL2::Found { partition, .. } => partition,
@@ -201,7 +201,7 @@ impl Inner {
             let base = match found {
                 InL2::Found { partition, .. } => Some(partition),
                 // With L2 empty or down, L1 is better than nothing.
-                InL2::Nothing | InL2::Unknown => self.peek_l1(key.borrowed(), self.clock.now()),
+                InL2::Nothing | InL2::Unknown => self.peek_l1(key.borrowed(), self.clock().now()),
                 InL2::Unreadable { .. } => None,
             };
             let mark = self.unsaved.mark(key);
@@ -215,7 +215,7 @@ impl Inner {
             let (true, Ok(blob)) = (answered, blob) else {
                 return next;
             };
-            let now = self.clock.now();
+            let now = self.clock().now();
             let written = if next.has_tokens(now) {
                 let suggested = next.suggested_expiry(now);
                 let expiration = self.expirations.of_written_l2(suggested, now);
@@ -282,14 +282,14 @@ impl Inner {
             StaleL1::AskIdentityProvider => Ok(self.read(key).await?.partition),
             StaleL1::AskL2 => match self.read_l2(key).await?.partition {
                 Some(partition) => Ok(Some(partition)),
-                None => Ok(self.peek_l1(key.borrowed(), self.clock.now())),
+                None => Ok(self.peek_l1(key.borrowed(), self.clock().now())),
             },
         }
     }
 
     async fn write_l2(&self, key: &PartitionKey, partition: &Partition, blob: Bytes) {
         let Some(l2) = &self.l2 else { return };
-        let now = self.clock.now();
+        let now = self.clock().now();
         let text = key.to_string();
         // A failure has been told; whoever reads L2 misses.
         let _ = if partition.has_tokens(now) {
@@ -304,7 +304,7 @@ impl Inner {
     /// A partition without usable tokens is not kept.
     fn put_l1(&self, key: &PartitionKey, partition: &Arc<Partition>, payload: Option<usize>) {
         let Some(l1) = &self.l1 else { return };
-        let now = self.clock.now();
+        let now = self.clock().now();
         if !partition.has_tokens(now) {
             return l1.remove(key);
         }

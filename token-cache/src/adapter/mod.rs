@@ -17,7 +17,7 @@ pub use options::{OnL2Failure, OptionsError, TokenCacheOptions};
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::CacheError;
@@ -45,6 +45,8 @@ struct Inner {
     expirations: Expirations,
     policy: Policy,
     clock: Clock,
+    /// Seconds that `clock` has been set forward by.
+    step: AtomicI64,
     events: Arc<dyn CacheEvents>,
     lanes: Lanes,
     unsaved: Unsaved,
@@ -120,7 +122,14 @@ impl TokenCache {
 
     /// The clock it judges by.
     pub fn clock(&self) -> Clock {
-        self.inner.clock
+        self.inner.clock()
+    }
+
+    /// The machine's clock has been set: by so many seconds ahead of what the
+    /// cache was given, or behind when below zero. Steps do not add up; zero
+    /// brings the clock back.
+    pub fn step_clock(&self, seconds: i64) {
+        self.inner.step.store(seconds, Ordering::Relaxed);
     }
 
     /// Whether it serialises partitions into a store; MSAL's `isSerialized`.
@@ -213,12 +222,17 @@ impl Inner {
             expirations: Expirations::of(&options),
             policy,
             clock: options.clock,
+            step: AtomicI64::new(0),
             lanes: Lanes::new(),
             unsaved: Unsaved::default(),
             flushing: AtomicBool::new(false),
             events: Arc::clone(&options.events),
             l2: L2::of(options),
         }
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock.stepped(self.step.load(Ordering::Relaxed))
     }
 
     fn peek_l1(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Arc<Partition>> {
@@ -278,7 +292,7 @@ impl Inner {
         if let (Some(l1), Some(version)) = (&self.l1, version) {
             // MSAL's adapter gives a back-propagated entry no expiry but the
             // configured one: the tokens in it carry theirs.
-            let now = self.clock.now();
+            let now = self.clock().now();
             let expires_at = self.expirations.of_back_propagated(now);
             let put = || l1.put(key, Arc::clone(&partition), expires_at, payload_bytes, now);
             self.lanes.of(key).if_still(version, put);
@@ -290,7 +304,7 @@ impl Inner {
     }
 
     async fn read(&self, key: &PartitionKey) -> Result<Read, CacheError> {
-        match self.read_l1(key.borrowed(), self.clock.now()).await {
+        match self.read_l1(key.borrowed(), self.clock().now()).await {
             Some(cached) => Ok(Read {
                 partition: Some(Arc::clone(cached.partition())),
                 level: CacheLevel::L1,

@@ -187,6 +187,22 @@ impl MemoryStore {
             evicted: held.evicted,
         }
     }
+
+    /// Every entry that has not expired, by key: to look at what applications
+    /// have left there.
+    pub fn blobs(&self) -> Vec<(String, Bytes)> {
+        let now = self.clock.now();
+        let held = self.held.lock();
+        let live = held
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.has_expired(now));
+        let mut blobs: Vec<_> = live
+            .map(|(key, entry)| (key.clone(), entry.blob.clone()))
+            .collect();
+        blobs.sort_by(|one, other| one.0.cmp(&other.0));
+        blobs
+    }
 }
 
 /// Shows how much it holds; the blobs are full of secrets.

@@ -1,8 +1,8 @@
 //! What a plan does, in plain sentences.
 
 use crate::scenario::plan::{
-    Affinity, EmbeddedIdpPlan, Fault, FaultPlan, IdpPlan, IdpTrouble, InstanceFault, L2Trouble,
-    LatencyPlan, Mode, NetworkFault, Plan, Start, StorePlan,
+    Affinity, EmbeddedIdpPlan, Fault, FaultPlan, IdpPlan, IdpTrouble, InstanceFault, KeyFault,
+    L2Trouble, LatencyPlan, Mode, NetworkFault, Plan, Start, StorePlan,
 };
 use crate::scenario::units::show_duration;
 
@@ -194,7 +194,12 @@ fn fault(fault: &FaultPlan) -> String {
         Fault::Network(NetworkFault::TlsFailure) => "TLS handshakes are refused".to_owned(),
         Fault::Network(NetworkFault::TlsStall) => "TLS handshakes are not answered".to_owned(),
         Fault::Clock(step) => format!(
-            "the service's clock is {} s {}",
+            "the clock of {} is {} s {}",
+            match step.instances {
+                None => "the service".to_owned(),
+                Some(1) => "the first instance".to_owned(),
+                Some(count) => format!("the first {count} instances"),
+            },
             step.seconds.unsigned_abs(),
             if step.seconds < 0 { "behind" } else { "ahead" }
         ),
@@ -202,7 +207,12 @@ fn fault(fault: &FaultPlan) -> String {
             format!("instance {instance} restarts, with nothing in memory")
         }
         Fault::Instances(InstanceFault::Scale { to }) => format!("there are {to} instances"),
-        Fault::KeyRollover => "the provider signs with a new key".to_owned(),
+        Fault::Keys(KeyFault::Rollover) => {
+            "the provider signs with a new key, the old one stays published".to_owned()
+        }
+        Fault::Keys(KeyFault::Withdrawal) => {
+            "the provider signs with a new key, the old one is withdrawn".to_owned()
+        }
         Fault::KeyRingSwap(share) => {
             format!("{share} of the instances encrypt with a new key ring")
         }

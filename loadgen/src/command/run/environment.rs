@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::plan::{IdpPlan, Mode, Plan};
+use crate::scenario::plan::{IdpPlan, Mode, Plan, SigningPlan, StorePlan};
 
 /// What the numbers of a run depend on.
 pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
@@ -12,11 +12,17 @@ pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
         IdpPlan::Embedded(_) if mode == Mode::Virtual => {
             "mock-idp without sockets, signing simulated (HS256 with the seed's key)".to_owned()
         }
-        IdpPlan::Embedded(_) => "embedded mock-idp over TLS on loopback, RS256".to_owned(),
+        IdpPlan::Embedded(idp) => format!(
+            "embedded mock-idp over TLS on loopback, {}",
+            match idp.signing {
+                SigningPlan::Rs256 => "RS256",
+                SigningPlan::Es256 => "ES256",
+            }
+        ),
         IdpPlan::External { url, .. } => format!("external, {url}"),
     };
     let cache = format!(
-        "{} preset, {} instance{}, {}, {}",
+        "{} preset, {} instance{}, {}, {}{}",
         plan.cache.preset.as_str(),
         plan.fleet.instances,
         if plan.fleet.instances == 1 { "" } else { "s" },
@@ -25,10 +31,15 @@ pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
         } else {
             "no L1"
         },
-        if plan.cache.l2.is_some() {
-            "L2 in memory"
+        match plan.cache.l2.as_ref().map(|l2| &l2.store) {
+            None => "no L2".to_owned(),
+            Some(StorePlan::Memory { .. }) => "L2 in memory".to_owned(),
+            Some(StorePlan::Remote { kind, .. }) => format!("L2 in {}", kind.as_str()),
+        },
+        if plan.cache.encryption {
+            ", encrypted"
         } else {
-            "no L2"
+            ""
         },
     );
     let cache = match mode {

@@ -76,7 +76,7 @@ pub(super) async fn measure(
     let mut report = build(Evidence {
         plan: &plan,
         recorded: &seen,
-        cache: callers.fleet.report(),
+        cache: callers.fleet.final_report().await,
         ledger_before: &ledger_before,
         ledger_after: ledger_after.as_ref().ok(),
         driver_requests,
@@ -91,6 +91,7 @@ pub(super) async fn measure(
         ledger_unread: ledger_after.err(),
     };
     let exit = conclude(&mut report, &plan.thresholds, &circumstances);
+    callers.fleet.clean_up().await;
     stop_provider(run, callers).await;
     if let Some(server) = &metrics
         && !options.linger.is_zero()
@@ -135,12 +136,12 @@ impl Ready {
         })?;
         let recorder = Arc::new(Recorder::new(plan.traffic.len()));
         let directory = Directory::new(&plan.population);
-        let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder);
+        let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
         let callers = Arc::new(Callers {
             directory,
             fleet,
             provider,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(&plan),
             oracle,
             recorder: Arc::clone(&recorder),
             clock,
@@ -155,7 +156,7 @@ impl Ready {
         let preparing = Instant::now();
         let signed_in = run.prepare().await?;
         if signed_in > 0 {
-            tracing::info!(users = signed_in, took = ?preparing.elapsed(), "on-behalf-of callers signed in");
+            tracing::info!(users = signed_in, took = ?preparing.elapsed(), "users signed in");
         }
         Ok(Self {
             run,

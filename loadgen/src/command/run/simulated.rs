@@ -31,6 +31,8 @@ use crate::theory::against_model;
 struct Outcome {
     recorder: Arc<Recorder>,
     cache: Cache,
+    /// Before the first arrival: users who are signed in had to sign in.
+    ledger_before: LedgerSnapshot,
     ledger: LedgerSnapshot,
     driver_requests: u64,
     duration: Duration,
@@ -71,7 +73,7 @@ pub(super) async fn measure(
         plan: &plan,
         recorded: &recorded,
         cache: outcome.cache,
-        ledger_before: &LedgerSnapshot::default(),
+        ledger_before: &outcome.ledger_before,
         ledger_after: Some(&outcome.ledger),
         driver_requests: OwnRequests {
             answered: outcome.driver_requests,
@@ -132,22 +134,26 @@ async fn run(
     let oracle = Oracle::of_simulation(&provider.keys().await?).map_err(Failure::internal)?;
     let recorder = Arc::new(Recorder::new(plan.traffic.len()));
     let directory = Directory::new(&plan.population);
-    let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder);
+    let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
     let callers = Arc::new(Callers {
         directory,
         fleet,
         provider,
-        sessions: Sessions::default(),
+        sessions: Sessions::new(&plan),
         oracle,
         recorder: Arc::clone(&recorder),
         clock,
     });
     let run = Arc::new(Run::new(plan, Arc::clone(&callers), Arc::clone(&recorder)));
+    run.sign_in_beforehand().await?;
+    let own_before = callers.provider.own_requests().answered;
+    let ledger_before = callers.provider.ledger().await?;
     let ended = run.go_virtual(stop).await;
     Ok(Outcome {
-        cache: callers.fleet.report(),
+        cache: callers.fleet.final_report().await,
         ledger: callers.provider.ledger().await?,
-        driver_requests: callers.provider.own_requests().answered,
+        driver_requests: callers.provider.own_requests().answered - own_before,
+        ledger_before,
         duration: ended.duration,
         circumstances: Circumstances {
             interrupted: ended.interrupted,
@@ -176,6 +182,7 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
             l1: found.l1,
             l2: found.l2,
         },
+        ledger_before: LedgerSnapshot::default(),
         ledger: LedgerSnapshot {
             token_requests,
             by_grant,

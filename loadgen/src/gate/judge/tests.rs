@@ -7,8 +7,9 @@ use super::*;
 use crate::gate::threshold::{Context, parse};
 use crate::report::model::{
     Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Distribution,
-    Durations, FlowReport, Idp, Interval, L1, L2, L2Operations, Ledger, Load, Mark, MarkKind, Mode,
-    Oracle, SCHEMA_VERSION, ScenarioId, Series, Theory, TokenSourceCounts, Verdict,
+    Durations, FlowReport, Idp, Interval, L1, L2, L2Contents, L2Operations, Ledger, Load, Mark,
+    MarkKind, Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series, Sessions, Theory,
+    TokenSourceCounts, Verdict,
 };
 
 fn times(count: u64, scale: f64) -> Distribution {
@@ -84,6 +85,7 @@ fn empty() -> Report {
         ledger: Ledger::default(),
         oracle: Oracle::default(),
         cache: Cache::default(),
+        sessions: Sessions::default(),
         theory: vec![],
         thresholds: vec![],
         series: Series::default(),
@@ -153,6 +155,17 @@ fn full() -> Report {
                 errors: 87,
                 refused: 88,
                 evictions: 89,
+                bytes_read: 90,
+                bytes_written: 91,
+                contents: L2Contents {
+                    access_tokens: 92,
+                    expired_access_tokens: 93,
+                    most_access_tokens: 94,
+                    most_accounts: 95,
+                    largest_entry: 96,
+                    plaintext: 97,
+                    unreadable: 98,
+                },
             },
         },
         ..empty()

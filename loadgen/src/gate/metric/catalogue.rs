@@ -211,6 +211,36 @@ pub const METRICS: &[Metric] = &[
         |report| among(report.oracle.checked, report.oracle.not_issued),
         "tokens the provider did not sign",
     ),
+    run(
+        "throttled",
+        Unit::Count,
+        |report| {
+            let refused = report.idp.by_status.get("429");
+            among(
+                report.ledger.server_side?,
+                refused.copied().unwrap_or_default(),
+            )
+        },
+        "token requests that the provider answered with 429",
+    ),
+    run(
+        "interaction_required",
+        Unit::Count,
+        |report| if_ran(report, report.sessions.interaction_required),
+        "calls of signed-in users who had to sign in again",
+    ),
+    run(
+        "stale_served",
+        Unit::Count,
+        |report| among(report.oracle.checked, report.sessions.stale_served),
+        "tokens from the cache older than one that had been asked for since",
+    ),
+    run(
+        "served_after_sign_out",
+        Unit::Count,
+        |report| if_ran(report, report.sessions.served_after_sign_out),
+        "tokens for accounts that had signed out",
+    ),
     layer(
         "l1_bytes",
         Unit::Bytes,
@@ -245,6 +275,65 @@ pub const METRICS: &[Metric] = &[
         Needs::L2,
         |report| if_ran(report, report.cache.l2.entries),
         "blobs in L2",
+    ),
+    layer(
+        "l2_largest_entry",
+        Unit::Bytes,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.contents.largest_entry),
+        "bytes of the largest blob in L2 at the end",
+    ),
+    layer(
+        "l2_most_tokens",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.contents.most_access_tokens),
+        "most access tokens in one blob of L2 at the end",
+    ),
+    layer(
+        "l2_most_accounts",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.contents.most_accounts),
+        "most accounts in one blob of L2 at the end",
+    ),
+    layer(
+        "l2_expired_tokens",
+        Unit::Share,
+        Needs::L2,
+        |report| {
+            let contents = report.cache.l2.contents;
+            ratio(contents.expired_access_tokens, contents.access_tokens)
+        },
+        "share of the access tokens in L2 that are past their expiry at the end",
+    ),
+    layer(
+        "l2_plaintext",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.contents.plaintext),
+        "blobs in L2 that are not encrypted although the scenario encrypts",
+    ),
+    layer(
+        "l2_unreadable",
+        Unit::Count,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.contents.unreadable),
+        "blobs in L2 that no instance can read at the end",
+    ),
+    layer(
+        "l2_bytes_written",
+        Unit::Bytes,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.bytes_written),
+        "bytes of the blobs written to L2",
+    ),
+    layer(
+        "l2_bytes_read",
+        Unit::Bytes,
+        Needs::L2,
+        |report| if_ran(report, report.cache.l2.bytes_read),
+        "bytes of the blobs read from L2",
     ),
     layer(
         "l2_errors",

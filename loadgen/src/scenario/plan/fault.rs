@@ -31,7 +31,7 @@ pub enum Fault {
     /// Instances restart, or their number changes.
     Instances(InstanceFault),
     /// The provider signs with a new key from now on.
-    KeyRollover,
+    Keys(KeyFault),
     /// This part of the instances, the first ones, encrypts with a new key
     /// ring from now on.
     KeyRingSwap(Share),
@@ -120,6 +120,17 @@ pub enum NetworkFault {
 pub struct ClockFault {
     /// Ahead of the provider's when positive.
     pub seconds: i64,
+    /// Only on the first so many instances; `None` for all.
+    pub instances: Option<usize>,
+}
+
+/// What becomes of the key that the provider signed with so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFault {
+    /// It stays published, so that its tokens verify until they expire.
+    Rollover,
+    /// It is withdrawn: no token that it signed verifies any more.
+    Withdrawal,
 }
 
 /// What happens to instances.

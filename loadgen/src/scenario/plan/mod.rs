@@ -18,8 +18,8 @@ use crate::gate::threshold::Threshold;
 
 pub use cache::{CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, StorePlan};
 pub use fault::{
-    ClockFault, Fault, FaultPlan, IdpFault, IdpTrouble, InstanceFault, L2Fault, L2Trouble,
-    NetworkFault,
+    ClockFault, Fault, FaultPlan, IdpFault, IdpTrouble, InstanceFault, KeyFault, L2Fault,
+    L2Trouble, NetworkFault,
 };
 pub use fleet::{Affinity, FleetPlan};
 pub use idp::{

@@ -21,6 +21,12 @@ pub struct TrafficPlan {
     pub force_refresh: Share,
     /// Part of the calls that answer a claims challenge.
     pub claims: Share,
+    /// Whether each call says what it wants in words of its own: scopes in
+    /// another case or order, repeated, with OpenID Connect's added.
+    pub rephrased: bool,
+    /// How many values the application puts into the cache key beside what
+    /// belongs there, drawn at each call; zero for none.
+    pub key_values: u32,
 }
 
 /// How an arrival gets its token.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::idp_fault::idp_fault;
 use super::l2_fault::l2_fault;
 use crate::scenario::feature::Feature;
-use crate::scenario::plan::{ClockFault, Fault, FaultPlan, InstanceFault, L2Trouble, NetworkFault};
+use crate::scenario::plan::{
+    ClockFault, Fault, FaultPlan, InstanceFault, KeyFault, L2Trouble, NetworkFault,
+};
 use crate::scenario::reader::{AnyShare, Choice, DurationIn, Integer, ListOf, Table, TableOf};
 use crate::scenario::span::Span;
 use crate::scenario::units::Share;
@@ -73,8 +75,11 @@ fn fault(table: &mut Table<'_>) -> Option<FaultDraft> {
     let instances = table.optional("instances", "An instance restarts", &TableOf(instances));
     let keys = table.optional(
         "keys",
-        "The provider's signing keys",
-        &Choice(&[("rollover", ())]),
+        "A new signing key: the old one stays published, or is withdrawn at once",
+        &Choice(&[
+            ("rollover", KeyFault::Rollover),
+            ("withdrawal", KeyFault::Withdrawal),
+        ]),
     );
     let key_ring = table.optional(
         "key_ring",
@@ -110,11 +115,11 @@ fn fault(table: &mut Table<'_>) -> Option<FaultDraft> {
         .or(network.ok()?.map(Fault::Network))
         .or(clock.ok()?.map(Fault::Clock))
         .or(instances.ok()?.map(Fault::Instances))
-        .or(keys.ok()?.map(|()| Fault::KeyRollover))
+        .or(keys.ok()?.map(Fault::Keys))
         .or(key_ring.ok()?.map(Fault::KeyRingSwap))?;
     let once = match &what {
         Fault::L2(fault) => fault.trouble == L2Trouble::Wipe,
-        Fault::Instances(_) | Fault::KeyRollover | Fault::KeyRingSwap(_) => true,
+        Fault::Instances(_) | Fault::Keys(_) | Fault::KeyRingSwap(_) => true,
         Fault::Idp(_) | Fault::Network(_) | Fault::Clock(_) => false,
     };
     let lasting: Option<Duration> = lasting.ok()?;
@@ -146,14 +151,21 @@ fn clock(table: &mut Table<'_>) -> Option<ClockFault> {
     };
     let ahead = table.optional("ahead", "It runs so far ahead, in whole seconds", &step);
     let behind = table.optional("behind", "It runs so far behind, in whole seconds", &step);
+    let instances = table.optional(
+        "instances",
+        "Only on the first so many instances; on all when left out",
+        &Integer { min: 1, max: 1_000 },
+    );
     let seconds = |step: Duration| i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
+    let stepped = |seconds: i64| -> Option<ClockFault> {
+        Some(ClockFault {
+            seconds,
+            instances: instances.ok()?.map(usize::try_from).transpose().ok()?,
+        })
+    };
     match (ahead.ok()?, behind.ok()?) {
-        (Some(ahead), None) => Some(ClockFault {
-            seconds: seconds(ahead),
-        }),
-        (None, Some(behind)) => Some(ClockFault {
-            seconds: -seconds(behind),
-        }),
+        (Some(ahead), None) => stepped(seconds(ahead)),
+        (None, Some(behind)) => stepped(-seconds(behind)),
         (Some(_), Some(_)) | (None, None) => {
             let span = table.key_span("behind");
             table.problems().add_with_hint(

@@ -9,7 +9,9 @@ use super::load::{LoadDraft, load};
 use crate::scenario::feature::Feature;
 use crate::scenario::plan::{Flow, Load, TracePlan, TrafficPlan};
 use crate::scenario::problem::{Problems, quoted};
-use crate::scenario::reader::{AnyShare, Bad, Choice, ListOf, Located, Table, TableOf, Text};
+use crate::scenario::reader::{
+    AnyShare, Bad, Choice, Integer, ListOf, Located, Table, TableOf, Text,
+};
 use crate::scenario::span::Span;
 use crate::scenario::units::Share;
 
@@ -29,6 +31,8 @@ pub struct TrafficDraft {
     pub load_span: Span,
     force_refresh: Option<Share>,
     claims: Option<Share>,
+    rephrased: Option<bool>,
+    key_values: Option<u32>,
 }
 
 impl TrafficDraft {
@@ -86,6 +90,8 @@ impl TrafficDraft {
             },
             force_refresh: self.force_refresh?,
             claims: self.claims?,
+            rephrased: self.rephrased?,
+            key_values: self.key_values?,
         })
     }
 }
@@ -134,6 +140,36 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         "0%",
         &AnyShare,
     );
+    let rephrased = table.or(
+        "wording",
+        "Whether each call says what it wants in words of its own: scopes in another case or order, repeated, with OpenID Connect's added",
+        "same",
+        &Choice(&[("same", false), ("varied", true)]),
+    );
+    let key_values = table.or(
+        "key_values",
+        "Values that the application puts into the cache key beside what belongs there, one drawn at each call; `0` for none",
+        "0",
+        &Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+    );
+    if let (Some(Flow::Silent), Some(LoadDraft::Ready(Load::Visits(visits)))) = (flow, &load)
+        && visits.sign_out.get() > 0.0
+    {
+        table.problems().add_with_hint(
+            load_span,
+            "users who sign out have to sign in again, and in the flow `silent` nobody does",
+            "leave `sign_out` out, or write `flow: authorization_code`",
+        );
+    }
+    if rephrased == Some(true) {
+        table.needs(Feature::Wording, "wording");
+    }
+    if key_values.is_some_and(|values| values > 0) {
+        table.needs(Feature::Wording, "key_values");
+    }
     if let Some(flow) = flow {
         table.needs(Feature::Flow(flow), "flow");
     }
@@ -168,6 +204,8 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         load_span,
         force_refresh,
         claims,
+        rephrased,
+        key_values: key_values.and_then(|values| u32::try_from(values).ok()),
     })
 }
 

@@ -43,8 +43,8 @@ use crate::token::{Draft, Issue, Validity};
 /// The domain of the tenant that the machine's identities live in.
 const HOME: &str = "contoso.com";
 
-/// All endpoints of a machine.
-pub(crate) fn router(idp: Arc<Idp>) -> Router {
+/// All endpoints of a machine, without sockets.
+pub fn router(idp: Arc<Idp>) -> Router {
     let tokens = Router::new()
         .route("/metadata/identity/oauth2/token", get(imds::token))
         .route("/arc/metadata/identity/oauth2/token", get(arc::token))

@@ -1,0 +1,11 @@
+//! What scenarios can ask of the engine does what it says: flows, faults of
+//! keys and clocks, encryption, wording, sessions.
+
+#[path = "seams/faults.rs"]
+mod faults;
+#[path = "seams/flows.rs"]
+mod flows;
+#[path = "clocks/lab.rs"]
+mod lab;
+#[path = "seams/sessions.rs"]
+mod sessions;
