@@ -86,7 +86,6 @@ impl Feature {
                 None
             }
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
-            Self::Es256 if mode == Mode::Real => None,
             Self::Flow(_)
             | Self::ApplicationLifetimes
             | Self::Encryption
@@ -106,7 +105,7 @@ impl Feature {
             {
                 None
             }
-            Self::NetworkFault if mode == Mode::Real => None,
+            Self::NetworkFault | Self::Es256 if mode == Mode::Real => None,
             Self::Flow(_)
             | Self::ApplicationLifetimes
             | Self::Encryption

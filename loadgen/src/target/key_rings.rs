@@ -24,7 +24,7 @@ impl KeyRings {
     ///
     /// A [`Failure`] when there is no randomness to make a key of.
     pub fn new(instances: usize) -> Result<Self, Failure> {
-        let first = KeyRing::generate("ring-0").map_err(none)?;
+        let first = KeyRing::generate("ring-0").map_err(|error| none(&error))?;
         let rings =
             (0..instances.max(1)).map(|_| Ok(Arc::new(RotatingKeyRing::new(copy(&first)?))));
         Ok(Self {
@@ -46,7 +46,8 @@ impl KeyRings {
     /// Those of [`KeyRings::new`]; nothing changes then.
     pub fn swap(&self, share: Share, running: usize) -> Result<(), Failure> {
         let mut swaps = self.swaps.lock();
-        let ring = KeyRing::generate(&format!("ring-{}", *swaps + 1)).map_err(none)?;
+        let ring =
+            KeyRing::generate(&format!("ring-{}", *swaps + 1)).map_err(|error| none(&error))?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -70,10 +71,10 @@ impl KeyRings {
 }
 
 fn copy(ring: &KeyRing) -> Result<KeyRing, Failure> {
-    KeyRing::from_json(ring.to_json().expose().as_bytes()).map_err(none)
+    KeyRing::from_json(ring.to_json().expose().as_bytes()).map_err(|error| none(&error))
 }
 
-fn none(error: token_cache::protect::KeyRingError) -> Failure {
+fn none(error: &token_cache::protect::KeyRingError) -> Failure {
     Failure::internal(format!("there is no key ring: {error}"))
 }
 

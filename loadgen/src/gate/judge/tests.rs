@@ -124,6 +124,7 @@ fn full() -> Report {
         idp: Idp {
             token_requests: 50,
             redundant_token_requests: 52,
+            by_status: BTreeMap::from([("429".to_owned(), 53)]),
             ..Idp::default()
         },
         ledger: Ledger {
@@ -158,7 +159,7 @@ fn full() -> Report {
                 bytes_read: 90,
                 bytes_written: 91,
                 contents: L2Contents {
-                    access_tokens: 92,
+                    access_tokens: 186,
                     expired_access_tokens: 93,
                     most_access_tokens: 94,
                     most_accounts: 95,
@@ -167,6 +168,11 @@ fn full() -> Report {
                     unreadable: 98,
                 },
             },
+        },
+        sessions: Sessions {
+            interaction_required: 65,
+            stale_served: 66,
+            served_after_sign_out: 67,
         },
         ..empty()
     }
@@ -237,6 +243,18 @@ fn every_metric_reads_its_own_number() {
         ("l1_evictions", 73.0),
         ("l2_entries", 81.0),
         ("l2_bytes", 82.0),
+        ("throttled", 53.0),
+        ("interaction_required", 65.0),
+        ("stale_served", 66.0),
+        ("served_after_sign_out", 67.0),
+        ("l2_largest_entry", 96.0),
+        ("l2_most_tokens", 94.0),
+        ("l2_most_accounts", 95.0),
+        ("l2_expired_tokens", 0.5),
+        ("l2_plaintext", 97.0),
+        ("l2_unreadable", 98.0),
+        ("l2_bytes_written", 91.0),
+        ("l2_bytes_read", 90.0),
         ("l2_errors", 87.0),
         ("l2_operations{operation=get}", 83.0),
         ("l2_operations{operation=set}", 84.0),
@@ -246,8 +264,10 @@ fn every_metric_reads_its_own_number() {
     let report = full();
     for (subject, expected) in cases {
         let limit = match *subject {
-            "hit_ratio" | "error_ratio" | "error_ratio{flow=obo}" => "0.7",
-            "l1_bytes" | "l2_bytes" => "1B",
+            "hit_ratio" | "error_ratio" | "error_ratio{flow=obo}" | "l2_expired_tokens" => "0.7",
+            "l1_bytes" | "l2_bytes" | "l2_bytes_written" | "l2_bytes_read" | "l2_largest_entry" => {
+                "1B"
+            }
             times if times.contains('(') => "0.5ns",
             _ => "0.5",
         };
