@@ -65,7 +65,7 @@ impl Service {
         });
         let application = Application {
             client_id: "7a3c0a52-6a5e-4f2b-9a93-9a4f1d2c5e10".into(),
-            client_secret: Secret::new("any, in the open directory"),
+            client_secret: Some(Secret::new("any, in the open directory")),
         };
         let timeout = Duration::from_secs(10);
         let authority = Authority {

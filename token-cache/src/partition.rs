@@ -123,10 +123,10 @@ impl Partition {
             .find(|token| query.admits(token))
     }
 
-    /// The family that an application is known to be of, where it is known.
-    pub fn family_of(&self, client_id: &str) -> Option<&Arc<str>> {
-        let known = |data: &&Arc<AppMetadata>| data.client_id.eq_ignore_ascii_case(client_id);
-        self.app_metadata.values().find(known)?.family_id.as_ref()
+    /// What is known of an application apart from its tokens, such as its family.
+    pub fn app_metadata(&self, client_id: &str) -> Option<&Arc<AppMetadata>> {
+        let mut known = self.app_metadata.values();
+        known.find(|data| data.client_id.eq_ignore_ascii_case(client_id))
     }
 
     /// All accounts.

@@ -30,8 +30,14 @@ pub struct Policy {
     pub l2_guard: L2Guard,
     /// What an entry that cannot be decrypted or parsed counts as.
     pub unreadable: Unreadable,
+    /// What an entry that is not sealed counts as, where entries are.
+    pub plaintext: Plaintext,
+    /// Where a request keeps what it has read of the cache.
+    pub accessor: Accessor,
     /// What the provider's wish to be left alone means.
     pub throttle: Throttle,
+    /// Whether a token request that failed on its way is sent again.
+    pub http_retry: HttpRetry,
 }
 
 /// Whether tokens are cached at all.
@@ -175,6 +181,39 @@ pub enum Unreadable {
     Error,
 }
 
+/// What an entry that is not sealed counts as, where entries are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// Unreadable: whoever can write to the store could else plant tokens of
+    /// their choice in it, which callers would be served.
+    Refused,
+    /// As good as a sealed one: for the time after encryption was turned on,
+    /// and what Microsoft.Identity.Web always does.
+    Accepted,
+}
+
+/// Where a request keeps what it has read of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accessor {
+    /// In a snapshot of its own.
+    Snapshot,
+    /// Where all requests of the client keep it, each clearing what was there,
+    /// as MSAL.NET's do under a serialised cache: of callers at once some find
+    /// another's partition instead of their own and miss what is cached.
+    Shared,
+}
+
+/// Whether a token request that failed on its way is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpRetry {
+    /// As MSAL.NET does: to a token endpoint once more, after a second, when it
+    /// answered with a server error and no `Retry-After`, or not in time; to a
+    /// managed identity's endpoint up to three times and more.
+    AsMsal,
+    /// No.
+    Off,
+}
+
 /// What the provider's `Retry-After` means for further requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throttle {
@@ -208,7 +247,10 @@ impl Policy {
             rest: Duration::from_secs(5),
         },
         unreadable: Unreadable::Miss,
+        plaintext: Plaintext::Refused,
+        accessor: Accessor::Snapshot,
         throttle: Throttle::Remembered,
+        http_retry: HttpRetry::AsMsal,
     };
 
     /// What MSAL.NET with Microsoft.Identity.Web does: every caller fetches and
@@ -230,7 +272,12 @@ impl Policy {
         l2_failure: L2Failure::GiveUp,
         l2_guard: L2Guard::Off,
         unreadable: Unreadable::Error,
+        plaintext: Plaintext::Accepted,
+        // The shared one loses tokens as threads happen to run, so that no count
+        // would be the same twice: it is chosen by itself.
+        accessor: Accessor::Snapshot,
         throttle: Throttle::Remembered,
+        http_retry: HttpRetry::AsMsal,
     };
 }
 

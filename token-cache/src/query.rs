@@ -101,7 +101,7 @@ impl Query<'_> {
     /// given that the partition's key was matched to the letter and that the
     /// token is of the key's client and tenant: what the key proves is not
     /// checked again. Anything else than a plain yes is left to the full search.
-    pub(crate) fn admits_sole(&self, token: &AccessToken, now: Timestamp) -> bool {
+    pub(crate) fn admits_sole(&self, token: &TokenFacts, now: Timestamp) -> bool {
         self.subject == Subject::Application
             && self.components.is_none()
             && self.key_id.is_none()
@@ -149,6 +149,28 @@ impl RefreshTokenQuery<'_> {
     }
 }
 
+/// What decides whether a token answers, beside what its partition's key says.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenFacts {
+    pub(crate) expires_on: Timestamp,
+    pub(crate) refresh_on: Option<Timestamp>,
+    target: Scopes,
+    environment: Arc<str>,
+    token_type: TokenType,
+}
+
+impl TokenFacts {
+    pub(crate) fn of(token: &AccessToken) -> Self {
+        Self {
+            expires_on: token.expires_on,
+            refresh_on: token.refresh_on,
+            target: token.target.clone(),
+            environment: Arc::clone(&token.environment),
+            token_type: token.token_type.clone(),
+        }
+    }
+}
+
 /// Whether all that a plain application partition's key says of a token is so,
 /// to the letter.
 pub(crate) fn is_as_key_says(key: PartitionKeyRef<'_>, token: &AccessToken) -> bool {
@@ -163,6 +185,7 @@ pub(crate) fn is_as_key_says(key: PartitionKeyRef<'_>, token: &AccessToken) -> b
     };
     *token.client_id == *client_id
         && *token.realm == *tenant_id
+        && token.home_account_id.is_none()
         && token.kid.is_none()
         && token.is_plain()
 }

@@ -10,6 +10,7 @@ use token_cache::policy::Refresh;
 
 /// Every switch, what it decides, and what each preset chooses. No `..`: a new
 /// switch does not compile until it has its row.
+#[expect(clippy::too_many_lines, reason = "a table: each switch has its row")]
 fn rows(policy: Policy) -> Vec<(&'static str, &'static str, String)> {
     let Policy {
         caching,
@@ -24,7 +25,10 @@ fn rows(policy: Policy) -> Vec<(&'static str, &'static str, String)> {
         l2_failure,
         l2_guard,
         unreadable,
+        plaintext,
+        accessor,
         throttle,
+        http_retry,
     } = policy;
     let (jitter, refresh_flight) = match refresh {
         Refresh::Background { jitter, flight } => (format!("{jitter:?}"), format!("{flight:?}")),
@@ -97,9 +101,24 @@ fn rows(policy: Policy) -> Vec<(&'static str, &'static str, String)> {
             format!("{unreadable:?}"),
         ),
         (
+            "plaintext",
+            "an entry that is not sealed, where entries are",
+            format!("{plaintext:?}"),
+        ),
+        (
+            "accessor",
+            "where a request keeps what it has read",
+            format!("{accessor:?}"),
+        ),
+        (
             "throttle",
             "what the provider's `Retry-After` means",
             format!("{throttle:?}"),
+        ),
+        (
+            "http_retry",
+            "whether a token request that failed on its way is sent again",
+            format!("{http_retry:?}"),
         ),
     ]
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use token_cache::policy::Plaintext;
 use token_cache::protect::{KeyRing, OVERHEAD_BYTES, ProtectError, RotatingKeyRing, is_sealed};
 use token_cache::store::{Expiration, MemoryStore, Store};
 use token_cache::{
@@ -227,6 +228,10 @@ const PRESETS: [Policy; 2] = [Policy::RECOMMENDED, Policy::MSAL_NET];
 #[tokio::test]
 async fn a10_l2_holds_ciphertext_and_an_l1_hit_opens_nothing() {
     for policy in PRESETS {
+        let policy = Policy {
+            plaintext: Plaintext::Accepted,
+            ..policy
+        };
         let lab = Lab::new();
         lab.put(app_blob()).await;
         let cache = lab.cache(policy);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_cache::{AccessToken, Account, CacheLevel, IdToken, Partition, TokenSet};
+use token_cache::l1::FoundSole;
+use token_cache::{AccessToken, Account, CacheLevel, IdToken, Partition, Timestamp, TokenSet};
 use tokio::time::Instant;
 
 use crate::client::AcquireRequest;
@@ -19,11 +20,26 @@ pub(crate) struct Answer {
     pub(crate) token: Arc<AccessToken>,
     account: Option<Arc<Account>>,
     id_token: Option<Arc<IdToken>>,
+    expires_on: Timestamp,
+    refresh_on: Option<Timestamp>,
     is_extended_lifetime: bool,
     cached_access_token_count: u32,
 }
 
 impl Answer {
+    /// A cached token that is alone in an application's partition.
+    pub(crate) fn of_sole(found: FoundSole) -> Self {
+        Self {
+            token: found.token,
+            account: None,
+            id_token: None,
+            expires_on: found.expires_on,
+            refresh_on: found.refresh_on,
+            is_extended_lifetime: false,
+            cached_access_token_count: 1,
+        }
+    }
+
     /// A cached token, with the account that lies beside it.
     pub(crate) fn of(token: Arc<AccessToken>, extended: bool, partition: &Partition) -> Self {
         let account = token
@@ -36,6 +52,8 @@ impl Answer {
         Self {
             account: account.cloned(),
             id_token: id_token.cloned(),
+            expires_on: token.expires_on,
+            refresh_on: token.refresh_on,
             is_extended_lifetime: extended,
             cached_access_token_count: count_of(partition),
             token,
@@ -48,9 +66,16 @@ impl Answer {
             token: Arc::clone(&tokens.access_token),
             account: tokens.account.clone(),
             id_token: tokens.id_token.clone(),
+            expires_on: tokens.access_token.expires_on,
+            refresh_on: tokens.access_token.refresh_on,
             is_extended_lifetime: false,
             cached_access_token_count: 0,
         }
+    }
+
+    /// When the provider advises to replace the token.
+    pub(crate) fn refresh_on(&self) -> Option<Timestamp> {
+        self.refresh_on
     }
 
     /// Notes what the partition holds that it was stored in.
@@ -103,8 +128,8 @@ impl ResultMetadata {
     pub(crate) fn of(self, answer: Option<&Answer>) -> Self {
         let Some(answer) = answer else { return self };
         Self {
-            refresh_on: answer.token.refresh_on,
-            expires_on: Some(answer.token.expires_on),
+            refresh_on: answer.refresh_on,
+            expires_on: Some(answer.expires_on),
             is_extended_lifetime: answer.is_extended_lifetime,
             cached_access_token_count: answer.cached_access_token_count,
             ..self

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use token_cache::item::TokenType;
-use token_cache::policy::{Caching, Flight};
+use token_cache::policy::{Accessor, Caching, Flight};
 use token_cache::{
     CacheError, CacheLevel, Environment, KeyComponents, PartitionKey, PartitionKeyRef, Scopes,
     Secret, TokenCache,
@@ -26,8 +26,9 @@ use crate::throttle::Throttles;
 pub struct Application {
     /// Its id.
     pub client_id: Arc<str>,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret; `None` for a public client, which may use its family's
+    /// refresh tokens.
+    pub client_secret: Option<Secret>,
 }
 
 /// Who is asked for tokens.
@@ -260,11 +261,25 @@ impl Client {
         // The clock is read once for a hit: it is a good part of its cost.
         let now = shared.cache.clock().at(started);
         if let Some(key) = key
+            && shared.cache.policy().accessor == Accessor::Shared
+        {
+            match shared.look_in_shared(request, key, now, &mut seen).await {
+                Ok(Some((answer, level))) => {
+                    let reason = shared.refresh_if_due(request, key, &answer, now);
+                    return Ok(answer.into_cached_result(request, started, level, reason));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let metadata = local(request, started, &seen);
+                    return Err(AcquireError::new(ErrorKind::Cache(error), metadata));
+                }
+            }
+        } else if let Some(key) = key
             && let Some(cached) = shared.cache.read_l1(key, now).await
         {
             match shared.look(request, &cached, now, &mut seen) {
                 Ok(Some(answer)) => {
-                    let reason = shared.refresh_if_due(request, key, &answer.token, now);
+                    let reason = shared.refresh_if_due(request, key, &answer, now);
                     return Ok(answer.into_cached_result(request, started, CacheLevel::L1, reason));
                 }
                 Ok(None) => {}

@@ -8,7 +8,7 @@ use token_cache::l1::Cached;
 use token_cache::policy::{Caching, ExtendedLifetime, Flight, StaleL1, Throttle};
 use token_cache::{
     AccessToken, CacheError, CacheLevel, Lookup, Partition, PartitionKey, PartitionKeyRef, Query,
-    Timestamp,
+    RefreshTokenQuery, Timestamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -16,11 +16,10 @@ use uuid::Uuid;
 use crate::answer::Answer;
 use crate::client::{AcquireRequest, Shared};
 use crate::error::ErrorKind;
-use crate::events::ClientEvents;
 use crate::flow::Flow;
 use crate::idp::{RequestError, TokenRequest, TokenResponse};
 use crate::response::{Recipient, receive};
-use crate::result::{CacheRefreshReason, ResultMetadata, TokenRequests, TokenSource};
+use crate::result::{CacheRefreshReason, ResultMetadata, TokenSource};
 use crate::telemetry;
 use crate::throttle::ThrottleKey;
 
@@ -99,20 +98,20 @@ impl Shared {
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Option<Answer>, CacheError> {
-        let found = if request.passes_over_cached_tokens() {
-            None
-        } else {
-            let lookup = cached.find_access_token(&self.query(request), now)?;
-            note(request, lookup, seen)
-        };
-        if let Some((token, extended)) = found {
-            return Ok(Some(Answer::of(token, extended, cached.partition())));
+        let asks_for_any =
+            !request.passes_over_cached_tokens() && request.token_refused().is_none();
+        if asks_for_any && let Some(found) = cached.find_sole(&self.query(request), now) {
+            return Ok(Some(Answer::of_sole(found)));
         }
-        seen.partition = Some(Arc::clone(cached.partition()));
-        Ok(None)
+        let partition = cached.partition();
+        let found = self.search(request, partition, now, seen)?;
+        if found.is_none() {
+            seen.partition = Some(Arc::clone(partition));
+        }
+        Ok(found)
     }
 
-    /// [`Shared::look`], in a partition from L2.
+    /// [`Shared::look`], in a partition from wherever.
     pub(crate) fn look_in(
         &self,
         request: &AcquireRequest,
@@ -120,14 +119,39 @@ impl Shared {
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Option<Answer>, CacheError> {
-        let found = if request.passes_over_cached_tokens() {
-            None
-        } else {
-            let lookup = partition.find_access_token(&self.query(request), now)?;
-            note(request, lookup, seen)
-        };
+        let found = self.search(request, partition, now, seen)?;
         seen.partition = Some(Arc::clone(partition));
+        Ok(found)
+    }
+
+    fn search(
+        &self,
+        request: &AcquireRequest,
+        partition: &Partition,
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<Option<Answer>, CacheError> {
+        if request.passes_over_cached_tokens() {
+            return Ok(None);
+        }
+        let lookup = partition.find_access_token(&self.query(request), now)?;
+        let found = note(request, lookup, seen);
         Ok(found.map(|(token, extended)| Answer::of(token, extended, partition)))
+    }
+
+    /// [`Shared::look`], through the accessor that all requests share. Who finds
+    /// it cleared by another has looked all the same.
+    pub(crate) async fn look_in_shared(
+        &self,
+        request: &AcquireRequest,
+        key: PartitionKeyRef<'_>,
+        now: Timestamp,
+        seen: &mut Seen,
+    ) -> Result<Option<(Answer, CacheLevel)>, CacheError> {
+        let read = self.cache.read_shared(&key.to_owned()).await?;
+        let partition = read.partition.unwrap_or_default();
+        let answer = self.look_in(request, &partition, now, seen)?;
+        Ok(answer.map(|answer| (answer, read.level)))
     }
 
     /// What L1 holds for a caller that has waited for another's fetch. One that
@@ -162,7 +186,7 @@ impl Shared {
             Ok(Some((answer, level))) => {
                 let now = self.cache.clock().now();
                 let reason = key.map_or(CacheRefreshReason::NotApplicable, |key| {
-                    self.refresh_if_due(&request, key.borrowed(), &answer.token, now)
+                    self.refresh_if_due(&request, key.borrowed(), &answer, now)
                 });
                 let mut fetch = Fetch::found(&request, answer, level, began);
                 fetch.metadata.cache_refresh_reason = reason;
@@ -175,14 +199,16 @@ impl Shared {
     /// Asks the provider and stores what it gives.
     pub(crate) async fn ask(&self, request: &AcquireRequest, seen: &Seen, began: Instant) -> Fetch {
         let client_id = &self.application.client_id;
-        let grant = request.flow.grant(
-            seen.partition.as_deref(),
-            &self.authority.environment,
+        let family_id = self.family(seen.partition.as_deref());
+        let wanted = RefreshTokenQuery {
+            subject: request.flow.subject(),
+            environment: &self.authority.environment,
             client_id,
-            request.components.as_ref(),
-        );
-        let grant = match grant {
-            Ok(grant) => grant,
+            family_id: family_id.as_deref(),
+            components: request.components.as_ref(),
+        };
+        let grants = match request.flow.grants(seen.partition.as_deref(), &wanted) {
+            Ok(grants) => grants,
             Err(kind) => return Fetch::failed(request, kind, seen.reason, began),
         };
         let partition = request.flow.partition(client_id, request);
@@ -191,7 +217,7 @@ impl Shared {
         if throttles && let Some(kind) = self.throttles.check(&throttle_key) {
             return Fetch::failed(request, kind, seen.reason, began);
         }
-        let token_request = TokenRequest {
+        let of_grant = |grant| TokenRequest {
             tenant_id: Arc::clone(&request.tenant_id),
             client_id: Arc::clone(client_id),
             client_secret: self.application.client_secret.clone(),
@@ -203,13 +229,8 @@ impl Shared {
             token_to_refresh: self.token_to_refresh(request, seen),
         };
         let asked = Instant::now();
-        let waiting = Waiting::begin(&*self.events);
-        let response = self.authority.provider.request_token(&token_request).await;
-        drop(waiting);
+        let (response, token_requests) = self.send(grants.into_iter().map(of_grant)).await;
         let answered = Instant::now();
-        let was_answered = response
-            .as_ref()
-            .map_or_else(RequestError::was_answered, |_| true);
         let http_status = response
             .as_ref()
             .map_or_else(RequestError::status, |_| Some(200));
@@ -232,10 +253,7 @@ impl Shared {
             duration_total: in_cache + in_http,
             duration_in_cache: in_cache,
             duration_in_http: Some(in_http),
-            token_requests: TokenRequests {
-                answered: u32::from(was_answered),
-                unanswered: u32::from(!was_answered),
-            },
+            token_requests,
             http_status,
             ..Fetch::begun(request, seen.reason)
         };
@@ -369,20 +387,4 @@ fn hash_of(token: &AccessToken) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// A request on its way; also when its future is dropped it ends once.
-struct Waiting<'a>(&'a dyn ClientEvents);
-
-impl<'a> Waiting<'a> {
-    fn begin(events: &'a dyn ClientEvents) -> Self {
-        events.token_request_began();
-        Self(events)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.token_request_ended();
-    }
 }

@@ -21,6 +21,7 @@ mod flight;
 mod jitter;
 mod refresh;
 mod response;
+mod send;
 mod telemetry;
 
 pub use client::{AcquireRequest, Application, AuthenticationScheme, Authority, Client};

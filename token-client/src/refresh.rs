@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use token_cache::freshness::{refresh_is_due, refresh_may_be_due};
 use token_cache::policy::{Flight, Jitter, Refresh, StaleL1};
-use token_cache::{AccessToken, PartitionKey, PartitionKeyRef, Timestamp};
+use token_cache::{PartitionKey, PartitionKeyRef, Timestamp};
 use tokio::time::Instant;
 
+use crate::answer::Answer;
 use crate::client::{AcquireRequest, FlightKey, Purpose, Shared};
 use crate::error::AcquireError;
 use crate::fetch::{Fetch, Seen};
@@ -15,19 +16,19 @@ use crate::flow::Flow;
 use crate::result::CacheRefreshReason;
 
 impl Shared {
-    /// Begins to refresh `token`, which was just served, if that is due at
+    /// Begins to refresh the token that was just served, if that is due at
     /// `now`. Says what the caller's result says of it.
     pub(crate) fn refresh_if_due(
         self: &Arc<Self>,
         request: &AcquireRequest,
         key: PartitionKeyRef<'_>,
-        token: &AccessToken,
+        answer: &Answer,
         now: Timestamp,
     ) -> CacheRefreshReason {
         let Refresh::Background { jitter, flight } = self.cache.policy().refresh else {
             return CacheRefreshReason::NotApplicable;
         };
-        if !self.is_due(jitter, token, now) {
+        if !self.is_due(jitter, answer, now) {
             return CacheRefreshReason::NotApplicable;
         }
         let key = key.to_owned();
@@ -44,12 +45,12 @@ impl Shared {
         CacheRefreshReason::ProactivelyRefreshed
     }
 
-    fn is_due(&self, jitter: Jitter, token: &AccessToken, now: Timestamp) -> bool {
-        let Some(refresh_on) = token.refresh_on else {
+    fn is_due(&self, jitter: Jitter, answer: &Answer, now: Timestamp) -> bool {
+        let Some(refresh_on) = answer.refresh_on() else {
             return false;
         };
         refresh_may_be_due(refresh_on, now)
-            && refresh_is_due(refresh_on, self.jitter.draw(jitter, token), now)
+            && refresh_is_due(refresh_on, self.jitter.draw(jitter, &answer.token), now)
     }
 
     /// Replaces the token, telling the listener. Nobody waits for it.
@@ -88,7 +89,7 @@ impl Shared {
             && let Ok(read) = self.cache.read_l2(key).await
             && let Some(partition) = read.partition
             && let Ok(Some(answer)) = self.look_in(request, &partition, now, &mut seen)
-            && !self.is_due(Jitter::PerToken, &answer.token, now)
+            && !self.is_due(Jitter::PerToken, &answer, now)
         {
             // Another instance was faster.
             return Fetch::found(request, answer, read.level, began);

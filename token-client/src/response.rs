@@ -1,6 +1,7 @@
 //! From a token response to what goes into the cache.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -72,12 +73,8 @@ pub(crate) fn receive(
     // Whole seconds, as blobs have them: who reads the token from L2 must judge
     // it as who got it does.
     let after = |lifetime| now.plus(lifetime).whole_seconds();
+    let (end, refresh_in) = life(&response, request, recipient.kind, now);
     let extended_expires_on = response.ext_expires_in.map(after);
-    let refresh_in = response.refresh_in.or_else(|| match recipient.kind {
-        ProviderKind::OwnCode => managed_identity::advice_for_own_provider(response.expires_in),
-        ProviderKind::TokenEndpoint => matches!(request.flow, Flow::ManagedIdentity(_))
-            .then(|| managed_identity::advice(response.expires_in))?,
-    });
     let session = session(&request.flow);
     let access_token = Arc::new(AccessToken {
         home_account_id: home_account_id.as_ref().map(|id| id.as_str().into()),
@@ -104,7 +101,7 @@ pub(crate) fn receive(
                 .unwrap_or_else(|| request.scopes.clone()),
             response.access_token,
             now.whole_seconds(),
-            after(response.expires_in),
+            end.whole_seconds(),
         )
     });
     let mut tokens = TokenSet {
@@ -112,7 +109,10 @@ pub(crate) fn receive(
         refresh_token: None,
         id_token: None,
         account: None,
-        app_metadata: Arc::new(AppMetadata::new(Arc::clone(host), Arc::clone(client_id))),
+        app_metadata: Arc::new(AppMetadata {
+            family_id: response.family_id.clone(),
+            ..AppMetadata::new(Arc::clone(host), Arc::clone(client_id))
+        }),
     };
     if let Some(id) = &home_account_id {
         let owner: Arc<str> = id.as_str().into();
@@ -122,6 +122,7 @@ pub(crate) fn receive(
             .map(|secret| {
                 let components = request.components.as_ref();
                 Arc::new(RefreshToken {
+                    family_id: response.family_id,
                     user_assertion_hash: session,
                     ext: components
                         .filter(|parts| parts.binds_refresh_tokens())
@@ -160,6 +161,26 @@ pub(crate) fn receive(
         home_account_id,
         tells_who,
     }
+}
+
+/// When the token ends, and after how long it is better replaced.
+fn life(
+    response: &TokenResponse,
+    request: &AcquireRequest,
+    provider: ProviderKind,
+    now: Timestamp,
+) -> (Timestamp, Option<Duration>) {
+    let lifetime = match response.expires_on {
+        Some(end) => end.since(now),
+        None => response.expires_in,
+    };
+    let end = response.expires_on.unwrap_or(now.plus(lifetime));
+    let refresh_in = response.refresh_in.or_else(|| match provider {
+        ProviderKind::OwnCode => managed_identity::advice_for_own_provider(lifetime),
+        ProviderKind::TokenEndpoint => matches!(request.flow, Flow::ManagedIdentity(_))
+            .then(|| managed_identity::advice(lifetime))?,
+    });
+    (end, refresh_in)
 }
 
 /// `client_info` says who; else the ID token's subject; else whoever was asked

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use crate::client::AcquireRequest;
 use crate::error::ErrorKind;
-use crate::idp::RequestError;
 
 /// No wish is heeded for longer.
 pub const LONGEST: Duration = Duration::from_secs(3_600);
@@ -66,13 +65,14 @@ impl Throttles {
 
     /// Notes an answer that says when to come back.
     pub(crate) fn note(&self, key: ThrottleKey, cause: &Arc<ErrorKind>) {
-        let ErrorKind::Provider(RequestError::Refused(refusal)) = &**cause else {
+        let ErrorKind::Provider(error) = &**cause else {
             return;
         };
-        let counts = refusal.status == 429 || refusal.status >= 500;
-        let Some(wait) = refusal.retry_after.filter(|_| counts) else {
-            return;
-        };
+        let counts = |status| status == 429 || status >= 500;
+        let wait = error
+            .retry_after()
+            .filter(|_| error.status().is_some_and(counts));
+        let Some(wait) = wait else { return };
         let mut throttled = self.0.lock();
         let now = Instant::now();
         if throttled.len() > SWEPT_ABOVE {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use token_cache::item::TokenType;
 use token_cache::store::{RedisOptions, RedisStore, Store};
 use token_cache::{
     CacheLevel, Clock, Environment, Policy, Scopes, Secret, TokenCache, TokenCacheOptions,
@@ -31,17 +30,10 @@ impl IdentityProvider for Provider {
     fn request_token<'a>(&'a self, _request: &'a TokenRequest) -> TokenFuture<'a> {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            Ok(TokenResponse {
-                access_token: Secret::new(format!("token-{number}")),
-                token_type: TokenType::Bearer,
-                expires_in: Duration::from_secs(3_600),
-                ext_expires_in: None,
-                refresh_in: None,
-                scope: None,
-                refresh_token: None,
-                id_token: None,
-                client_info: None,
-            })
+            Ok(TokenResponse::bearer(
+                Secret::new(format!("token-{number}")),
+                Duration::from_secs(3_600),
+            ))
         })
     }
 }
@@ -64,7 +56,7 @@ fn instance(store: &Arc<dyn Store>, provider: &Arc<Provider>, clock: Clock) -> C
     Client::new(
         Application {
             client_id: "client".into(),
-            client_secret: Secret::new("hush"),
+            client_secret: Some(Secret::new("hush")),
         },
         Authority {
             environment: Environment::of_host("login.microsoftonline.com"),

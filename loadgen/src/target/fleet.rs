@@ -344,7 +344,7 @@ impl Blueprint {
             |client_id: &Arc<str>, application_number, provider: Arc<dyn IdentityProvider>| {
                 let application = Application {
                     client_id: Arc::clone(client_id),
-                    client_secret: Secret::new(CLIENT_SECRET),
+                    client_secret: Some(Secret::new(CLIENT_SECRET)),
                 };
                 let authority = Authority {
                     environment: Environment::of_host(&self.host),

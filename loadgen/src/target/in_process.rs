@@ -94,6 +94,7 @@ async fn exchange(
         .map_err(|_| RequestError::Protocol {
             status: parts.status.as_u16(),
             reason: "a body that broke off".to_owned(),
+            retry_after: None,
         })?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }

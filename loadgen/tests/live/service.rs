@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use telemetry::serve::{MetricsServer, Pages};
 use telemetry::service::CacheMetrics;
-use token_cache::item::TokenType;
 use token_cache::store::{Expiration, MemoryStore, Store, StoreFuture};
 use token_cache::{Clock, Environment, Scopes, Secret, StoreError, TokenCache, TokenCacheOptions};
 use token_client::{
@@ -75,17 +74,10 @@ impl IdentityProvider for Generous {
     > {
         let token = format!("token of {}", request.tenant_id);
         Box::pin(async move {
-            Ok(TokenResponse {
-                access_token: Secret::new(token),
-                token_type: TokenType::Bearer,
-                expires_in: Duration::from_hours(1),
-                ext_expires_in: None,
-                refresh_in: None,
-                scope: None,
-                refresh_token: None,
-                id_token: None,
-                client_info: None,
-            })
+            Ok(TokenResponse::bearer(
+                Secret::new(token),
+                Duration::from_hours(1),
+            ))
         })
     }
 }
@@ -119,7 +111,7 @@ impl Service {
         let client = Client::with_events(
             Application {
                 client_id: "service".into(),
-                client_secret: Secret::new("any"),
+                client_secret: Some(Secret::new("any")),
             },
             Authority {
                 environment: Environment::of_host("login.microsoftonline.com"),

@@ -12,7 +12,7 @@ use super::{Inner, TokenCache};
 use crate::error::CacheError;
 use crate::key::PartitionKey;
 use crate::partition::Partition;
-use crate::policy::{L2Conflict, L2Write, StaleL1};
+use crate::policy::{Accessor, L2Conflict, L2Write, StaleL1};
 
 /// So many writers in a row may come between before a change is put off.
 const CONFLICTS: usize = 32;
@@ -59,9 +59,16 @@ impl TokenCache {
         key: &PartitionKey,
         change: impl Fn(&Partition) -> Partition + Send + Sync + 'static,
     ) -> Result<Updated, CacheError> {
-        match self.inner.policy.l2_conflict {
-            L2Conflict::Merge => Ok(self.inner.merge(key, Arc::new(change)).await),
-            L2Conflict::LastWriterWins => self.inner.overwrite(key, change).await,
+        let inner = &self.inner;
+        let update = async {
+            match inner.policy.l2_conflict {
+                L2Conflict::Merge => Ok(inner.merge(key, Arc::new(change)).await),
+                L2Conflict::LastWriterWins => inner.overwrite(key, change).await,
+            }
+        };
+        match inner.policy.accessor {
+            Accessor::Snapshot => update.await,
+            Accessor::Shared => inner.shared.change(key, update).await,
         }
     }
 

@@ -14,7 +14,7 @@ use super::options::{OnL2Failure, TokenCacheOptions};
 use crate::error::{CacheError, StoreError, StoreErrorKind};
 use crate::events::{BlobDirection, CacheEvents, L2Operation, Operation, OperationOutcome};
 use crate::partition::Partition;
-use crate::policy::{L2Conflict, L2Failure, Unreadable};
+use crate::policy::{L2Conflict, L2Failure, Plaintext, Unreadable};
 use crate::schema::{self, ReadOptions};
 use crate::seal::Sealing;
 use crate::store::{Expiration, Store, StoreFuture, Swap, Version, Versioned};
@@ -26,6 +26,7 @@ pub(super) struct L2 {
     on_failure: Option<OnL2Failure>,
     failure: L2Failure,
     unreadable: Unreadable,
+    plaintext: Plaintext,
     conditional: bool,
     guard: Guard,
     events: Arc<dyn CacheEvents>,
@@ -75,6 +76,7 @@ impl L2 {
             on_failure: options.on_l2_failure,
             failure: policy.l2_failure,
             unreadable: policy.unreadable,
+            plaintext: policy.plaintext,
             conditional: policy.l2_conflict == L2Conflict::Merge,
             guard: Guard::new(policy.l2_guard),
             events: options.events,
@@ -144,14 +146,15 @@ impl L2 {
     }
 
     /// A blob that cannot be opened may have been written before encryption
-    /// was turned on.
+    /// was turned on, or by somebody who has no key: the policy decides.
     fn decode(&self, key: &str, blob: &Bytes) -> Result<Partition, CacheError> {
         let Some(sealing) = &self.sealing else {
             return schema::read_with(blob, self.schema);
         };
-        match sealing.open(key, blob) {
-            Ok(plain) => schema::read_with(&plain, self.schema),
-            Err(reason) => schema::read_with(blob, self.schema)
+        match (sealing.open(key, blob), self.plaintext) {
+            (Ok(plain), _) => schema::read_with(&plain, self.schema),
+            (Err(reason), Plaintext::Refused) => Err(CacheError::Undecryptable { reason }),
+            (Err(reason), Plaintext::Accepted) => schema::read_with(blob, self.schema)
                 .map_err(|_| CacheError::Undecryptable { reason }),
         }
     }

@@ -10,6 +10,7 @@ mod guard;
 mod l2;
 mod lane;
 mod options;
+mod shared;
 mod unsaved;
 
 pub use change::{PendingWrite, Updated};
@@ -30,6 +31,7 @@ use crate::policy::{L2Touch, Policy};
 use l2::{InL2, L2};
 use lane::Lanes;
 use options::Expirations;
+use shared::SharedAccessors;
 use unsaved::Unsaved;
 
 /// A cache of partitions: L1, L2, both, or neither. Cheap to clone; clones
@@ -50,6 +52,7 @@ struct Inner {
     events: Arc<dyn CacheEvents>,
     lanes: Lanes,
     unsaved: Unsaved,
+    shared: SharedAccessors,
     /// Whether somebody brings overdue changes to L2.
     flushing: AtomicBool,
 }
@@ -225,6 +228,7 @@ impl Inner {
             step: AtomicI64::new(0),
             lanes: Lanes::new(),
             unsaved: Unsaved::default(),
+            shared: SharedAccessors::default(),
             flushing: AtomicBool::new(false),
             events: Arc::clone(&options.events),
             l2: L2::of(options),

@@ -10,11 +10,10 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
-use crate::error::CacheError;
 use crate::item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken};
 use crate::key::{PartitionKey, PartitionKeyRef};
-use crate::partition::{Lookup, Partition};
-use crate::query::{Query, is_as_key_says};
+use crate::partition::Partition;
+use crate::query::{Query, TokenFacts, is_as_key_says};
 
 /// A key as bytes that no other key has, with their hash. Client and tenant ids
 /// of 36 characters fit in place.
@@ -92,10 +91,17 @@ impl PartialOrd for KeyText {
 pub(super) struct Held {
     pub(super) key: KeyText,
     /// The partition's only access token, if all that the key says of it is so.
-    sole: Option<Arc<AccessToken>>,
+    sole: Option<Sole>,
     expires_at: Option<Timestamp>,
     partition: Arc<Partition>,
     pub(super) payload_bytes: u64,
+}
+
+/// A token, and beside the pointer all of it that a hit looks at.
+#[derive(Debug)]
+struct Sole {
+    token: Arc<AccessToken>,
+    facts: TokenFacts,
 }
 
 impl Held {
@@ -109,7 +115,10 @@ impl Held {
         let sole = partition
             .sole_access_token()
             .filter(|token| is_as_key_says(key.borrowed(), token))
-            .cloned();
+            .map(|token| Sole {
+                token: Arc::clone(token),
+                facts: TokenFacts::of(token),
+            });
         Arc::new(Self {
             key: text,
             sole,
@@ -142,22 +151,28 @@ impl Cached {
         &self.0.partition
     }
 
-    /// [`Partition::find_access_token`], for a query of the key under which the
-    /// partition was found. Gives the same answers, sooner.
-    ///
-    /// # Errors
-    ///
-    /// As [`Partition::find_access_token`].
-    pub fn find_access_token(
-        &self,
-        query: &Query<'_>,
-        now: Timestamp,
-    ) -> Result<Lookup, CacheError> {
-        match &self.0.sole {
-            Some(token) if query.admits_sole(token, now) => Ok(Lookup::Found(Arc::clone(token))),
-            _ => self.0.partition.find_access_token(query, now),
-        }
+    /// The partition's only token, if it answers; `None` says nothing of others.
+    /// It takes a hit to the end without a look at the partition, or at more of
+    /// the token than its count of references.
+    pub fn find_sole(&self, query: &Query<'_>, now: Timestamp) -> Option<FoundSole> {
+        let Sole { token, facts } = self.0.sole.as_ref()?;
+        query.admits_sole(facts, now).then(|| FoundSole {
+            token: Arc::clone(token),
+            expires_on: facts.expires_on,
+            refresh_on: facts.refresh_on,
+        })
     }
+}
+
+/// The only token of an application's partition.
+#[derive(Debug, Clone)]
+pub struct FoundSole {
+    /// The token. No account is beside it.
+    pub token: Arc<AccessToken>,
+    /// When it ends.
+    pub expires_on: Timestamp,
+    /// When the provider advises to replace it.
+    pub refresh_on: Option<Timestamp>,
 }
 
 /// Entries of one kind and their bytes.

@@ -10,7 +10,7 @@ mod evicting;
 mod held;
 mod rejecting;
 
-pub use held::{Cached, KindSizes, Sizes};
+pub use held::{Cached, FoundSole, KindSizes, Sizes};
 
 use std::fmt;
 use std::sync::Arc;

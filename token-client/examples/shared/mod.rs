@@ -40,7 +40,7 @@ pub(crate) fn client(client_id: &str) -> Outcome<(String, Client)> {
     let client = Client::new(
         Application {
             client_id: client_id.into(),
-            client_secret: Secret::new("any secret will do"),
+            client_secret: Some(Secret::new("any secret will do")),
         },
         Authority {
             environment: Environment::of_host("localhost"),

@@ -15,8 +15,8 @@ pub use managed_identity::ManagedIdentityId;
 pub use on_behalf_of::UserAssertion;
 
 use token_cache::{
-    Environment, HomeAccountId, KeyComponents, Partition, PartitionKey, PartitionKeyRef,
-    RefreshTokenQuery, Scopes, Secret, Subject,
+    HomeAccountId, Partition, PartitionKey, PartitionKeyRef, RefreshTokenQuery, Scopes, Secret,
+    Subject,
 };
 
 use crate::client::AcquireRequest;
@@ -136,39 +136,48 @@ impl Flow {
         }
     }
 
-    /// What to trade for a new token, given what the partition holds.
-    pub(crate) fn grant(
+    /// What to trade for a new token, given what the partition holds: the first,
+    /// and what to try when the provider says that it is another application's.
+    pub(crate) fn grants(
         &self,
         partition: Option<&Partition>,
-        environment: &Environment,
-        client_id: &str,
-        components: Option<&KeyComponents>,
-    ) -> Result<Grant, ErrorKind> {
-        let cached_refresh_token = || {
-            let query = RefreshTokenQuery {
-                subject: self.subject(),
-                environment,
-                client_id,
+        wanted: &RefreshTokenQuery<'_>,
+    ) -> Result<Vec<Grant>, ErrorKind> {
+        let cached_refresh_tokens = || -> Vec<Grant> {
+            let own = RefreshTokenQuery {
                 family_id: None,
-                components,
+                ..*wanted
             };
-            let token = partition?.find_refresh_token(&query)?;
-            Some(refresh_token::grant(&token.secret))
+            let of_family = wanted.family_id.map(|_| wanted);
+            let queries = of_family.into_iter().chain([&own]);
+            let tokens = queries.filter_map(|query| partition?.find_refresh_token(query));
+            tokens
+                .map(|token| refresh_token::grant(&token.secret))
+                .collect()
+        };
+        let or = |grants: Vec<Grant>, missing: ErrorKind| {
+            let some = !grants.is_empty();
+            some.then_some(grants).ok_or(missing)
         };
         match self {
-            Self::ClientCredentials => Ok(Grant::ClientCredentials),
-            Self::AuthorizationCode(code) => Ok(code.grant()),
-            Self::OnBehalfOf(assertion) => Ok(assertion.grant()),
-            Self::InitiateLongRunning(begin) => Ok(match begin.search {
-                SearchInCache::No => begin.assertion.grant(),
-                SearchInCache::Yes => {
-                    cached_refresh_token().unwrap_or_else(|| begin.assertion.grant())
-                }
-            }),
-            Self::InLongRunning(_) => cached_refresh_token().ok_or(ErrorKind::OboKeyNotInCache),
-            Self::Silent(_) => cached_refresh_token().ok_or(ErrorKind::NoTokensFound),
-            Self::RefreshToken(token) => Ok(refresh_token::grant(token)),
-            Self::ManagedIdentity(identity) => Ok(identity.grant()),
+            Self::ClientCredentials => Ok(vec![Grant::ClientCredentials]),
+            Self::AuthorizationCode(code) => Ok(vec![code.grant()]),
+            Self::OnBehalfOf(assertion) => Ok(vec![assertion.grant()]),
+            Self::InitiateLongRunning(begin) => {
+                let cached = match begin.search {
+                    SearchInCache::No => Vec::new(),
+                    SearchInCache::Yes => cached_refresh_tokens(),
+                };
+                Ok(if cached.is_empty() {
+                    vec![begin.assertion.grant()]
+                } else {
+                    cached
+                })
+            }
+            Self::InLongRunning(_) => or(cached_refresh_tokens(), ErrorKind::OboKeyNotInCache),
+            Self::Silent(_) => or(cached_refresh_tokens(), ErrorKind::NoTokensFound),
+            Self::RefreshToken(token) => Ok(vec![refresh_token::grant(token)]),
+            Self::ManagedIdentity(identity) => Ok(vec![identity.grant()]),
         }
     }
 

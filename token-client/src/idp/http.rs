@@ -13,8 +13,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::wire::Lifetime;
 use super::{
-    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, wire,
+    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, retry, wire,
 };
 
 /// An answer larger than this is no token response.
@@ -97,19 +98,28 @@ impl HttpIdentityProvider {
             .header("x-client-current-telemetry", &request.telemetry)
             .body(Full::from(wire::encode(request)))
             .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
-        read(&self.transport.send(http_request).await?)
+        read(&self.transport.send(http_request).await?, Lifetime::Length)
     }
 }
 
 /// What an answer to a token request says.
-pub(super) fn read(response: &Response<Bytes>) -> Result<TokenResponse, RequestError> {
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok())
-        .map(Duration::from_secs);
-    wire::decode(response.status().as_u16(), retry_after, response.body())
+pub(super) fn read(
+    response: &Response<Bytes>,
+    lifetime: Lifetime,
+) -> Result<TokenResponse, RequestError> {
+    let retry_after = retry_after(response.headers());
+    wire::decode(
+        response.status().as_u16(),
+        retry_after,
+        response.body(),
+        lifetime,
+    )
+}
+
+/// `Retry-After` in seconds; dates, which Entra does not send, are not read.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 impl Network<HttpsConnector<HttpConnector>> {
@@ -145,6 +155,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Network<C> {
             .map_err(|_| RequestError::Protocol {
                 status: parts.status.as_u16(),
                 reason: format!("a body that broke off or exceeds {MAX_BODY_BYTES} bytes"),
+                retry_after: retry_after(&parts.headers),
             })?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
@@ -174,6 +185,10 @@ impl IdentityProvider for HttpIdentityProvider {
 
     fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
         Some(self.endpoint(tenant_id).into())
+    }
+
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
+        retry::of_token_endpoint(error, sent)
     }
 }
 

@@ -1,9 +1,8 @@
 //! A managed identity's endpoint over HTTP: the instance metadata service
 //! (IMDS) of a virtual machine, or what App Service puts in its place.
 //!
-//! One request an acquisition: MSAL.NET repeats up to three times on 404, 408,
-//! 429 and 5xx, which here is left to the caller, so that each request stays on
-//! an account.
+//! What it says of a token's end is taken before what it says of its lifetime:
+//! App Service sends `expires_on` alone, and MSAL.NET looks at nothing else.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +14,10 @@ use http_body_util::Full;
 use token_cache::Secret;
 
 use super::http::{self as over_http, Transport};
-use super::{Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse};
+use super::wire::Lifetime;
+use super::{
+    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, retry,
+};
 use crate::flow::ManagedIdentityId;
 
 /// Where a managed identity's tokens come from.
@@ -113,7 +115,7 @@ impl HttpManagedIdentity {
         let http_request = builder
             .body(Full::new(Bytes::new()))
             .map_err(|error| RequestError::Unreachable(Box::new(error)))?;
-        over_http::read(&self.transport.send(http_request).await?)
+        over_http::read(&self.transport.send(http_request).await?, Lifetime::End)
     }
 }
 
@@ -128,6 +130,13 @@ impl IdentityProvider for HttpManagedIdentity {
 
     fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
         Some(format!("{}{}", self.base, self.path()).into())
+    }
+
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
+        match self.source {
+            ManagedIdentitySource::Imds => retry::of_metadata_service(error, sent),
+            ManagedIdentitySource::AppService { .. } => retry::of_managed_identity(error, sent),
+        }
     }
 }
 

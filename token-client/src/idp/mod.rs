@@ -2,13 +2,14 @@
 
 pub mod http;
 pub mod managed_identity;
+pub mod retry;
 mod wire;
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use token_cache::item::TokenType;
-use token_cache::{Scopes, Secret};
+use token_cache::{Scopes, Secret, Timestamp};
 use uuid::Uuid;
 
 use crate::flow::ManagedIdentityId;
@@ -26,6 +27,14 @@ pub trait IdentityProvider: Send + Sync + fmt::Debug {
     /// Where tokens are asked for; results name it.
     fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
         let _ = tenant_id;
+        None
+    }
+
+    /// After how long a request that failed with `error`, the last of `sent`
+    /// times, is sent again; `None` when it is not. Asked where the policy has
+    /// requests sent again.
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
+        let _ = (error, sent);
         None
     }
 
@@ -56,8 +65,8 @@ pub struct TokenRequest {
     pub tenant_id: Arc<str>,
     /// The application that asks.
     pub client_id: Arc<str>,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret; a public client has none.
+    pub client_secret: Option<Secret>,
     /// What is traded for the token.
     pub grant: Grant,
     /// Scopes, as sent.
@@ -127,6 +136,9 @@ pub struct TokenResponse {
     pub token_type: TokenType,
     /// Its lifetime.
     pub expires_in: Duration,
+    /// When it ends, where the provider says that rather than how long it
+    /// lives, as managed identities' endpoints do; stands above `expires_in`.
+    pub expires_on: Option<Timestamp>,
     /// Its lifetime while the provider is down.
     pub ext_expires_in: Option<Duration>,
     /// When to replace it.
@@ -139,6 +151,27 @@ pub struct TokenResponse {
     pub id_token: Option<Secret>,
     /// Who the user is, base64url of JSON.
     pub client_info: Option<Arc<str>>,
+    /// The family of applications that may share the refresh token (`foci`).
+    pub family_id: Option<Arc<str>>,
+}
+
+impl TokenResponse {
+    /// A bearer token that lives this long, and nothing else.
+    pub fn bearer(access_token: Secret, expires_in: Duration) -> Self {
+        Self {
+            access_token,
+            token_type: TokenType::Bearer,
+            expires_in,
+            expires_on: None,
+            ext_expires_in: None,
+            refresh_in: None,
+            scope: None,
+            refresh_token: None,
+            id_token: None,
+            client_info: None,
+            family_id: None,
+        }
+    }
 }
 
 /// Why there was no successful answer.
@@ -154,6 +187,8 @@ pub enum RequestError {
         status: u16,
         /// What was wrong with it.
         reason: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// An OAuth error.
     Refused(Box<Refusal>),
@@ -194,6 +229,26 @@ impl RequestError {
             Self::Protocol { status, .. } => Some(*status),
             Self::Refused(refusal) => Some(refusal.status),
         }
+    }
+
+    /// How long the provider wants to be left alone, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable(_) | Self::Timeout(_) => None,
+            Self::Protocol { retry_after, .. } => *retry_after,
+            Self::Refused(refusal) => refusal.retry_after,
+        }
+    }
+
+    /// Whether a refresh token was refused because it is of a family that the
+    /// application does not belong to.
+    pub(crate) fn is_client_mismatch(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(refusal)
+                if refusal.error == "invalid_grant"
+                    && refusal.suberror.as_deref() == Some("client_mismatch")
+        )
     }
 
     /// Whether only the user can help, by signing in or consenting.
@@ -248,7 +303,7 @@ impl fmt::Display for RequestError {
         match self {
             Self::Unreachable(_) => f.write_str("the token endpoint could not be reached"),
             Self::Timeout(limit) => write!(f, "the token endpoint did not answer in {limit:?}"),
-            Self::Protocol { status, reason } => {
+            Self::Protocol { status, reason, .. } => {
                 write!(f, "the token endpoint answered {status} with {reason}")
             }
             Self::Refused(refusal) => write!(

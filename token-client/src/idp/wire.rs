@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use token_cache::item::TokenType;
-use token_cache::{Scopes, Secret};
+use token_cache::{Scopes, Secret, Timestamp};
 
 use super::{Grant, Refusal, RequestError, TokenRequest, TokenResponse};
 
 /// The body of a token request.
 pub(super) fn encode(request: &TokenRequest) -> String {
     let mut form = form_urlencoded::Serializer::new(String::with_capacity(512));
-    form.append_pair("client_id", &request.client_id)
-        .append_pair("client_secret", request.client_secret.expose())
-        .append_pair("scope", request.scopes.target());
+    form.append_pair("client_id", &request.client_id);
+    if let Some(secret) = &request.client_secret {
+        form.append_pair("client_secret", secret.expose());
+    }
+    form.append_pair("scope", request.scopes.target());
     match &request.grant {
         Grant::ClientCredentials => {
             form.append_pair("grant_type", "client_credentials");
@@ -55,8 +57,11 @@ pub(super) fn encode(request: &TokenRequest) -> String {
 struct Success {
     access_token: Secret,
     token_type: String,
-    #[serde(deserialize_with = "seconds")]
-    expires_in: Duration,
+    #[serde(default, deserialize_with = "maybe_seconds")]
+    expires_in: Option<Duration>,
+    /// Seconds since the Unix epoch.
+    #[serde(default, deserialize_with = "maybe_seconds")]
+    expires_on: Option<Duration>,
     #[serde(default, deserialize_with = "maybe_seconds")]
     ext_expires_in: Option<Duration>,
     #[serde(default, deserialize_with = "maybe_seconds")]
@@ -65,6 +70,17 @@ struct Success {
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
     client_info: Option<std::sync::Arc<str>>,
+    foci: Option<std::sync::Arc<str>>,
+}
+
+/// What of two an endpoint says of how long its tokens serve. The other is taken
+/// where it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// `expires_in`: a token endpoint.
+    Length,
+    /// `expires_on`: a managed identity's.
+    End,
 }
 
 #[derive(Deserialize)]
@@ -97,10 +113,6 @@ impl Seconds {
     }
 }
 
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    Seconds::deserialize(deserializer)?.into_duration()
-}
-
 fn maybe_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     Option::<Seconds>::deserialize(deserializer)?
         .map(Seconds::into_duration)
@@ -112,6 +124,7 @@ pub(super) fn decode(
     status: u16,
     retry_after: Option<Duration>,
     body: &[u8],
+    lifetime: Lifetime,
 ) -> Result<TokenResponse, RequestError> {
     if (200..300).contains(&status) {
         // serde's message could quote a token; say what was expected instead.
@@ -123,17 +136,31 @@ pub(super) fn decode(
                     error.line(),
                     error.column()
                 ),
+                retry_after,
             })?;
+        let expires_on = success
+            .expires_on
+            .filter(|_| lifetime == Lifetime::End || success.expires_in.is_none())
+            .map(|since_epoch| Timestamp::default().plus(since_epoch));
+        if success.expires_in.is_none() && expires_on.is_none() {
+            return Err(RequestError::Protocol {
+                status,
+                reason: "a token without a lifetime".to_owned(),
+                retry_after,
+            });
+        }
         return Ok(TokenResponse {
             access_token: success.access_token,
             token_type: TokenType::parse(&success.token_type),
-            expires_in: success.expires_in,
+            expires_in: success.expires_in.unwrap_or_default(),
+            expires_on,
             ext_expires_in: success.ext_expires_in,
             refresh_in: success.refresh_in,
             scope: success.scope.filter(|scopes| !scopes.is_empty()),
             refresh_token: success.refresh_token,
             id_token: success.id_token,
             client_info: success.client_info,
+            family_id: success.foci.filter(|family| !family.is_empty()),
         });
     }
     match serde_json::from_slice::<Failure>(body) {
@@ -149,6 +176,7 @@ pub(super) fn decode(
         Err(_) => Err(RequestError::Protocol {
             status,
             reason: "a body that is no OAuth error".to_owned(),
+            retry_after,
         }),
     }
 }
@@ -163,7 +191,7 @@ mod tests {
         TokenRequest {
             tenant_id: "tenant".into(),
             client_id: "client".into(),
-            client_secret: Secret::new("s&c=ret"),
+            client_secret: Some(Secret::new("s&c=ret")),
             grant,
             scopes: Scopes::parse("api://x/.default"),
             claims: None,
@@ -188,10 +216,28 @@ mod tests {
             let body = format!(
                 r#"{{"access_token":"t","token_type":"Bearer","expires_in":{lifetime},"ext_expires_in":3599}}"#
             );
-            let response = decode(200, None, body.as_bytes()).unwrap();
+            let response = decode(200, None, body.as_bytes(), Lifetime::Length).unwrap();
             assert_eq!(response.expires_in, Duration::from_secs(3599));
             assert_eq!(response.refresh_in, None);
         }
+    }
+
+    #[test]
+    fn an_answer_may_say_when_the_token_ends_as_managed_identities_do() {
+        let body = br#"{"access_token":"t","token_type":"Bearer","expires_on":"1795343587"}"#;
+        for lifetime in [Lifetime::Length, Lifetime::End] {
+            let response = decode(200, None, body, lifetime).unwrap();
+            let end = response.expires_on.map(Timestamp::unix_seconds);
+            assert_eq!(end, Some(1_795_343_587));
+        }
+        let both = br#"{"access_token":"t","token_type":"Bearer","expires_in":"60","expires_on":1795343587}"#;
+        let end = |lifetime| decode(200, None, both, lifetime).unwrap().expires_on;
+        assert!(end(Lifetime::End).is_some());
+        assert_eq!(
+            end(Lifetime::Length),
+            None,
+            "a token endpoint's length counts"
+        );
     }
 
     #[test]
@@ -206,7 +252,7 @@ mod tests {
             (503, "<html>hidden</html>"),
             (302, ""),
         ] {
-            let error = decode(status, None, body.as_bytes()).unwrap_err();
+            let error = decode(status, None, body.as_bytes(), Lifetime::Length).unwrap_err();
             assert_eq!(error.code(), "protocol", "{status} {body}");
             assert!(!format!("{error} {error:?}").contains("hidden"));
         }
@@ -215,7 +261,7 @@ mod tests {
     #[test]
     fn an_oauth_error_keeps_its_parts() {
         let body = br#"{"error":"invalid_grant","error_description":"AADSTS50173: x","error_codes":[50173],"suberror":"bad_token"}"#;
-        let Err(RequestError::Refused(refusal)) = decode(400, None, body) else {
+        let Err(RequestError::Refused(refusal)) = decode(400, None, body, Lifetime::Length) else {
             panic!("an OAuth error");
         };
         assert_eq!(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use token_cache::Policy;
 use token_cache::policy::{
-    Caching, ExtendedLifetime, Flight, Jitter, L1Eviction, L2Conflict, L2Failure, L2Guard, L2Touch,
-    L2Write, Refresh, StaleL1, Throttle, Unreadable,
+    Accessor, Caching, ExtendedLifetime, Flight, HttpRetry, Jitter, L1Eviction, L2Conflict,
+    L2Failure, L2Guard, L2Touch, L2Write, Plaintext, Refresh, StaleL1, Throttle, Unreadable,
 };
 
 use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ScalarOr, Table, TableOf};
@@ -27,7 +27,10 @@ pub(super) struct Choices {
     l2_failure: Option<L2Failure>,
     l2_guard: Option<L2Guard>,
     unreadable: Option<Unreadable>,
+    plaintext: Option<Plaintext>,
+    accessor: Option<Accessor>,
     throttle: Option<Throttle>,
+    http_retry: Option<HttpRetry>,
 }
 
 /// Who fetches when several callers need the same.
@@ -136,6 +139,22 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
         "What an entry that cannot be decrypted or parsed counts as",
         &Choice(&[("miss", Unreadable::Miss), ("error", Unreadable::Error)]),
     );
+    let plaintext = table.optional(
+        "plaintext",
+        "Whether an entry that is not sealed counts, where entries are",
+        &Choice(&[
+            ("refused", Plaintext::Refused),
+            ("accepted", Plaintext::Accepted),
+        ]),
+    );
+    let accessor = table.optional(
+        "accessor",
+        "Whether a request keeps what it read to itself, or where all do, as MSAL.NET",
+        &Choice(&[
+            ("snapshot", Accessor::Snapshot),
+            ("shared", Accessor::Shared),
+        ]),
+    );
     let throttle = table.optional(
         "throttle",
         "Whether `Retry-After` keeps later requests away from the provider",
@@ -143,6 +162,11 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
             ("remembered", Throttle::Remembered),
             ("ignored", Throttle::Ignored),
         ]),
+    );
+    let http_retry = table.optional(
+        "http_retry",
+        "Whether a token request that failed on its way is sent again",
+        &Choice(&[("as_msal", HttpRetry::AsMsal), ("off", HttpRetry::Off)]),
     );
     if matches!(refresh, Ok(Some(false))) {
         for key in ["refresh_jitter", "refresh_flight"] {
@@ -172,7 +196,10 @@ pub(super) fn policy(table: &mut Table<'_>) -> Option<Choices> {
             l2_failure: l2_failure?,
             l2_guard: l2_guard?,
             unreadable: unreadable?,
+            plaintext: plaintext?,
+            accessor: accessor?,
             throttle: throttle?,
+            http_retry: http_retry?,
         })
     };
     read().ok()
@@ -224,7 +251,10 @@ impl Choices {
             l2_failure: self.l2_failure.unwrap_or(preset.l2_failure),
             l2_guard: self.l2_guard.unwrap_or(preset.l2_guard),
             unreadable: self.unreadable.unwrap_or(preset.unreadable),
+            plaintext: self.plaintext.unwrap_or(preset.plaintext),
+            accessor: self.accessor.unwrap_or(preset.accessor),
             throttle: self.throttle.unwrap_or(preset.throttle),
+            http_retry: self.http_retry.unwrap_or(preset.http_retry),
         }
     }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
+    TlsCertificates,
 };
 use tokio::time::{Instant, timeout};
 
@@ -23,6 +24,24 @@ use crate::store::backoff::Backoff;
 struct Live {
     number: u64,
     connection: MultiplexedConnection,
+}
+
+/// What the server is asked to do. It may be asked twice.
+pub(super) enum Call<'a> {
+    Script(&'a ScriptInvocation<'a>),
+    Command(&'a Cmd),
+}
+
+impl Call<'_> {
+    async fn over<T: FromRedisValue>(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<T> {
+        match self {
+            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Command(command) => command.query_async(connection).await,
+        }
+    }
 }
 
 /// The way to the server.
@@ -61,20 +80,22 @@ impl Link {
         })
     }
 
-    /// Runs a script within the time limit. If the connection turns out to be
-    /// lost, it is run once more on a new one: a script may run twice.
+    /// [`Link::ask`], with a script.
     pub(super) async fn call<T: FromRedisValue>(
         &self,
-        call: &ScriptInvocation<'_>,
+        script: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
+        self.ask(&Call::Script(script)).await
+    }
+
+    /// Asks within the time limit. If the connection turns out to be lost, asks
+    /// once more on a new one.
+    pub(super) async fn ask<T: FromRedisValue>(&self, call: &Call<'_>) -> Result<T, StoreError> {
         let ended = timeout(self.limit, self.call_unbounded(call)).await;
         ended.unwrap_or_else(|_| Err(StoreError::timed_out(self.limit)))
     }
 
-    async fn call_unbounded<T: FromRedisValue>(
-        &self,
-        call: &ScriptInvocation<'_>,
-    ) -> Result<T, StoreError> {
+    async fn call_unbounded<T: FromRedisValue>(&self, call: &Call<'_>) -> Result<T, StoreError> {
         let mut tried = 0;
         loop {
             let mut live = self.connection().await?;
@@ -85,10 +106,7 @@ impl Link {
                 answered: false,
             };
             tried += 1;
-            match waiting
-                .answer(call.invoke_async(&mut live.connection))
-                .await
-            {
+            match waiting.answer(call.over(&mut live.connection)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     let lost = error.is_unrecoverable_error() || error.is_io_error();

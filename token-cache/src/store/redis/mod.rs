@@ -2,8 +2,8 @@
 //!
 //! An entry is a hash at *instance name + key* with three fields: `absexp` and
 //! `sldexp` (.NET ticks, `-1` for none) and `data`. Its time to live is the
-//! earlier of the two, in whole seconds. Every operation is one script on one
-//! key, so it is atomic and goes to one slot of a cluster. Whether an absolute
+//! earlier of the two, in whole seconds. Every operation is one script, or one
+//! command, on one key, so it is atomic and goes to one slot of a cluster. Whether an absolute
 //! end has passed is judged by the caller's clock; a sliding window is kept by
 //! the server's time to live, as the layout has no time of last use.
 
@@ -11,12 +11,13 @@ mod link;
 mod script;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use bytes::Bytes;
 
-use self::link::Link;
+use self::link::{Call, Link};
 use self::script::Scripts;
 use super::lifetime::{Lifetime, ticks_at, ticks_of};
 use super::{CompareAndSet, Expiration, Store, StoreFuture, Swap, Version, Versioned};
@@ -56,6 +57,9 @@ pub struct RedisStore {
     scripts: Scripts,
     instance_name: String,
     clock: Clock,
+    /// Whether an entry with a sliding window was seen. Entries of one store
+    /// mostly all have one or none have.
+    slides: AtomicBool,
 }
 
 impl RedisStore {
@@ -71,11 +75,28 @@ impl RedisStore {
             scripts: Scripts::new(),
             instance_name: options.instance_name.clone(),
             clock,
+            slides: AtomicBool::new(false),
         })
     }
 
     fn redis_key(&self, key: &str) -> String {
         format!("{}{key}", self.instance_name)
+    }
+
+    /// One plain command, which the server answers sooner than a script: enough
+    /// for an entry whose window need not be extended.
+    async fn get_without_touch(&self, redis_key: &str) -> Result<Found, StoreError> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(redis_key).arg(&["absexp", "sldexp", "data"]);
+        let (absolute, sliding, data): (Option<i64>, Option<i64>, Option<Vec<u8>>) =
+            self.link.ask(&Call::Command(&command)).await?;
+        let is_over = |&end: &i64| end != -1 && end <= ticks_at(self.clock.now());
+        Ok(match data {
+            None => Found::Nothing,
+            Some(_) if absolute.as_ref().is_some_and(is_over) => Found::Nothing,
+            Some(_) if sliding.is_some_and(|window| window != -1) => Found::Sliding,
+            Some(data) => Found::Standing(data.into()),
+        })
     }
 
     /// What the scripts that write take: `absexp`, `sldexp`, time to live.
@@ -92,6 +113,14 @@ impl RedisStore {
             time_to_live,
         ]
     }
+}
+
+/// What a read without touch finds.
+enum Found {
+    Nothing,
+    Standing(Bytes),
+    /// Something whose window is to be extended.
+    Sliding,
 }
 
 /// The SHA-1 of the data in hex, which the server computes as well.
@@ -158,8 +187,16 @@ impl Store for RedisStore {
 
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
+            let redis_key = self.redis_key(key);
+            if !self.slides.load(Ordering::Relaxed) {
+                match self.get_without_touch(&redis_key).await? {
+                    Found::Sliding => self.slides.store(true, Ordering::Relaxed),
+                    Found::Standing(blob) => return Ok(Some(blob)),
+                    Found::Nothing => return Ok(None),
+                }
+            }
             let mut call = self.scripts.get.prepare_invoke();
-            call.key(self.redis_key(key));
+            call.key(redis_key);
             call.arg(ticks_at(self.clock.now()));
             let blob: Option<Vec<u8>> = self.link.call(&call).await?;
             Ok(blob.map(Bytes::from))

@@ -3,26 +3,26 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use token_cache::item::TokenType;
-use token_cache::store::{
-    CompareAndSet, Expiration, MemoryStore, Store, StoreFuture, Swap, Version, Versioned,
-};
+use token_cache::store::Store;
 use token_cache::{
-    CacheLevel, Clock, Environment, HomeAccountId, Policy, Scopes, Secret, StoreError, TokenCache,
+    CacheLevel, Clock, Environment, HomeAccountId, Policy, Scopes, Secret, TokenCache,
     TokenCacheOptions,
 };
 use token_client::idp::TokenFuture;
 use token_client::{
     AcquireRequest, Application, AuthenticationResult, Authority, AuthorizationCode,
-    CacheRefreshReason, Client, ClientEvents, Flow, Grant, IdentityProvider, Refusal, RequestError,
-    TokenRequest, TokenResponse, TokenSource, UserAssertion,
+    CacheRefreshReason, Client, ClientEvents, Flow, Grant, IdentityProvider, InitiateLongRunning,
+    LongRunningSession, Refusal, RequestError, SearchInCache, TokenRequest, TokenResponse,
+    TokenSource, UserAssertion,
 };
+
+use crate::watched::Watched;
 
 /// What an answer of the provider takes.
 pub(crate) const LATENCY: Duration = Duration::from_millis(100);
@@ -43,6 +43,7 @@ pub(crate) struct Issued {
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) requests: Mutex<Vec<TokenRequest>>,
+    sent: AtomicUsize,
     pub(crate) ledger: Mutex<HashMap<String, Issued>>,
     pub(crate) failing: Mutex<Option<Refusal>>,
     pub(crate) refresh_in: Mutex<Option<Duration>>,
@@ -50,6 +51,9 @@ pub(crate) struct Provider {
     pub(crate) ext_expires_in: Mutex<Option<Duration>>,
     pub(crate) echoes_scope: Mutex<bool>,
     pub(crate) latency: Mutex<Duration>,
+    pub(crate) family_id: Mutex<Option<Arc<str>>>,
+    /// A client that is told once that a refresh token is another's.
+    pub(crate) mismatched: Mutex<Option<Arc<str>>>,
     /// Answers every request as if this user had asked.
     pub(crate) confused_with: Mutex<Option<String>>,
 }
@@ -58,6 +62,7 @@ impl Default for Provider {
     fn default() -> Self {
         Self {
             requests: Mutex::default(),
+            sent: AtomicUsize::new(0),
             ledger: Mutex::default(),
             failing: Mutex::default(),
             refresh_in: Mutex::default(),
@@ -65,6 +70,8 @@ impl Default for Provider {
             ext_expires_in: Mutex::default(),
             echoes_scope: Mutex::default(),
             latency: Mutex::new(LATENCY),
+            family_id: Mutex::default(),
+            mismatched: Mutex::default(),
             confused_with: Mutex::default(),
         }
     }
@@ -97,6 +104,20 @@ impl Provider {
         });
     }
 
+    fn mismatch(&self, request: &TokenRequest) -> Option<Refusal> {
+        let mut mismatched = self.mismatched.lock();
+        mismatched.take_if(|client| *client == request.client_id)?;
+        Some(Refusal {
+            status: 400,
+            error: "invalid_grant".into(),
+            description: String::new(),
+            codes: vec![70_000],
+            suberror: Some("client_mismatch".into()),
+            claims: None,
+            retry_after: None,
+        })
+    }
+
     fn answer(&self, request: &TokenRequest, number: usize) -> TokenResponse {
         let user = match &request.grant {
             Grant::ClientCredentials | Grant::ManagedIdentity { .. } => None,
@@ -119,9 +140,6 @@ impl Provider {
             },
         );
         TokenResponse {
-            access_token: Secret::new(token),
-            token_type: TokenType::Bearer,
-            expires_in: *self.expires_in.lock(),
             ext_expires_in: *self.ext_expires_in.lock(),
             refresh_in: *self.refresh_in.lock(),
             scope: self.echoes_scope.lock().then(|| request.scopes.clone()),
@@ -132,21 +150,22 @@ impl Provider {
             }),
             client_info: user
                 .map(|user| json(format!(r#"{{"uid":"{user}","utid":"home"}}"#)).into()),
+            family_id: self.family_id.lock().clone(),
+            ..TokenResponse::bearer(Secret::new(token), *self.expires_in.lock())
         }
     }
 }
 
 impl IdentityProvider for Provider {
     fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
-        let number = {
-            let mut requests = self.requests.lock();
-            requests.push(request.clone());
-            requests.len()
-        };
-        let number = number + self.ledger.lock().len() * 1_000;
+        self.requests.lock().push(request.clone());
+        let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         Box::pin(async move {
             let latency = *self.latency.lock();
             tokio::time::sleep(latency).await;
+            if let Some(refusal) = self.mismatch(request) {
+                return Err(RequestError::Refused(Box::new(refusal)));
+            }
             match self.failing.lock().clone() {
                 Some(refusal) => Err(RequestError::Refused(Box::new(refusal))),
                 None => Ok(self.answer(request, number)),
@@ -157,81 +176,9 @@ impl IdentityProvider for Provider {
     fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
         Some(format!("https://idp/{tenant_id}").into())
     }
-}
 
-/// A store that notes what it is asked, and fails or waits on request.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) store: MemoryStore,
-    pub(crate) asked: Mutex<Vec<&'static str>>,
-    pub(crate) down: Mutex<bool>,
-    pub(crate) round_trip: Mutex<Duration>,
-    pub(crate) level: CacheLevel,
-}
-
-impl Watched {
-    /// What it was asked since the last time.
-    pub(crate) fn asked(&self) -> String {
-        std::mem::take(&mut *self.asked.lock()).join(" ")
-    }
-
-    fn pass<'a, T: Send + 'a>(
-        &'a self,
-        what: &'static str,
-        work: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
-    ) -> StoreFuture<'a, T> {
-        self.asked.lock().push(what);
-        Box::pin(async move {
-            let round_trip = *self.round_trip.lock();
-            if !round_trip.is_zero() {
-                tokio::time::sleep(round_trip).await;
-            }
-            if *self.down.lock() {
-                return Err(StoreError::new("down"));
-            }
-            work().await
-        })
-    }
-}
-
-impl CompareAndSet for Watched {
-    fn get_versioned<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Versioned>> {
-        self.pass("get", move || self.store.get_versioned(key))
-    }
-    fn set_if<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Option<&'a Version>,
-        blob: Bytes,
-        expiration: Expiration,
-    ) -> StoreFuture<'a, Swap> {
-        self.pass("set", move || {
-            self.store.set_if(key, expected, blob, expiration)
-        })
-    }
-    fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap> {
-        self.pass("remove", move || self.store.remove_if(key, expected))
-    }
-}
-
-impl Store for Watched {
-    fn level(&self) -> CacheLevel {
-        self.level
-    }
-    fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {
-        Some(self)
-    }
-    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
-        self.pass("get", move || self.store.get(key))
-    }
-    fn set<'a>(&'a self, key: &'a str, blob: Bytes, expiration: Expiration) -> StoreFuture<'a, ()> {
-        self.pass("set", move || self.store.set(key, blob, expiration))
-    }
-    fn refresh<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.pass("refresh", move || self.store.refresh(key))
-    }
-    fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.pass("remove", move || self.store.remove(key))
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
+        token_client::idp::retry::of_token_endpoint(error, sent)
     }
 }
 
@@ -253,13 +200,7 @@ impl Lab {
         let clock = Clock::system();
         Self {
             provider: Arc::default(),
-            store: Arc::new(Watched {
-                store: MemoryStore::new(100_000_000, clock),
-                asked: Mutex::default(),
-                down: Mutex::new(false),
-                round_trip: Mutex::default(),
-                level,
-            }),
+            store: Watched::at(level, clock),
             clock,
             policy,
         }
@@ -267,11 +208,7 @@ impl Lab {
 
     /// One instance of the service, with L1 and L2.
     pub(crate) fn instance(&self) -> Client {
-        self.client(
-            "client",
-            self.options(),
-            Arc::new(token_client::events::NoEvents),
-        )
+        self.client("client", self.options(), unheard())
     }
 
     pub(crate) fn options(&self) -> TokenCacheOptions {
@@ -291,8 +228,22 @@ impl Lab {
     ) -> Client {
         let application = Application {
             client_id: client_id.into(),
-            client_secret: Secret::new("hush"),
+            client_secret: Some(Secret::new("hush")),
         };
+        self.build(application, options, events)
+    }
+
+    /// An instance of another application.
+    pub(crate) fn application(&self, application: Application) -> Client {
+        self.build(application, self.options(), unheard())
+    }
+
+    fn build(
+        &self,
+        application: Application,
+        options: TokenCacheOptions,
+        events: Arc<dyn ClientEvents>,
+    ) -> Client {
         let authority = Authority {
             environment: Environment::of_host("login.microsoftonline.com"),
             provider: Arc::clone(&self.provider) as Arc<dyn IdentityProvider>,
@@ -327,6 +278,18 @@ pub(crate) fn on_behalf_of(assertion: &str) -> AcquireRequest {
     AcquireRequest::new(flow, "tenant".into(), Scopes::parse("api://b/read"))
 }
 
+pub(crate) fn asking(flow: Flow) -> AcquireRequest {
+    AcquireRequest::new(flow, "tenant".into(), Scopes::parse("api://b/read"))
+}
+
+pub(crate) fn begin(assertion: &str, key: &str, search: SearchInCache) -> InitiateLongRunning {
+    InitiateLongRunning::new(Secret::new(assertion), key, search)
+}
+
+pub(crate) fn in_session(key: &str) -> AcquireRequest {
+    asking(Flow::InLongRunning(LongRunningSession::new(key)))
+}
+
 /// The same request, past every cached token.
 pub(crate) fn forced(request: AcquireRequest) -> AcquireRequest {
     AcquireRequest {
@@ -345,3 +308,18 @@ pub(crate) fn how(result: &AuthenticationResult) -> String {
     let reason = CacheRefreshReason::as_str(metadata.cache_refresh_reason);
     format!("{source} {reason}")
 }
+
+/// Nobody listens.
+pub(crate) fn unheard() -> Arc<dyn ClientEvents> {
+    Arc::new(token_client::events::NoEvents)
+}
+
+/// In lower-case hex.
+pub(crate) fn sha256(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let bytes = hash.as_ref().iter();
+    bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Both presets.
+pub(crate) const PRESETS: [Policy; 2] = [Policy::MSAL_NET, Policy::RECOMMENDED];

@@ -1,13 +1,11 @@
 //! L1 over L2: what is asked of the store, and when. Operation counts are those
 //! of `shared/reference/token-cache.md` §3.6.
 
-#[path = "support/lab.rs"]
-mod lab;
-
 use std::time::Duration;
 
-use lab::{HOUR, Lab, key, tokens};
 use token_cache::{CacheLevel, L2Operation, Partition, PartitionKey, Policy};
+
+use crate::lab::{HOUR, Lab, key, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn another_instance_finds_it_in_l2_and_then_in_its_own_l1() {

@@ -1,17 +1,10 @@
 //! MSAL.NET's meter: names, units, tags and oddities. Checklist M.
 
-#[path = "support/lab.rs"]
-#[expect(
-    dead_code,
-    reason = "shared by test programs, each of which uses a part"
-)]
-mod lab;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lab::{HOUR, LATENCY, Lab, for_client};
+use crate::lab::{HOUR, LATENCY, Lab, for_client};
 use parking_lot::Mutex;
 use token_cache::Policy;
 use token_client::Client;

@@ -2,17 +2,10 @@
 //! the tables of `shared/reference/token-cache.md` §1.7, §3.4 and §3.6 for
 //! `msal_net`, and what `recommended` makes of them.
 
-#[path = "support/lab.rs"]
-#[expect(
-    dead_code,
-    reason = "shared by test programs, each of which uses a part"
-)]
-mod lab;
-
 use std::time::Duration;
 
+use crate::lab::{HOUR, LATENCY, Lab, by_code, for_client, forced, how, on_behalf_of, silent};
 use futures_util::future::join_all;
-use lab::{HOUR, LATENCY, Lab, by_code, for_client, forced, how, on_behalf_of, silent};
 use token_cache::policy::L2Write;
 use token_cache::{HomeAccountId, Policy, TokenCacheOptions};
 use token_client::AcquireRequest;

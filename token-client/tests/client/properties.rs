@@ -2,20 +2,13 @@
 //! token, and nothing that was stored is lost. The order is drawn from a seed,
 //! which a failure prints; `SEED=n` runs that one alone.
 
-#[path = "support/lab.rs"]
-#[expect(
-    dead_code,
-    reason = "shared by test programs, each of which uses a part"
-)]
-mod lab;
-
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lab::{HOUR, Lab, by_code, forced, how, on_behalf_of, silent};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use lab::{HOUR, Lab, by_code, forced, how, on_behalf_of, silent};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 use token_cache::{ComponentHash, HomeAccountId, KeyComponents, Policy, Scopes};

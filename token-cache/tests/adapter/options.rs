@@ -1,20 +1,18 @@
 //! The adapter's options and its behaviour under trouble, by the numbers of the
 //! checklist in `shared/reference/token-cache.md` §9.
 
-#[path = "support/lab.rs"]
-mod lab;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lab::{HOUR, Lab, key, tokens};
 use parking_lot::Mutex;
-use token_cache::policy::{L2Guard, L2Write, Unreadable};
+use token_cache::policy::{L2Guard, L2Write, Plaintext, Unreadable};
 use token_cache::store::{Expiration, Store};
 use token_cache::{
     CacheError, CacheLevel, Policy, Sealing, StoreError, TokenCache, TokenCacheOptions,
 };
+
+use crate::lab::{HOUR, Lab, key, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a2_an_l1_hit_waits_for_the_touch_of_l2_in_msal_net_alone() {
@@ -212,6 +210,7 @@ async fn a10_plain_entries_still_read_and_a_wrong_key_is_an_error_or_a_miss_by_p
         for preset in [Policy::MSAL_NET, Policy::RECOMMENDED] {
             let policy = Policy {
                 unreadable,
+                plaintext: Plaintext::Accepted,
                 ..preset
             };
             let lab = Lab::new();
@@ -247,6 +246,26 @@ async fn a10_plain_entries_still_read_and_a_wrong_key_is_an_error_or_a_miss_by_p
                 assert_eq!(tokens(&sealed_by(b"\xffother")).await.1, 1, "replaced");
             }
         }
+    }
+}
+
+/// Whoever can write to the store writes what it would have us take.
+#[tokio::test(start_paused = true)]
+async fn a_planted_entry_that_is_not_sealed_is_refused_in_recommended() {
+    for (preset, found) in [(Policy::RECOMMENDED, 0), (Policy::MSAL_NET, 1)] {
+        let lab = Lab::new();
+        lab.put(&lab.instance(preset), "A", HOUR).await;
+        let sealed = TokenCache::new(TokenCacheOptions {
+            sealing: Some(Arc::new(Prefix(b"\xffown"))),
+            ..lab.options(preset)
+        });
+        assert_eq!(tokens(&sealed).await.1, found, "{preset:?}");
+        lab.put(&sealed, "B", HOUR).await;
+        assert_eq!(
+            tokens(&sealed).await.1,
+            found + 1,
+            "what was planted is gone"
+        );
     }
 }
 

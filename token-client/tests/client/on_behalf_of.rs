@@ -1,0 +1,119 @@
+//! Web APIs that act for their callers, also in long-running sessions.
+
+use std::sync::Arc;
+
+use token_cache::{Policy, Secret};
+use token_client::{Flow, LongRunningSession, SearchInCache, UserAssertion};
+
+use crate::lab::{
+    HOUR, Lab, PRESETS, asking, begin, forced, how, in_session, on_behalf_of, silent,
+};
+
+#[tokio::test(start_paused = true)]
+async fn k3_a_session_is_a_partition_and_an_empty_key_becomes_the_assertions_hash() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance();
+    let named = begin("ann.1", "My Session", SearchInCache::No);
+    assert_eq!(named.session().key(), "My Session");
+    let result = client
+        .acquire(&asking(Flow::InitiateLongRunning(named)))
+        .await
+        .unwrap();
+    let hash = result.token.user_assertion_hash.as_ref().unwrap();
+    assert_eq!(hash.as_str(), "My Session");
+    let stored = token_cache::store::Store::get(&*lab.store, "My Session").await;
+    assert!(stored.unwrap().is_some());
+    let unnamed = begin("header.payload.signature", "", SearchInCache::No);
+    assert_eq!(
+        unnamed.session().key(),
+        "JW0E205eSsMIdR7QiFtyK3WGMFZ8U6cSXtn70Gjlw_Y"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r4_a_session_begins_without_a_look_at_the_cache_unless_it_is_to_search() {
+    for policy in PRESETS {
+        let lab = Lab::new(policy);
+        let client = lab.instance();
+        let error = client.acquire(&in_session("s")).await.unwrap_err();
+        assert_eq!(error.code(), "obo_cache_key_not_in_cache_error");
+        let first = asking(Flow::InitiateLongRunning(begin(
+            "ann.1",
+            "s",
+            SearchInCache::No,
+        )));
+        for _ in 0..2 {
+            let result = client.acquire(&first).await.unwrap();
+            assert_eq!(how(&result), "idp not_applicable", "each time");
+        }
+        let searching = asking(Flow::InitiateLongRunning(begin(
+            "ann.1",
+            "s",
+            SearchInCache::Yes,
+        )));
+        let result = client.acquire(&searching).await.unwrap();
+        assert_eq!(how(&result), "l1 not_applicable");
+        let result = client.acquire(&in_session("s")).await.unwrap();
+        assert_eq!(how(&result), "l1 not_applicable");
+        assert_eq!(lab.provider.grants(), "on_behalf_of on_behalf_of");
+        // Long after the assertion has ended, the refresh token goes on.
+        tokio::time::advance(HOUR).await;
+        let result = client.acquire(&in_session("s")).await.unwrap();
+        assert_eq!(how(&result), "idp expired", "{policy:?}");
+        let result = client.acquire(&forced(in_session("s"))).await.unwrap();
+        assert_eq!(how(&result), "idp force_refresh_or_claims");
+        assert_eq!(lab.provider.grants(), "refresh_token refresh_token");
+        let session = LongRunningSession::new("s");
+        assert!(client.stop_long_running(&session).await.unwrap());
+        assert!(!client.stop_long_running(&session).await.unwrap());
+        let error = client.acquire(&in_session("s")).await.unwrap_err();
+        assert_eq!(error.code(), "obo_cache_key_not_in_cache_error");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_a_plain_on_behalf_of_call_keeps_no_refresh_token_and_a_session_does() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance();
+    client.acquire(&on_behalf_of("ann.1")).await.unwrap();
+    let hash = UserAssertion::new(Secret::new("ann.1")).hash().clone();
+    let has = |text: String, what: &str| text.contains(what);
+    let blob = |key: String| {
+        let store = Arc::clone(&lab.store);
+        async move {
+            let blob = token_cache::store::Store::get(&*store, &key).await.unwrap();
+            String::from_utf8(blob.unwrap().to_vec()).unwrap()
+        }
+    };
+    assert!(has(
+        blob(hash.as_str().to_owned()).await,
+        r#""RefreshToken":{}"#
+    ));
+    let first = begin("ann.2", "s", SearchInCache::No);
+    client
+        .acquire(&asking(Flow::InitiateLongRunning(first)))
+        .await
+        .unwrap();
+    assert!(has(
+        blob("s".to_owned()).await,
+        r#""credential_type":"RefreshToken""#
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn k8_each_assertion_has_tokens_of_its_own_and_no_refresh_token_is_kept() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance();
+    let first = client.acquire(&on_behalf_of("ann.1")).await.unwrap();
+    assert_eq!(how(&first), "idp no_cached_access_token");
+    assert_eq!(
+        how(&client.acquire(&on_behalf_of("ann.1")).await.unwrap()),
+        "l1 not_applicable"
+    );
+    let second = client.acquire(&on_behalf_of("ann.2")).await.unwrap();
+    assert_eq!(how(&second), "idp no_cached_access_token");
+    assert_ne!(first.token.secret, second.token.secret);
+    assert_eq!(lab.provider.grants(), "on_behalf_of on_behalf_of");
+    let error = client.acquire(&silent("ann.home")).await.unwrap_err();
+    assert_eq!(error.code(), "no_tokens_found");
+}
