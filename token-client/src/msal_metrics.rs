@@ -59,6 +59,39 @@ impl Instrument {
             Self::RemainingTokenLifetime => ("MsalRemainingTokenLifetime.1A", "s"),
         }
     }
+
+    /// The names of its tags, in MSAL's order.
+    pub fn tags(self) -> Vec<&'static str> {
+        let names = match self {
+            Self::Success => {
+                "MsalVersion Platform ApiId CallerSdkId TokenSource CacheRefreshReason CacheLevel \
+                 TokenType"
+            }
+            Self::Failure => {
+                "MsalVersion Platform ErrorCode ApiId CallerSdkId CacheRefreshReason TokenType"
+            }
+            Self::TotalDuration => {
+                "MsalVersion Platform ApiId TokenSource CacheLevel CacheRefreshReason TokenType"
+            }
+            Self::TotalDurationV2 => {
+                "MsalVersionPlatform ApiId TokenSource CacheLevel CacheRefreshReason TokenType \
+                 ErrorCode Succeeded"
+            }
+            Self::DurationInL1Cache => {
+                "MsalVersion Platform ApiId TokenSource CacheLevel CacheRefreshReason"
+            }
+            Self::DurationInL2Cache => "MsalVersion Platform ApiId CacheRefreshReason",
+            Self::DurationInHttp => "MsalVersion Platform ApiId TokenType",
+            Self::DurationInHttpV2 => "MsalVersionPlatform ApiId TokenType HttpStatusCode",
+            Self::DurationInExtension => {
+                "MsalVersion Platform ApiId TokenSource CacheLevel TokenType"
+            }
+            Self::RemainingTokenLifetime => {
+                "MsalVersionPlatform ApiId TokenSource CacheLevel CacheRefreshReason TokenType"
+            }
+        };
+        names.split(' ').collect()
+    }
 }
 
 /// A tag of a measurement: its name and its value.
@@ -101,38 +134,20 @@ impl MsalMetrics {
         }
     }
 
-    fn record(&self, instrument: Instrument, value: u128, names: &[&'static str], about: &About) {
-        let tags: Vec<Tag> = names.iter().map(|name| (*name, about.tag(name))).collect();
+    fn record(&self, instrument: Instrument, value: u128, about: &About) {
+        let names = instrument.tags().into_iter();
+        let tags: Vec<Tag> = names.map(|name| (name, about.tag(name))).collect();
         let value = u64::try_from(value).unwrap_or(u64::MAX);
         self.meter.record(instrument, value, &tags);
     }
 
     fn success(&self, about: &About) {
-        const SUCCESS: [&str; 8] = [
-            "MsalVersion",
-            "Platform",
-            "ApiId",
-            "CallerSdkId",
-            "TokenSource",
-            "CacheRefreshReason",
-            "CacheLevel",
-            "TokenType",
-        ];
-        const LIFETIME: [&str; 6] = [
-            "MsalVersionPlatform",
-            "ApiId",
-            "TokenSource",
-            "CacheLevel",
-            "CacheRefreshReason",
-            "TokenType",
-        ];
         let metadata = &about.metadata;
-        self.record(Instrument::Success, 1, &SUCCESS, about);
+        self.record(Instrument::Success, 1, about);
         let left = metadata
             .expires_on
             .map_or(0, |end| end.since(self.clock.now()).as_secs());
-        let lifetime = Instrument::RemainingTokenLifetime;
-        self.record(lifetime, left.into(), &LIFETIME, about);
+        self.record(Instrument::RemainingTokenLifetime, left.into(), about);
         if metadata.token_source == TokenSource::IdentityProvider {
             self.http(about);
         }
@@ -140,90 +155,35 @@ impl MsalMetrics {
 
     fn http(&self, about: &About) {
         let took = about.metadata.duration_in_http.unwrap_or_default();
-        let (instrument, names): (_, &[&'static str]) = match self.generation {
-            Generation::V1 => (
-                Instrument::DurationInHttp,
-                &["MsalVersion", "Platform", "ApiId", "TokenType"],
-            ),
-            Generation::V2 => (
-                Instrument::DurationInHttpV2,
-                &[
-                    "MsalVersionPlatform",
-                    "ApiId",
-                    "TokenType",
-                    "HttpStatusCode",
-                ],
-            ),
+        let instrument = match self.generation {
+            Generation::V1 => Instrument::DurationInHttp,
+            Generation::V2 => Instrument::DurationInHttpV2,
         };
-        self.record(instrument, took.as_millis(), names, about);
+        self.record(instrument, took.as_millis(), about);
+    }
+
+    fn total(&self, about: &About) {
+        let instrument = match self.generation {
+            Generation::V1 => Instrument::TotalDuration,
+            Generation::V2 => Instrument::TotalDurationV2,
+        };
+        self.record(instrument, about.metadata.duration_total.as_millis(), about);
     }
 
     fn durations(&self, about: &About) {
-        const TOTAL: [&str; 7] = [
-            "MsalVersion",
-            "Platform",
-            "ApiId",
-            "TokenSource",
-            "CacheLevel",
-            "CacheRefreshReason",
-            "TokenType",
-        ];
+        self.total(about);
         let metadata = &about.metadata;
-        let total = metadata.duration_total;
-        match self.generation {
-            Generation::V1 => {
-                self.record(Instrument::TotalDuration, total.as_millis(), &TOTAL, about);
-            }
-            Generation::V2 => self.total_v2(about),
-        }
         let from_cache = metadata.token_source == TokenSource::Cache;
         if from_cache && metadata.cache_level == CacheLevel::L1 {
-            let l1 = Instrument::DurationInL1Cache;
-            self.record(l1, total.as_micros(), &TOTAL[..6], about);
+            let total = metadata.duration_total.as_micros();
+            self.record(Instrument::DurationInL1Cache, total, about);
         }
         if metadata.cache_level == CacheLevel::L2 {
             let in_cache = metadata.duration_in_cache.as_millis();
-            let names = ["MsalVersion", "Platform", "ApiId", "CacheRefreshReason"];
-            self.record(Instrument::DurationInL2Cache, in_cache, &names, about);
+            self.record(Instrument::DurationInL2Cache, in_cache, about);
         }
-        let names = [
-            "MsalVersion",
-            "Platform",
-            "ApiId",
-            "TokenSource",
-            "CacheLevel",
-            "TokenType",
-        ];
         // Bearer tokens need no formatting.
-        self.record(Instrument::DurationInExtension, 0, &names, about);
-    }
-
-    fn total_v2(&self, about: &About) {
-        const TOTAL_V2: [&str; 8] = [
-            "MsalVersionPlatform",
-            "ApiId",
-            "TokenSource",
-            "CacheLevel",
-            "CacheRefreshReason",
-            "TokenType",
-            "ErrorCode",
-            "Succeeded",
-        ];
-        let total = about.metadata.duration_total.as_millis();
-        self.record(Instrument::TotalDurationV2, total, &TOTAL_V2, about);
-    }
-
-    fn failure(&self, about: &About) {
-        const FAILURE: [&str; 7] = [
-            "MsalVersion",
-            "Platform",
-            "ErrorCode",
-            "ApiId",
-            "CallerSdkId",
-            "CacheRefreshReason",
-            "TokenType",
-        ];
-        self.record(Instrument::Failure, 1, &FAILURE, about);
+        self.record(Instrument::DurationInExtension, 0, about);
     }
 }
 
@@ -302,9 +262,9 @@ impl ClientEvents for MsalMetrics {
             self.durations(&about);
             return;
         }
-        self.failure(&about);
+        self.record(Instrument::Failure, 1, &about);
         if self.generation == Generation::V2 {
-            self.total_v2(&about);
+            self.total(&about);
             if about.metadata.duration_in_http.is_some() {
                 self.http(&about);
             }
@@ -316,7 +276,7 @@ impl ClientEvents for MsalMetrics {
         if outcome.is_ok() {
             self.success(&about);
         } else {
-            self.failure(&about);
+            self.record(Instrument::Failure, 1, &about);
         }
     }
 }

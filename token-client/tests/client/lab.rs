@@ -230,12 +230,27 @@ impl Lab {
             client_id: client_id.into(),
             client_secret: Some(Secret::new("hush")),
         };
-        self.build(application, options, events)
+        self.build(
+            application,
+            options,
+            events,
+            Arc::clone(&self.provider) as _,
+        )
+    }
+
+    /// An instance whose tokens come from another provider.
+    pub(crate) fn client_of(&self, client_id: &str, provider: Arc<dyn IdentityProvider>) -> Client {
+        let application = Application {
+            client_id: client_id.into(),
+            client_secret: Some(Secret::new("hush")),
+        };
+        self.build(application, self.options(), unheard(), provider)
     }
 
     /// An instance of another application.
     pub(crate) fn application(&self, application: Application) -> Client {
-        self.build(application, self.options(), unheard())
+        let provider = Arc::clone(&self.provider) as _;
+        self.build(application, self.options(), unheard(), provider)
     }
 
     fn build(
@@ -243,10 +258,11 @@ impl Lab {
         application: Application,
         options: TokenCacheOptions,
         events: Arc<dyn ClientEvents>,
+        provider: Arc<dyn IdentityProvider>,
     ) -> Client {
         let authority = Authority {
             environment: Environment::of_host("login.microsoftonline.com"),
-            provider: Arc::clone(&self.provider) as Arc<dyn IdentityProvider>,
+            provider,
         };
         let cache = Arc::new(TokenCache::new(options));
         Client::with_events(application, authority, cache, events)

@@ -9,6 +9,7 @@ mod watched;
 
 mod cold;
 mod families;
+mod faults;
 mod flights;
 mod managed_identity;
 mod metadata;
@@ -16,6 +17,7 @@ mod on_behalf_of;
 mod over_http;
 mod refresh;
 mod shared_accessor;
+mod sizes;
 mod users;
 
 mod msal_metrics;
