@@ -175,7 +175,7 @@ struct RunArgs {
     scenario: PathBuf,
     #[command(flatten)]
     overrides: OverrideArgs,
-    /// Write report.json and report.txt into this directory.
+    /// Write report.json, report.txt and acquire.hlog into this directory.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How to print the report on stdout.
@@ -397,6 +397,9 @@ fn run_scenario(args: RunArgs) -> Result<(String, Exit), Failure> {
     }))?;
     // Whatever was still under way is in the report as censored.
     runtime.shutdown_background();
+    if let Some(failure) = &finished.unwritten {
+        say(&format!("{failure}\n"));
+    }
     Ok((finished.printed, finished.exit))
 }
 

@@ -24,9 +24,12 @@ const REMEMBERED: usize = 50_000;
 pub struct Oracle {
     keys: RwLock<Keys>,
     is_simulation: bool,
-    /// Claims of tokens already verified; `None` for those that are not the
-    /// provider's. Each distinct token is verified once.
-    seen: Mutex<HashMap<Secret, Option<Arc<Claims>>>>,
+    /// Claims of tokens already verified. Each distinct token is verified once.
+    seen: Mutex<HashMap<Secret, Verified>>,
+    /// The same by where the token is in memory, which a hit hands out again and
+    /// again: hashing more than a kilobyte takes longer than the hit. The token is
+    /// kept, so that nothing else can come to be there.
+    held: Mutex<HashMap<usize, (Secret, Verified)>>,
     /// The slowest answer of the token endpoint so far, in milliseconds.
     slowest_answer_ms: AtomicU64,
 }
@@ -67,6 +70,17 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// The word in reports and metrics; `None` for the right token.
+    pub fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Right => None,
+            Self::WrongToken => Some("wrong_token"),
+            Self::Expired => Some("expired_served"),
+            Self::UnderScoped => Some("under_scoped"),
+            Self::NotIssued => Some("not_issued"),
+        }
+    }
+
     /// Adds itself to a report's counts.
     pub fn count_in(self, oracle: &mut model::Oracle) {
         oracle.checked += 1;
@@ -79,6 +93,9 @@ impl Finding {
         }
     }
 }
+
+/// Claims of a token; `None` for one that is not the provider's.
+type Verified = Option<Arc<Claims>>;
 
 #[derive(Debug, Deserialize)]
 struct Claims {
@@ -120,6 +137,7 @@ impl Oracle {
             keys: RwLock::new(keys_of(jwks, is_simulation)?),
             is_simulation,
             seen: Mutex::default(),
+            held: Mutex::default(),
             slowest_answer_ms: AtomicU64::new(0),
         })
     }
@@ -152,7 +170,7 @@ impl Oracle {
             Finding::WrongToken
         } else if claims.exp <= self.must_outlive(source, now).unix_seconds() {
             Finding::Expired
-        } else if !Scopes::parse(&claims.scp).cover(&Scopes::parse(expected.scopes)) {
+        } else if !claims.cover(expected.scopes) {
             Finding::UnderScoped
         } else {
             Finding::Right
@@ -163,6 +181,55 @@ impl Oracle {
     pub fn issued_at(&self, token: &Secret) -> Option<Timestamp> {
         let claims = self.claims(token)?;
         claims.iat.map(Timestamp::from_unix_seconds)
+    }
+
+    /// Why [`Oracle::check`] said what it said, in words: what was asked for and
+    /// what came. The token itself is not in them.
+    pub fn why(
+        &self,
+        token: &Secret,
+        expected: &Expectation<'_>,
+        source: TokenSource,
+        now: Timestamp,
+    ) -> String {
+        let Some(claims) = self.claims(token) else {
+            return "its signature is by none of the provider's published keys".to_owned();
+        };
+        let (client, username) = (claims.client(), claims.username());
+        let differences = [
+            (
+                "tenant",
+                expected.tenant_id.or(Some(claims.tid.as_str())),
+                Some(claims.tid.as_str()),
+            ),
+            ("application", Some(expected.client_id), client),
+            ("user", expected.username, username),
+            ("audience", Some(expected.audience), Some(claims.audience())),
+        ];
+        let differ = differences
+            .into_iter()
+            .filter(|(_, wanted, came)| match (wanted, came) {
+                (Some(wanted), Some(came)) => !wanted.eq_ignore_ascii_case(came),
+                (None, None) => false,
+                _ => true,
+            });
+        let of = |name: Option<&str>| name.unwrap_or("none").to_owned();
+        let mut why: Vec<String> = differ
+            .map(|(what, wanted, came)| {
+                format!("asked for {what} {}, got {}", of(wanted), of(came))
+            })
+            .collect();
+        let left = claims.exp.saturating_sub(now.unix_seconds());
+        if claims.exp <= self.must_outlive(source, now).unix_seconds() {
+            why.push(format!("it has {left} s left"));
+        }
+        if !claims.cover(expected.scopes) {
+            why.push(format!(
+                "asked for scopes `{}`, got `{}`",
+                expected.scopes, claims.scp
+            ));
+        }
+        why.join("; ")
     }
 
     /// The token endpoint took this long to answer.
@@ -187,7 +254,21 @@ impl Oracle {
     }
 
     /// The token's claims, if the provider signed it.
-    fn claims(&self, token: &Secret) -> Option<Arc<Claims>> {
+    fn claims(&self, token: &Secret) -> Verified {
+        let place = token.expose().as_ptr() as usize;
+        if let Some((_, known)) = self.held.lock().get(&place) {
+            return known.clone();
+        }
+        let claims = self.verified(token);
+        let mut held = self.held.lock();
+        if held.len() >= REMEMBERED {
+            held.clear();
+        }
+        held.insert(place, (token.clone(), claims.clone()));
+        claims
+    }
+
+    fn verified(&self, token: &Secret) -> Verified {
         if let Some(known) = self.seen.lock().get(token) {
             return known.clone();
         }
@@ -217,12 +298,29 @@ impl Oracle {
 
 impl Claims {
     fn are_for(&self, expected: &Expectation<'_>) -> bool {
-        let client = self.azp.as_deref().or(self.appid.as_deref());
-        let username = self.preferred_username.as_deref().or(self.upn.as_deref());
         expected.tenant_id.is_none_or(|tenant| self.tid == tenant)
-            && client == Some(expected.client_id)
-            && username == expected.username
-            && audience(&self.aud).eq_ignore_ascii_case(expected.audience)
+            && self.client() == Some(expected.client_id)
+            && self.username() == expected.username
+            && self.audience().eq_ignore_ascii_case(expected.audience)
+    }
+
+    /// Whether they hold all of `scopes`; mostly the very same text.
+    fn cover(&self, scopes: &str) -> bool {
+        scopes.is_empty()
+            || self.scp == scopes
+            || Scopes::parse(&self.scp).cover(&Scopes::parse(scopes))
+    }
+
+    fn client(&self) -> Option<&str> {
+        self.azp.as_deref().or(self.appid.as_deref())
+    }
+
+    fn username(&self) -> Option<&str> {
+        self.preferred_username.as_deref().or(self.upn.as_deref())
+    }
+
+    fn audience(&self) -> &str {
+        audience(&self.aud)
     }
 }
 

@@ -7,5 +7,11 @@ mod lab;
 
 #[path = "clocks/agreement.rs"]
 mod agreement;
+#[path = "clocks/course.rs"]
+mod course;
+#[path = "clocks/full.rs"]
+mod full;
 #[path = "clocks/repetition.rs"]
 mod repetition;
+#[path = "clocks/users.rs"]
+mod users;

@@ -13,8 +13,14 @@ mod watch;
 
 #[path = "run/contract.rs"]
 mod contract;
+#[path = "run/course.rs"]
+mod course;
+#[path = "run/injected.rs"]
+mod injected;
+#[path = "run/misfortune.rs"]
+mod misfortune;
 #[path = "run/provider.rs"]
-mod provider;
+mod run_provider;
 #[path = "run/stop.rs"]
 mod stop;
 

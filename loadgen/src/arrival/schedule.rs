@@ -16,6 +16,8 @@ use crate::scenario::plan::{Arrivals, Load, Plan, RatePlan, TraceRow, TrafficPla
 /// One due piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
+    /// Which arrival of the run, from 0.
+    pub number: u64,
     /// Which entry of `traffic`, from 0.
     pub flow_index: usize,
     /// Which arrival of that entry, from 0.
@@ -30,9 +32,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// Arrival `number_in_flow` of a flow without sessions.
+    /// Arrival `number_in_flow` of a flow without sessions, which is alone in its
+    /// run.
     pub fn numbered(flow_index: usize, number_in_flow: u64, intended: Duration) -> Self {
         Self {
+            number: number_in_flow,
             flow_index,
             number_in_flow,
             intended,
@@ -67,6 +71,7 @@ impl Arrival {
 #[derive(Debug, Clone)]
 pub struct Schedule {
     flows: Vec<Numbered>,
+    next: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -150,6 +155,7 @@ impl Schedule {
         };
         Self {
             flows: plan.traffic.iter().map(numbered).collect(),
+            next: 0,
         }
     }
 }
@@ -167,7 +173,10 @@ impl Iterator for Schedule {
         let call = flow.calls.next()?;
         let number_in_flow = flow.number;
         flow.number += 1;
+        let number = self.next;
+        self.next += 1;
         Some(Arrival {
+            number,
             flow_index,
             number_in_flow,
             intended: call.offset,
@@ -252,7 +261,11 @@ traffic:
         arrivals
             .iter()
             .filter(|arrival| arrival.flow_index == index)
-            .copied()
+            .map(|arrival| Arrival {
+                // Other flows have their say in that.
+                number: 0,
+                ..*arrival
+            })
             .collect()
     }
 
@@ -308,6 +321,7 @@ traffic:
         fn time_never_goes_back_and_numbers_count_up(seed in any::<u64>()) {
             let arrivals = arrivals(seed, "duration=2s");
             prop_assert!(arrivals.is_sorted_by_key(|arrival| (arrival.intended, arrival.flow_index)));
+            prop_assert!(arrivals.iter().map(|arrival| arrival.number).eq(0..arrivals.len() as u64));
             for index in 0..4 {
                 let numbers: Vec<u64> = of_flow(&arrivals, index).iter().map(|arrival| arrival.number_in_flow).collect();
                 prop_assert_eq!(&numbers, &(0..numbers.len() as u64).collect::<Vec<_>>());

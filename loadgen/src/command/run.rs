@@ -18,7 +18,7 @@ use crate::gate::threshold::Threshold;
 use crate::progress::Progress;
 use crate::report::judge::Circumstances;
 use crate::report::model::{Report, Verdict};
-use crate::report::{judge, text};
+use crate::report::{hlog, judge, text};
 use crate::scenario::plan::{Mode, Plan};
 use crate::scrape::export::Compat;
 use crate::scrape::otlp::Otlp;
@@ -28,7 +28,7 @@ use crate::scrape::otlp::Otlp;
 pub struct Options {
     /// What to run.
     pub plan: Plan,
-    /// Where to write `report.json` and `report.txt`, if anywhere.
+    /// Where to write `report.json`, `report.txt` and `acquire.hlog`, if anywhere.
     pub out: Option<PathBuf>,
     /// How to print the report.
     pub format: Format,
@@ -62,6 +62,9 @@ pub struct Finished {
     pub printed: String,
     /// For the shell.
     pub exit: Exit,
+    /// Why some of the files that were asked for are not there; the run is in
+    /// `printed` all the same.
+    pub unwritten: Option<Failure>,
 }
 
 /// Runs the scenario.
@@ -88,27 +91,43 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
         Mode::Real => real::measure(&options, stop).await?,
         Mode::Virtual | Mode::Model => simulated::measure(&options, stop).await?,
     };
-    if let (Some(path), Some(timeline)) = (&options.openmetrics_out, timeline) {
-        fs::write(path, timeline).map_err(|error| cannot_write(path, &error))?;
-    }
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Failure::internal(format!("the report has no JSON form: {error}")))?;
     let text = text::render(&report);
+    let mut files = Vec::new();
     if let Some(out) = &options.out {
-        let metrics = metrics.as_ref().map(|metrics| ("metrics.prom", metrics));
-        let reports = [("report.json", &json), ("report.txt", &text)];
-        for (name, content) in reports.into_iter().chain(metrics) {
-            let path = out.join(name);
-            fs::write(&path, content).map_err(|error| cannot_write(&path, &error))?;
-        }
+        files.push((out.join("report.json"), json.clone()));
+        files.push((out.join("report.txt"), text.clone()));
+        let log = hlog::render(&report).map_err(Failure::internal)?;
+        files.push((out.join("acquire.hlog"), log));
+        files.extend(metrics.map(|metrics| (out.join("metrics.prom"), metrics)));
     }
+    files.extend(options.openmetrics_out.clone().zip(timeline));
+    let unwritten = write(&files).err();
     Ok(Finished {
-        exit,
+        exit: match &unwritten {
+            None => exit,
+            Some(failure) => failure.exit,
+        },
         printed: match options.format {
             Format::Text => text,
             Format::Json => json + "\n",
         },
+        unwritten,
     })
+}
+
+/// Writes every file that can be, the most wanted first.
+///
+/// # Errors
+///
+/// The first that could not.
+fn write(files: &[(PathBuf, String)]) -> Result<(), Failure> {
+    let written = files.iter().map(|(path, content)| {
+        fs::write(path, content).map_err(|error| cannot_write(path, &error))
+    });
+    // All are tried: where one has no room, a smaller one may have.
+    written.fold(Ok(()), |first, next| first.and(next))
 }
 
 /// What a run leaves.

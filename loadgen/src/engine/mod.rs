@@ -2,12 +2,15 @@
 //! ideal cache, `virtual_time` runs the real one on a paused clock, `real`
 //! on the wall clock. Arrivals and whom they are about are the same in all.
 
+mod gauges;
 mod in_flight;
+mod machine;
 pub mod model;
 mod pacer;
 mod real;
 mod run;
 mod subjects;
+mod users;
 mod virtual_time;
 
 pub use run::{Ended, Run, Stop};

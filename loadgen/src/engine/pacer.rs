@@ -53,13 +53,15 @@ fn pace(
         let due = begin + arrival.intended;
         loop {
             let now = Instant::now();
-            if stop.load(Ordering::Relaxed) || due <= now {
+            if stop.load(Ordering::Relaxed) || sender.is_closed() || due <= now {
                 break;
             }
             hand_over(&mut batch, recorder, sender);
-            thread::sleep(due.duration_since(now).min(NAP));
+            let nap = due.duration_since(now).min(NAP);
+            thread::sleep(nap);
+            recorder.pause(now.elapsed().saturating_sub(nap));
         }
-        if stop.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) || sender.is_closed() {
             break;
         }
         batch.push(arrival);
@@ -74,10 +76,10 @@ fn hand_over(batch: &mut Vec<Arrival>, recorder: &Recorder, sender: &mpsc::Sende
     if batch.is_empty() {
         return;
     }
-    let count = batch.len() as u64;
-    recorder.offer(count);
-    match sender.try_send(std::mem::take(batch)) {
-        Ok(()) => {}
-        Err(TrySendError::Full(_) | TrySendError::Closed(_)) => recorder.drop_arrivals(count),
+    recorder.offer(batch);
+    if let Err(TrySendError::Full(lost) | TrySendError::Closed(lost)) =
+        sender.try_send(std::mem::take(batch))
+    {
+        recorder.drop_arrivals(&lost);
     }
 }

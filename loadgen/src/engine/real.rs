@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::gauges::Gauges;
+use super::machine::Machine;
 use super::pacer;
 use super::run::{Ended, Run, Stop};
 use crate::arrival::{Arrival, Schedule};
@@ -22,6 +24,9 @@ impl Run {
     /// When the pacer's thread cannot be started.
     pub async fn go(self: &Arc<Self>, mut stop: watch::Receiver<Stop>) -> Result<Ended, Failure> {
         let begin = Instant::now();
+        self.recorder.begin(begin);
+        let machine = Machine::watch();
+        let _held = Gauges::begin(self, begin);
         let _faults = Driven::begin(&self.plan, begin, &self.callers);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let stop_pacing = Arc::new(AtomicBool::new(false));
@@ -37,6 +42,7 @@ impl Run {
                 "the system may be out of threads",
             )
         })?;
+        let mut users = self.users(begin, &stop);
         let mut interrupted = false;
         tokio::select! {
             biased;
@@ -45,7 +51,13 @@ impl Run {
                 stop_pacing.store(true, Ordering::Relaxed);
                 self.start_all(&mut due, begin).await;
             }
-            () = self.start_all(&mut due, begin) => {}
+            () = async {
+                self.start_all(&mut due, begin).await;
+                stop_pacing.store(true, Ordering::Relaxed);
+                let end = begin + self.plan.duration;
+                let all_gone = async { while users.join_next().await.is_some() {} };
+                let _ = tokio::time::timeout_at(end, all_gone).await;
+            } => {}
         }
         tokio::select! {
             biased;
@@ -55,7 +67,9 @@ impl Run {
         Ok(Ended {
             duration: begin.elapsed(),
             interrupted: interrupted || *stop.borrow() > Stop::Run,
+            aborted: self.is_aborted(),
             under_way: self.in_flight.count(),
+            generator: machine.end(&self.recorder),
         })
     }
 
@@ -70,7 +84,15 @@ impl Run {
     /// Starts each arrival as it comes, until no more come.
     async fn start_all(self: &Arc<Self>, due: &mut mpsc::Receiver<Vec<Arrival>>, begin: Instant) {
         while let Some(batch) = due.recv().await {
+            if self.is_aborted() {
+                due.close();
+            }
             for arrival in batch {
+                if self.is_aborted() {
+                    // What the pacer had handed out is offered already.
+                    self.recorder.drop_arrivals(&[arrival]);
+                    continue;
+                }
                 match self.in_flight.enter() {
                     Some(place) => {
                         self.recorder.start();
@@ -80,7 +102,7 @@ impl Run {
                             place,
                         ));
                     }
-                    None => self.recorder.drop_arrivals(1),
+                    None => self.no_room(arrival),
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! A run, whatever its clock: who arrives, what they do, and the sample taken.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
 use crate::flow::{Caller, Callers, Trouble};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::scenario::plan::{Flow, Plan};
+use crate::report::model::Generator;
+use crate::scenario::plan::{Flow, Plan, WhenFull};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub struct Run {
     pub(super) in_flight: Arc<InFlight>,
     pub(super) began_at: OnceLock<jiff::Timestamp>,
     sign_in_failed: AtomicBool,
+    /// An arrival found no room, and that ends the run.
+    aborted: AtomicBool,
+    /// Calls of closed loops so far, to number them.
+    pub(super) called: AtomicU64,
 }
 
 /// How often a run has been asked to stop.
@@ -43,14 +48,18 @@ pub enum Stop {
 }
 
 /// How a run went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     /// From the first arrival to the end of the drain.
     pub duration: Duration,
     /// Whether it was stopped before its time.
     pub interrupted: bool,
+    /// Whether it ended because an arrival found no room.
+    pub aborted: bool,
     /// Operations under way when the drain ended.
     pub under_way: usize,
+    /// What the machine let the generator have; nothing in simulated time.
+    pub generator: Generator,
 }
 
 impl Run {
@@ -60,7 +69,12 @@ impl Run {
             subjects: Subjects::of_plan(&plan),
             began_at: OnceLock::new(),
             sign_in_failed: AtomicBool::new(false),
-            in_flight: InFlight::new(plan.max_in_flight),
+            in_flight: match plan.when_full {
+                WhenFull::Queue => InFlight::queueing(plan.max_in_flight),
+                WhenFull::Drop | WhenFull::Abort => InFlight::new(plan.max_in_flight),
+            },
+            aborted: AtomicBool::new(false),
+            called: AtomicU64::new(0),
             plan,
             callers,
             recorder,
@@ -119,7 +133,7 @@ impl Run {
             // A day of arrivals need not be drawn to find that out.
             return Ok(0);
         }
-        for arrival in Schedule::new(&self.plan) {
+        for arrival in Schedule::new(&self.plan).chain(self.first_calls()) {
             let flow = self.plan.traffic[arrival.flow_index].flow;
             if is_meant(flow) {
                 let subject = self.subjects.of(&arrival);
@@ -151,6 +165,18 @@ impl Run {
         }
     }
 
+    /// An arrival found no room; where that ends the run, it ends now.
+    pub(super) fn no_room(&self, arrival: Arrival) {
+        self.recorder.drop_arrivals(&[arrival]);
+        if self.plan.when_full == WhenFull::Abort {
+            self.aborted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
+    }
+
     /// One arrival, from start to sample.
     pub(super) async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, _place: Place) {
         let traffic = &self.plan.traffic[arrival.flow_index];
@@ -158,15 +184,23 @@ impl Run {
         self.recorder.fingerprint(&arrival, &subject);
         let caller = Caller {
             mark: u32::try_from(arrival.flow_index).unwrap_or(u32::MAX),
+            name: &traffic.name,
             flow: traffic.flow,
             subject: &subject,
         };
-        let started = Instant::now();
+        let due = Instant::now();
+        let lag = due.saturating_duration_since(intended);
+        let turn = self.in_flight.turn().await;
+        let started = if self.in_flight.has_queue() {
+            Instant::now()
+        } else {
+            due
+        };
+        let queued = started.saturating_duration_since(due);
         let call = self.callers.call(caller);
         tokio::pin!(call);
         let in_time = tokio::time::timeout(self.plan.acquire_timeout, &mut call).await;
         let service = started.elapsed();
-        let lag = started.saturating_duration_since(intended);
         let outcome = match &in_time {
             Ok(Ok(result)) => Outcome::Token {
                 metadata: result.metadata,
@@ -188,9 +222,10 @@ impl Run {
             Err(_) => Outcome::Timeout,
         };
         self.recorder.record(&Sample {
-            flow_index: arrival.flow_index,
+            arrival,
             outcome,
             lag,
+            queued,
             service,
         });
         if in_time.is_err() {
@@ -201,5 +236,6 @@ impl Run {
                 Err(Trouble::SignIn(_)) => TokenRequests::default(),
             });
         }
+        drop(turn);
     }
 }

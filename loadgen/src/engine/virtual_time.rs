@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
+use super::gauges::Gauges;
 use super::run::{Ended, Run, Stop};
 use crate::arrival::Schedule;
 use crate::fault::Driven;
+use crate::report::model::Generator;
 
 /// A stop is looked for each time so many arrivals have begun.
 const LOOK_UP: u64 = 1_024;
@@ -25,10 +27,13 @@ const LOOK_UP: u64 = 1_024;
 impl Run {
     /// Offers every arrival of the plan on a paused clock, and waits for what
     /// was begun to end. Needs a runtime of one thread whose clock is paused.
-    pub async fn go_virtual(self: &Arc<Self>, stop: watch::Receiver<Stop>) -> Ended {
+    pub async fn go_virtual(self: &Arc<Self>, mut stop: watch::Receiver<Stop>) -> Ended {
         let begin = Instant::now();
+        self.recorder.begin(begin);
+        let _held = Gauges::begin(self, begin);
         let _faults = Driven::begin(&self.plan, begin, &self.callers);
         self.began_at.get_or_init(jiff::Timestamp::now);
+        let mut users = self.users(begin, &stop);
         let mut now = begin;
         let mut stopped = false;
         for (arrival, number) in Schedule::new(&self.plan).zip(1_u64..) {
@@ -41,9 +46,12 @@ impl Run {
                 stopped = true;
                 break;
             }
-            self.recorder.offer(1);
+            self.recorder.offer(&[arrival]);
             let Some(place) = self.in_flight.enter() else {
-                self.recorder.drop_arrivals(1);
+                self.no_room(arrival);
+                if self.is_aborted() {
+                    break;
+                }
                 continue;
             };
             self.recorder.start();
@@ -56,13 +64,23 @@ impl Run {
                 tokio::spawn(operation);
             }
         }
+        if !self.is_aborted() {
+            let all_gone = async { while users.join_next().await.is_some() {} };
+            tokio::select! {
+                biased;
+                Ok(_) = stop.wait_for(|stop| *stop >= Stop::Drain) => {}
+                _ = tokio::time::timeout_at(begin + self.plan.duration, all_gone) => {}
+            }
+        }
         if *stop.borrow() < Stop::Now {
             let _ = tokio::time::timeout(self.plan.graceful_stop, self.idle()).await;
         }
         Ended {
             duration: begin.elapsed(),
             interrupted: stopped || *stop.borrow() > Stop::Run,
+            aborted: self.is_aborted(),
             under_way: self.in_flight.count(),
+            generator: Generator::default(),
         }
     }
 }

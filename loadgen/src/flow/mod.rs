@@ -16,6 +16,7 @@ use token_client::{
 use crate::oracle::{Expectation, Finding, Oracle};
 use crate::population::{PassOver, Subject};
 use crate::record::Recorder;
+use crate::report::model::Violation;
 use crate::scenario::plan::Flow;
 use crate::target::directory::USER_SCOPE;
 use crate::target::{Directory, Fleet, Provider};
@@ -48,6 +49,8 @@ pub struct Callers {
 pub struct Caller<'a> {
     /// Which entry of `traffic` they came by; requests are marked with it.
     pub mark: u32,
+    /// That entry's name.
+    pub name: &'a str,
     /// How they get it.
     pub flow: Flow,
     /// Whom it is about.
@@ -152,8 +155,18 @@ impl Callers {
         let source = metadata.token_source;
         let left = result.token.expires_on.since(self.clock.now());
         self.recorder.remaining(source, left);
-        self.oracle
-            .check(&result.token.secret, &expected, source, self.clock.now())
+        let (token, now) = (&result.token.secret, self.clock.now());
+        let finding = self.oracle.check(token, &expected, source, now);
+        if let Some(kind) = finding.kind() {
+            self.recorder.violate(|| Violation {
+                kind: kind.to_owned(),
+                flow: caller.name.to_owned(),
+                token_source: source.as_str().to_owned(),
+                why: self.oracle.why(token, &expected, source, now),
+                ..Violation::default()
+            });
+        }
+        finding
     }
 
     /// Asks for a token. One that is served from a cache although a newer one

@@ -309,8 +309,61 @@ fn each_finding_is_counted_as_itself() {
         expired_served: 3,
         under_scoped: 4,
         not_issued: 5,
+        ..model::Oracle::default()
     };
     assert_eq!(counts, expected);
+    assert_eq!(counts.bounded().wrong_rate_below, None, "some are wrong");
+}
+
+#[test]
+fn no_wrong_token_among_many_bounds_how_many_there_can_be() {
+    let clean = |checked| model::Oracle {
+        checked,
+        ..model::Oracle::default()
+    };
+    assert_eq!(clean(0).bounded().wrong_rate_below, None);
+    assert_eq!(clean(2).bounded().wrong_rate_below, Some(1.0));
+    let bound = clean(30_000).bounded().wrong_rate_below.unwrap();
+    assert!((bound - 1e-4).abs() < 1e-12);
+    // Were one in ten thousand wrong, thirty thousand would hide it so often:
+    let missed = (1.0 - bound).powi(30_000);
+    assert!((0.049..0.05).contains(&missed), "{missed}");
+}
+
+#[test]
+fn what_is_wrong_with_a_token_is_said_in_words_and_without_it() {
+    let (oracle, key) = provider();
+    let explain = |claims: &Value, expected: &Expectation<'_>| {
+        let token = key.sign(claims);
+        let why = oracle.why(&token, expected, TokenSource::IdentityProvider, now());
+        assert!(!why.contains(token.expose()));
+        why
+    };
+    let mut claims = of_user();
+    claims["preferred_username"] = json!("other@tenant");
+    assert_eq!(
+        explain(&claims, &USER),
+        "asked for user user@tenant, got other@tenant"
+    );
+    let mut claims = of_application();
+    claims["tid"] = json!("elsewhere");
+    claims["exp"] = json!(NOW - 90);
+    assert_eq!(
+        explain(&claims, &APPLICATION),
+        "asked for tenant tenant, got elsewhere; it has -90 s left"
+    );
+    let mut claims = of_user();
+    claims["scp"] = json!("other");
+    assert_eq!(
+        explain(&claims, &USER),
+        "asked for scopes `access_as_user`, got `other`"
+    );
+    let (_, stranger) = provider();
+    let token = stranger.sign(&of_application());
+    assert_eq!(
+        oracle.why(&token, &APPLICATION, TokenSource::Cache, now()),
+        "its signature is by none of the provider's published keys"
+    );
 }
 
 #[test]

@@ -86,6 +86,24 @@ impl Sampler {
         }
     }
 
+    /// How likely one of the `top` most popular members is drawn when the run
+    /// begins. Exact, and for ranked groups as slow as the group is large.
+    pub fn top_share(group: &Group, top: u64) -> f64 {
+        let top = top.min(group.count);
+        match group.popularity {
+            Popularity::Uniform => top as f64 / group.count as f64,
+            Popularity::Zipf { exponent } | Popularity::Latest { exponent } => {
+                let weight = |rank: u64| (rank as f64).powf(-exponent);
+                let of = |first: u64, last: u64| (first..=last).rev().map(weight).sum::<f64>();
+                let head = of(1, top);
+                head / (of(top + 1, group.count) + head)
+            }
+            Popularity::Hotspot { .. } => (0..top)
+                .map(|member| Self::probability(group, member))
+                .sum(),
+        }
+    }
+
     /// How likely a member is drawn when the run begins. Exact, and for ranked
     /// groups as slow as the group is large.
     pub fn probability(group: &Group, member: u64) -> f64 {
@@ -194,6 +212,31 @@ mod tests {
     fn the_test_above_notices_a_slightly_wrong_exponent() {
         let statistic = chi_square(&Sampler::new(&zipf(50, 0.95)), &zipf(50, 0.9), 200_000);
         assert!(statistic > 92.3, "{statistic}");
+    }
+
+    #[test]
+    fn the_most_popular_draw_what_their_probabilities_add_up_to() {
+        let hotspot = Popularity::Hotspot {
+            members: share(0.1),
+            draws: share(0.8),
+        };
+        for popularity in [
+            Popularity::Uniform,
+            hotspot,
+            Popularity::Zipf { exponent: 0.9 },
+        ] {
+            for top in [1, 10, 50, 99] {
+                let group = Group {
+                    popularity,
+                    ..Group::of(50)
+                };
+                let sum: f64 = (0..top.min(50))
+                    .map(|member| Sampler::probability(&group, member))
+                    .sum();
+                let share = Sampler::top_share(&group, top);
+                assert!((share - sum).abs() < 1e-9, "{popularity:?} {top}");
+            }
+        }
     }
 
     #[test]

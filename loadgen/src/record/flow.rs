@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use token_cache::CacheLevel;
-use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
+use token_client::{ResultMetadata, TokenSource};
 
 use super::Outcome;
 use super::histogram::Times;
+use super::ways::{How, Ways};
 
 /// Counts and times of one entry of `traffic`.
 #[derive(Debug, Clone, Default)]
 pub struct FlowRecord {
     /// Acquisitions with a token, by how they came by it.
-    pub tokens: BTreeMap<How, u64>,
+    pub tokens: Ways,
     /// Acquisitions without a token, by error code.
     pub errors: BTreeMap<String, u64>,
     /// Acquisitions not ended in time.
@@ -40,10 +41,6 @@ pub struct Refreshes {
     /// Those that did not.
     pub failed: u64,
 }
-
-/// How a token was come by: `TokenSource`, `CacheLevel` and
-/// `CacheRefreshReason`, as the words of reports and labels.
-pub type How = (&'static str, &'static str, &'static str);
 
 /// The parts of an acquisition's time.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +73,7 @@ impl Parts {
 impl FlowRecord {
     /// Acquisitions with a token.
     pub fn ok(&self) -> u64 {
-        self.tokens.values().sum()
+        self.tokens.total()
     }
 
     /// Acquisitions without.
@@ -91,11 +88,7 @@ impl FlowRecord {
 
     /// Acquisitions with a token whose `how` fits.
     pub fn count(&self, fits: impl Fn(&How) -> bool) -> u64 {
-        self.tokens
-            .iter()
-            .filter(|(how, _)| fits(how))
-            .map(|(_, count)| count)
-            .sum()
+        self.tokens.count(fits)
     }
 
     /// The times of all acquisitions, errors included.
@@ -106,12 +99,11 @@ impl FlowRecord {
         sum
     }
 
-    /// What never came to an answer of the client is as long as its operation:
-    /// leaving it out would make the slowest acquisitions look as if none were.
-    pub(super) fn record(&mut self, outcome: &Outcome<'_>, service: Duration) {
+    /// Records an acquisition that took `total`.
+    pub(super) fn record(&mut self, outcome: &Outcome<'_>, total: Duration) {
         match outcome {
             Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
-                *self.tokens.entry(how(metadata)).or_default() += 1;
+                self.tokens.record(metadata);
                 self.coalesced += u64::from(metadata.coalesced);
                 if metadata.cache_level == CacheLevel::L2 {
                     self.from_l2.record(metadata.duration_in_cache);
@@ -128,11 +120,11 @@ impl FlowRecord {
             }
             Outcome::NoSignIn => {
                 self.count_error("sign_in_failed");
-                self.failed.total.record(service);
+                self.failed.total.record(total);
             }
             Outcome::Timeout => {
                 self.timeouts += 1;
-                self.failed.total.record(service);
+                self.failed.total.record(total);
             }
         }
     }
@@ -148,9 +140,7 @@ impl FlowRecord {
 
     /// Adds another's counts and times.
     pub fn add(&mut self, other: &Self) {
-        for (&how, count) in &other.tokens {
-            *self.tokens.entry(how).or_default() += count;
-        }
+        self.tokens.add(&other.tokens);
         for (code, count) in &other.errors {
             *self.errors.entry(code.clone()).or_default() += count;
         }
@@ -163,12 +153,4 @@ impl FlowRecord {
         self.from_provider.add(&other.from_provider);
         self.failed.add(&other.failed);
     }
-}
-
-fn how(metadata: &ResultMetadata) -> How {
-    (
-        metadata.token_source.as_str(),
-        CacheLevel::as_str(metadata.cache_level),
-        CacheRefreshReason::as_str(metadata.cache_refresh_reason),
-    )
 }

@@ -2,81 +2,65 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use telemetry::HistogramSample;
 
+use super::counts::{Counts, THREE_DIGITS, nanoseconds};
 use crate::report::hdr;
 use crate::report::model::Distribution;
 
-/// Longest time told apart, ten minutes; a longer one counts as this long.
-const LONGEST_NS: u64 = 600_000_000_000;
-
-/// Digits kept: values within 0.1 % of each other may share a bucket.
-const SIGNIFICANT_DIGITS: u8 = 3;
-
-/// A distribution of times. HDR is the one truth: reports and scrapes are both
-/// made from it. Takes its quarter of a megabyte with the first sample.
+/// A distribution of times, to three significant digits; ten minutes and longer
+/// are one. HDR is the one truth: reports and scrapes are both made from it.
+/// Takes its quarter of a megabyte with the first sample.
 #[derive(Debug, Clone, Default)]
-pub struct Times(Option<Box<Histogram<u64>>>);
-
-fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_NS, SIGNIFICANT_DIGITS)
-        .unwrap_or_else(|_| unreachable!("1 < LONGEST_NS and 0 < digits <= 5"))
-}
+pub struct Times(Option<Counts<THREE_DIGITS>>);
 
 impl Times {
     /// Records one time.
     pub fn record(&mut self, time: Duration) {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.0
-            .get_or_insert_with(|| Box::new(empty()))
-            .saturating_record(nanoseconds);
+            .get_or_insert_with(Counts::default)
+            .record(nanoseconds(time));
     }
 
     /// Adds another distribution's times.
     pub fn add(&mut self, other: &Self) {
         if let Some(theirs) = &other.0 {
-            // Equal bounds and digits, so that nothing can be out of range.
-            let _ = self
-                .0
-                .get_or_insert_with(|| Box::new(empty()))
-                .add(theirs.as_ref());
+            self.0.get_or_insert_with(Counts::default).add(theirs);
         }
     }
 
     /// How many times were recorded.
     pub fn count(&self) -> u64 {
-        self.0.as_ref().map_or(0, |times| times.len())
+        self.0.as_ref().map_or(0, Counts::len)
     }
 
     /// What a report says of it.
     pub fn distribution(&self) -> Distribution {
-        match &self.0 {
-            Some(times) => hdr::distribution(times),
-            None => hdr::distribution(&empty()),
-        }
+        hdr::distribution(&match &self.0 {
+            Some(counts) => counts.histogram(),
+            None => Counts::<THREE_DIGITS>::default().histogram(),
+        })
     }
 
     /// What a scrape says of it: counts at or below each edge, in seconds.
     pub fn fold(&self, edges: &[f64]) -> HistogramSample {
         let mut cumulative = vec![0; edges.len()];
         let mut sum = 0.0;
+        let mut samples = 0;
         #[cfg(feature = "exponential")]
         let mut exponential = telemetry::Exponential::default();
-        if let Some(times) = &self.0 {
-            for bucket in times.iter_recorded() {
-                let highest = bucket.value_iterated_to();
-                let count = bucket.count_at_value();
-                let usual = times.median_equivalent(highest) as f64 / 1e9;
-                sum += usual * count as f64;
-                #[cfg(feature = "exponential")]
-                exponential.record(usual, count);
-                // A bucket that straddles an edge counts as beyond it: slow is
-                // never shown as fast.
-                let first = edges.partition_point(|edge| *edge < highest as f64 / 1e9);
-                if let Some(slot) = cumulative.get_mut(first) {
-                    *slot += count;
-                }
+        for bucket in self.0.iter().flat_map(Counts::buckets) {
+            samples += bucket.count;
+            let usual = bucket.middle() as f64 / 1e9;
+            sum += usual * bucket.count as f64;
+            #[cfg(feature = "exponential")]
+            exponential.record(usual, bucket.count);
+            // A bucket that straddles an edge counts as beyond it: slow is
+            // never shown as fast.
+            let highest = bucket.greatest() as f64 / 1e9;
+            let first = edges.partition_point(|edge| *edge < highest);
+            if let Some(slot) = cumulative.get_mut(first) {
+                *slot += bucket.count;
             }
         }
         let mut running = 0;
@@ -86,7 +70,7 @@ impl Times {
         }
         HistogramSample {
             cumulative,
-            count: self.count(),
+            count: samples,
             sum,
             exemplar: None,
             #[cfg(feature = "exponential")]
@@ -138,7 +122,8 @@ mod tests {
     fn the_histogram_in_a_report_reads_back() {
         let times = of([1, 50, 50, 900_000]);
         let read = hdr::decode(&times.distribution().hdr).unwrap();
-        assert_eq!(Some(Box::new(read)), times.0);
+        assert_eq!(Some(read), times.0.as_ref().map(Counts::histogram));
+        assert_eq!(times.count(), 4);
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! What happened, in numbers: one sample an arrival, kept in histograms and
 //! counters that add up without loss.
 
+mod counts;
+mod endings;
 pub mod flow;
 pub mod histogram;
+mod over_time;
+mod popularity;
+pub mod ways;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -17,21 +23,48 @@ use tokio::time::Instant;
 use crate::arrival::Arrival;
 use crate::oracle::Finding;
 use crate::population::Subject;
-use crate::report::model::{Oracle, Sessions};
+use crate::report::model::{Cache, Interval, Oracle, Outcomes, Popularity, Sessions, Violation};
+use crate::scenario::plan::Plan;
+use endings::{DROPPED, Endings, letter};
 use flow::FlowRecord;
 use histogram::Times;
+use over_time::{Intervals, Offered};
+use popularity::Drawn;
 
 /// What became of one arrival that started.
 #[derive(Debug)]
 pub struct Sample<'a> {
-    /// Which entry of `traffic`.
-    pub flow_index: usize,
+    /// Which arrival.
+    pub arrival: Arrival,
     /// How the acquisition ended.
     pub outcome: Outcome<'a>,
-    /// Intended start to actual start.
+    /// Intended start to when it could begin, as far as the generator goes.
     pub lag: Duration,
+    /// From there to its turn, where arrivals queue when `max_in_flight` are
+    /// under way.
+    pub queued: Duration,
     /// Actual start to end.
     pub service: Duration,
+}
+
+impl Sample<'_> {
+    /// What a caller would have waited.
+    fn response(&self) -> Duration {
+        self.lag + self.queued + self.service
+    }
+
+    /// The acquisition inside the client. What never came to an answer of the
+    /// client is as long as its operation: leaving it out would make the slowest
+    /// acquisitions look as if none were.
+    fn total(&self) -> Duration {
+        match &self.outcome {
+            Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
+                metadata.duration_total
+            }
+            Outcome::Error(error) => error.metadata().duration_total,
+            Outcome::NoSignIn | Outcome::Timeout => self.service,
+        }
+    }
 }
 
 /// How an acquisition ended.
@@ -57,7 +90,10 @@ pub enum Outcome<'a> {
 /// Takes samples from any thread.
 #[derive(Debug)]
 pub struct Recorder {
-    shards: Box<[Mutex<Recorded>]>,
+    shards: Box<[Mutex<Shard>]>,
+    /// What is kept beside the totals; a mere prediction needs none of it.
+    course: Option<Kept>,
+    began: OnceLock<Instant>,
     offered: AtomicU64,
     dropped: AtomicU64,
     started: AtomicU64,
@@ -65,6 +101,37 @@ pub struct Recorder {
     fetching: AtomicI64,
     fingerprint: AtomicU64,
     sessions: [AtomicU64; 3],
+    longest_pause_ns: AtomicU64,
+    violations: Mutex<Vec<Violation>>,
+    drawn: Option<Drawn>,
+}
+
+/// What one of the recording threads has seen.
+#[derive(Debug)]
+struct Shard {
+    totals: Recorded,
+    intervals: Option<Intervals>,
+}
+
+/// What is kept of the course of a run, threads aside.
+#[derive(Debug)]
+struct Kept {
+    offered: Mutex<Offered>,
+    /// None where the pace is up to the answers: such arrivals are others in
+    /// another run.
+    endings: Option<Endings>,
+    length: Duration,
+}
+
+/// The course of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Course {
+    /// How long each interval is; zero when none were kept.
+    pub length: Duration,
+    /// From the first arrival on.
+    pub intervals: Vec<Interval>,
+    /// How each arrival ended; `None` when there were too many.
+    pub outcomes: Option<Outcomes>,
 }
 
 /// Everything recorded up to some moment.
@@ -80,8 +147,10 @@ pub struct Recorded {
     pub started: u64,
     /// What tells these arrivals from others, whatever their order.
     pub fingerprint: u64,
-    /// Intended start to actual start.
+    /// Intended start to when it could begin.
     pub lag: Times,
+    /// Waits for room, of those that had to.
+    pub queued: Times,
     /// Intended start to end.
     pub response: Times,
     /// Actual start to end.
@@ -156,6 +225,7 @@ impl Recorded {
             started: 0,
             fingerprint: 0,
             lag: Times::default(),
+            queued: Times::default(),
             response: Times::default(),
             service: Times::default(),
             token_requests: RequestCounts::default(),
@@ -172,11 +242,42 @@ impl Recorded {
         self.flows.iter().map(FlowRecord::ended).sum()
     }
 
+    fn record(&mut self, sample: &Sample<'_>) {
+        self.lag.record(sample.lag);
+        self.service.record(sample.service);
+        if !sample.queued.is_zero() {
+            self.queued.record(sample.queued);
+        }
+        let response = sample.response();
+        self.response.record(response);
+        if response >= SLOW {
+            self.slow = Some(Slow {
+                flow_index: sample.arrival.flow_index,
+                response,
+                ended: Instant::now(),
+            });
+        }
+        match &sample.outcome {
+            Outcome::Token { metadata, finding } => {
+                self.token_requests.add(metadata.token_requests);
+                finding.count_in(&mut self.oracle);
+            }
+            Outcome::Modelled(metadata) => self.token_requests.add(metadata.token_requests),
+            Outcome::Error(error) => self.token_requests.add(error.metadata().token_requests),
+            Outcome::NoSignIn => {}
+            Outcome::Timeout => self.overdue += 1,
+        }
+        if let Some(flow) = self.flows.get_mut(sample.arrival.flow_index) {
+            flow.record(&sample.outcome, sample.total());
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.flows.iter_mut().zip(&other.flows) {
             mine.add(theirs);
         }
         self.lag.add(&other.lag);
+        self.queued.add(&other.queued);
         self.response.add(&other.response);
         self.service.add(&other.service);
         self.token_requests.answered += other.token_requests.answered;
@@ -200,6 +301,9 @@ fn remaining_slot(source: TokenSource) -> usize {
     }
 }
 
+/// Wrong tokens that are explained; the others are counted.
+const MOST_VIOLATIONS: usize = 5;
+
 /// Shards enough that threads seldom meet.
 const SHARDS: usize = 4;
 
@@ -210,12 +314,39 @@ thread_local! {
 }
 
 impl Recorder {
-    /// An empty recorder for this many entries of `traffic`.
+    /// An empty recorder for this many entries of `traffic`, which keeps totals
+    /// alone.
     pub fn new(flows: usize) -> Self {
+        Self::keeping(flows, None)
+    }
+
+    /// An empty recorder for a run of `plan`, which keeps its course as well.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let longest = plan.duration + plan.graceful_stop;
+        let length = over_time::length(longest);
+        let course = Kept {
+            offered: Mutex::new(Offered::new(length)),
+            endings: (!plan.traffic.iter().any(|traffic| traffic.load.is_closed()))
+                .then(Endings::default),
+            length,
+        };
         Self {
-            shards: (0..SHARDS)
-                .map(|_| Mutex::new(Recorded::new(flows)))
-                .collect(),
+            drawn: Some(Drawn::new(&plan.population)),
+            ..Self::keeping(plan.traffic.len(), Some(course))
+        }
+    }
+
+    fn keeping(flows: usize, course: Option<Kept>) -> Self {
+        let shard = || {
+            Mutex::new(Shard {
+                totals: Recorded::new(flows),
+                intervals: course.as_ref().map(|kept| Intervals::new(kept.length)),
+            })
+        };
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            course,
+            began: OnceLock::new(),
             offered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             started: AtomicU64::new(0),
@@ -223,6 +354,45 @@ impl Recorder {
             fetching: AtomicI64::new(0),
             fingerprint: AtomicU64::new(0),
             sessions: Default::default(),
+            longest_pause_ns: AtomicU64::new(0),
+            violations: Mutex::default(),
+            drawn: None,
+        }
+    }
+
+    /// The first arrival fell due at `instant`: what has no arrival of its own
+    /// is counted from there.
+    pub fn begin(&self, instant: Instant) {
+        let _ = self.began.set(instant);
+    }
+
+    /// How long the intervals of the course are; `None` when none are kept.
+    pub fn interval(&self) -> Option<Duration> {
+        self.course.as_ref().map(|kept| kept.length)
+    }
+
+    /// The caches held this at the end of the interval of this number, from 0.
+    pub fn hold(&self, number: usize, cache: Cache) {
+        if let Some(kept) = &self.course {
+            kept.offered.lock().hold(number, cache);
+        }
+    }
+
+    /// The course of the run so far.
+    pub fn course(&self) -> Course {
+        let Some(kept) = &self.course else {
+            return Course::default();
+        };
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let shards = shards.iter().filter_map(|shard| shard.intervals.as_ref());
+        let (length, intervals) = over_time::intervals(&kept.offered.lock(), shards);
+        Course {
+            length,
+            intervals,
+            outcomes: kept
+                .endings
+                .as_ref()
+                .and_then(|endings| endings.outcomes(self.offered.load(Ordering::Relaxed))),
         }
     }
 
@@ -257,8 +427,15 @@ impl Recorder {
     }
 
     /// Arrivals fell due.
-    pub fn offer(&self, count: u64) {
-        self.offered.fetch_add(count, Ordering::Relaxed);
+    pub fn offer(&self, arrivals: &[Arrival]) {
+        self.offered
+            .fetch_add(arrivals.len() as u64, Ordering::Relaxed);
+        if let Some(kept) = &self.course {
+            let mut offered = kept.offered.lock();
+            for arrival in arrivals {
+                offered.offer(arrival.intended);
+            }
+        }
     }
 
     /// An arrival began.
@@ -270,40 +447,70 @@ impl Recorder {
     pub fn fingerprint(&self, arrival: &Arrival, subject: &Subject) {
         self.fingerprint
             .fetch_add(arrival.fingerprint(subject), Ordering::Relaxed);
+        if let Some(drawn) = &self.drawn {
+            drawn.count(subject);
+        }
+    }
+
+    /// How the arrivals so far spread over the groups of the population.
+    pub fn popularity(&self) -> Vec<Popularity> {
+        self.drawn.as_ref().map(Drawn::shares).unwrap_or_default()
+    }
+
+    /// The generator could not run for so long although it wanted to.
+    pub fn pause(&self, pause: Duration) {
+        self.longest_pause_ns
+            .fetch_max(counts::nanoseconds(pause), Ordering::Relaxed);
+    }
+
+    /// The longest of those times.
+    pub fn longest_pause(&self) -> Duration {
+        Duration::from_nanos(self.longest_pause_ns.load(Ordering::Relaxed))
+    }
+
+    /// A caller got a token that is not the right one. The first few are kept,
+    /// and explained by `explain`.
+    pub fn violate(&self, explain: impl FnOnce() -> Violation) {
+        let mut violations = self.violations.lock();
+        if violations.len() < MOST_VIOLATIONS {
+            let at = self.began.get().map(Instant::elapsed).unwrap_or_default();
+            violations.push(Violation {
+                at_s: at.as_secs_f64(),
+                ..explain()
+            });
+        }
+    }
+
+    /// The first few tokens that were not the right ones.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.violations.lock().clone()
     }
 
     /// Arrivals found no room.
-    pub fn drop_arrivals(&self, count: u64) {
-        self.dropped.fetch_add(count, Ordering::Relaxed);
+    pub fn drop_arrivals(&self, arrivals: &[Arrival]) {
+        self.dropped
+            .fetch_add(arrivals.len() as u64, Ordering::Relaxed);
+        if let Some(kept) = &self.course {
+            let mut offered = kept.offered.lock();
+            for arrival in arrivals {
+                offered.found_no_room(arrival.intended);
+                if let Some(endings) = &kept.endings {
+                    endings.set(arrival.number, DROPPED);
+                }
+            }
+        }
     }
 
     /// Records how one arrival ended.
     pub fn record(&self, sample: &Sample<'_>) {
+        if let Some(endings) = self.course.as_ref().and_then(|kept| kept.endings.as_ref()) {
+            endings.set(sample.arrival.number, letter(&sample.outcome));
+        }
         self.with_shard(|shard| {
-            shard.lag.record(sample.lag);
-            shard.service.record(sample.service);
-            let response = sample.lag + sample.service;
-            shard.response.record(response);
-            if response >= SLOW {
-                shard.slow = Some(Slow {
-                    flow_index: sample.flow_index,
-                    response,
-                    ended: Instant::now(),
-                });
+            if let Some(intervals) = &mut shard.intervals {
+                intervals.record(sample);
             }
-            match &sample.outcome {
-                Outcome::Token { metadata, finding } => {
-                    shard.token_requests.add(metadata.token_requests);
-                    finding.count_in(&mut shard.oracle);
-                }
-                Outcome::Modelled(metadata) => shard.token_requests.add(metadata.token_requests),
-                Outcome::Error(error) => shard.token_requests.add(error.metadata().token_requests),
-                Outcome::NoSignIn => {}
-                Outcome::Timeout => shard.overdue += 1,
-            }
-            if let Some(flow) = shard.flows.get_mut(sample.flow_index) {
-                flow.record(&sample.outcome, sample.service);
-            }
+            shard.totals.record(sample);
         });
     }
 
@@ -312,14 +519,14 @@ impl Recorder {
         // Both at once: a snapshot in between would miss the requests and not
         // know that they are missing.
         self.with_shard(|shard| {
-            shard.token_requests.add(requests);
-            shard.overdue -= 1;
+            shard.totals.token_requests.add(requests);
+            shard.totals.overdue -= 1;
         });
     }
 
     /// Requests of an attempt that was followed by another, which is recorded.
     pub fn account(&self, requests: TokenRequests) {
-        self.with_shard(|shard| shard.token_requests.add(requests));
+        self.with_shard(|shard| shard.totals.token_requests.add(requests));
     }
 
     /// How it goes so far, without the distributions: cheap enough to ask for
@@ -331,7 +538,7 @@ impl Recorder {
             ..Tally::default()
         };
         for shard in &self.shards {
-            for flow in &shard.lock().flows {
+            for flow in &shard.lock().totals.flows {
                 tally.tokens += flow.ok();
                 tally.hits += flow.count(|how| how.0 == "cache");
                 tally.errors += flow.failures() + flow.timeouts;
@@ -342,15 +549,15 @@ impl Recorder {
 
     /// Refreshes behind served tokens that have not ended.
     pub fn refreshing(&self) -> i64 {
-        let of = |shard: &Mutex<Recorded>| shard.lock().refreshing;
+        let of = |shard: &Mutex<Shard>| shard.lock().totals.refreshing;
         self.shards.iter().map(of).sum()
     }
 
     /// Everything recorded so far.
     pub fn recorded(&self) -> Recorded {
-        let mut sum = Recorded::new(self.shards[0].lock().flows.len());
+        let mut sum = Recorded::new(self.shards[0].lock().totals.flows.len());
         for shard in &self.shards {
-            sum.add(&shard.lock());
+            sum.add(&shard.lock().totals);
         }
         sum.dropped = self.dropped.load(Ordering::Relaxed);
         sum.started = self.started.load(Ordering::Relaxed);
@@ -365,7 +572,25 @@ impl Recorder {
         sum
     }
 
-    fn with_shard(&self, change: impl FnOnce(&mut Recorded)) {
+    /// A refresh that had begun ended, so long after the first arrival.
+    pub fn refreshed(&self, mark: u32, at: Duration, succeeded: bool, sent: TokenRequests) {
+        self.with_shard(|shard| {
+            if let Some(intervals) = &mut shard.intervals {
+                intervals.refreshed(at);
+            }
+            shard.totals.refreshing -= 1;
+            shard.totals.token_requests.add(sent);
+            if let Some(flow) = shard.totals.flows.get_mut(mark as usize) {
+                if succeeded {
+                    flow.refreshes.succeeded += 1;
+                } else {
+                    flow.refreshes.failed += 1;
+                }
+            }
+        });
+    }
+
+    fn with_shard(&self, change: impl FnOnce(&mut Shard)) {
         let thread = THREAD.with(|thread| *thread);
         change(&mut self.shards[thread % SHARDS].lock());
     }
@@ -382,20 +607,12 @@ impl ClientEvents for Recorder {
     }
 
     fn refresh_began(&self, _: u32) {
-        self.with_shard(|shard| shard.refreshing += 1);
+        self.with_shard(|shard| shard.totals.refreshing += 1);
     }
 
     fn refresh_ended(&self, mark: u32, outcome: Result<(), &AcquireError>, sent: TokenRequests) {
-        self.with_shard(|shard| {
-            shard.refreshing -= 1;
-            shard.token_requests.add(sent);
-            if let Some(flow) = shard.flows.get_mut(mark as usize) {
-                match outcome {
-                    Ok(()) => flow.refreshes.succeeded += 1,
-                    Err(_) => flow.refreshes.failed += 1,
-                }
-            }
-        });
+        let at = self.began.get().map(Instant::elapsed).unwrap_or_default();
+        self.refreshed(mark, at, outcome.is_ok(), sent);
     }
 }
 
@@ -407,9 +624,10 @@ mod tests {
     fn what_ends_late_on_another_thread_is_overdue_no_more_and_its_requests_count() {
         let recorder = Recorder::new(1);
         recorder.record(&Sample {
-            flow_index: 0,
+            arrival: Arrival::numbered(0, 0, Duration::ZERO),
             outcome: Outcome::Timeout,
             lag: Duration::ZERO,
+            queued: Duration::ZERO,
             service: Duration::from_secs(1),
         });
         assert_eq!(recorder.recorded().overdue, 1);

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use mock_idp::LedgerSnapshot;
 
+use super::marks::marks;
 use super::model::{
-    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Durations,
-    FlowReport, Idp, Ledger, Load, Report, SCHEMA_VERSION, ScenarioId, Series, TokenSourceCounts,
-    Verdict,
+    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Distribution,
+    Durations, FlowReport, Generator, Idp, Ledger, Load, Popularity, Report, SCHEMA_VERSION,
+    ScenarioId, Series, TokenSourceCounts, Verdict, Violation,
 };
-use crate::record::Recorded;
 use crate::record::flow::FlowRecord;
+use crate::record::{Course, Recorded};
 use crate::scenario::plan::Plan;
 use crate::target::provider::OwnRequests;
 
@@ -22,6 +23,14 @@ pub struct Evidence<'a> {
     pub plan: &'a Plan,
     /// What happened.
     pub recorded: &'a Recorded,
+    /// When it happened.
+    pub course: Course,
+    /// The first few wrong tokens.
+    pub violations: Vec<Violation>,
+    /// Whom the arrivals were about.
+    pub popularity: Vec<Popularity>,
+    /// What the machine let the generator have.
+    pub generator: Generator,
     /// What the caches hold and did.
     pub cache: Cache,
     /// The provider's ledger before the first arrival.
@@ -57,7 +66,17 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             acquisitions: acquisitions(record),
         })
         .collect();
-    let load = load(recorded, &all);
+    let load = Load {
+        generator: evidence.generator,
+        popularity: evidence.popularity,
+        closed_loops: plan
+            .traffic
+            .iter()
+            .filter(|traffic| traffic.load.is_closed())
+            .map(|traffic| traffic.name.to_string())
+            .collect(),
+        ..load(recorded, &all)
+    };
     let idp = evidence
         .ledger_after
         .map(|after| idp(evidence.ledger_before, after));
@@ -83,13 +102,18 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         ledger: ledger(recorded, &load, idp.as_ref(), evidence.driver_requests),
         load,
         idp: idp.unwrap_or_default(),
-        oracle: recorded.oracle,
+        oracle: recorded.oracle.bounded(),
+        violations: evidence.violations,
         cache: evidence.cache,
         sessions: recorded.sessions,
         theory: Vec::new(),
         thresholds: Vec::new(),
-        series: Series::default(),
-        outcomes: None,
+        series: Series {
+            interval_s: evidence.course.length.as_secs_f64(),
+            intervals: evidence.course.intervals,
+            marks: marks(plan),
+        },
+        outcomes: evidence.course.outcomes,
     }
 }
 
@@ -150,8 +174,14 @@ fn load(recorded: &Recorded, all: &FlowRecord) -> Load {
         timeout: all.timeouts,
         censored: recorded.started.saturating_sub(all.ended()),
         lag: recorded.lag.distribution(),
+        queued: if recorded.queued.count() > 0 {
+            recorded.queued.distribution()
+        } else {
+            Distribution::default()
+        },
         response: recorded.response.distribution(),
         service: recorded.service.distribution(),
+        ..Load::default()
     }
 }
 
@@ -338,6 +368,7 @@ mod tests {
         assert_eq!(report.cache, sample::CACHE);
         let expected = Oracle {
             checked: 10,
+            wrong_rate_below: Some(0.3),
             ..Oracle::default()
         };
         assert_eq!(report.oracle, expected);

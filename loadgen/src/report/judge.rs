@@ -2,7 +2,7 @@
 //! trusted at all.
 
 use super::conserve;
-use super::model::{Report, ThresholdVerdict, Verdict};
+use super::model::{Generator, Load, Report, ThresholdVerdict, Verdict};
 use crate::exit::{Exit, Failure};
 use crate::gate;
 use crate::gate::threshold::Threshold;
@@ -17,6 +17,22 @@ const LAG_ALLOWED_US: f64 = 25_000.0;
 /// Beyond it, lag may be this share of the response time it is a part of.
 const LAG_SHARE: f64 = 0.10;
 
+/// A generator that stood still for longer, in microseconds, offered no open
+/// load meanwhile.
+const PAUSE_ALLOWED_US: f64 = 2_000_000.0;
+
+/// A wall clock that moved further from the monotonic one, in seconds, was set, or
+/// the machine slept.
+const JUMP_ALLOWED_S: f64 = 2.0;
+
+/// Above this part of the machine's time in its own hands, a generator of an open
+/// load measures itself.
+const MOST_CPU: f64 = 0.95;
+
+/// A host that takes more than this part of the time away measures its other
+/// guests.
+const MOST_STEAL: f64 = 0.25;
+
 /// More unsettled requests than this share, and ledgers that balance mean
 /// nothing.
 const MOST_UNSETTLED: f64 = 0.01;
@@ -29,6 +45,8 @@ pub struct Circumstances {
     /// Operations under way when the drain ended: as many arrivals may lack a
     /// sample, and no more.
     pub under_way: u64,
+    /// Whether it ended early because an arrival found no room.
+    pub aborted: bool,
     /// Why the provider's ledger could not be read at the end.
     pub ledger_unread: Option<String>,
 }
@@ -157,22 +175,75 @@ fn invalidities(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     if load.ok + load.error == 0 {
         reasons.push("no acquisition ended".to_owned());
     }
-    if load.dropped as f64 > load.offered as f64 * MOST_DROPPED {
+    if circumstances.aborted {
+        reasons.push(
+            "aborted: an arrival found `max_in_flight` under way (`when_full: abort`)".to_owned(),
+        );
+    } else if load.dropped as f64 > load.offered as f64 * MOST_DROPPED {
         reasons.push(format!(
             "{} of {} arrivals were dropped: the load was not the one planned",
             load.dropped, load.offered
         ));
     }
-    if load.lag.p99_us > LAG_ALLOWED_US.max(load.response.p99_us * LAG_SHARE) {
-        reasons.push(format!(
-            "the generator was late: p99 of its lag is {:.1} ms",
-            load.lag.p99_us / 1_000.0
-        ));
-    }
+    reasons.extend(lateness(load));
     if load.censored > 0 {
         reasons.push(format!(
             "{} had not ended when the drain did",
             counted_acquisitions(load.censored)
+        ));
+    }
+    reasons
+}
+
+/// Whether the generator could do what it had to, and if not, what kept it.
+fn lateness(load: &Load) -> Vec<String> {
+    let Generator {
+        cpu_share,
+        steal_share,
+        longest_pause_us,
+        clock_jump_s,
+    } = load.generator;
+    let (cpu, steal) = (
+        cpu_share.unwrap_or_default(),
+        steal_share.unwrap_or_default(),
+    );
+    let mut reasons = Vec::new();
+    if load.lag.p99_us > LAG_ALLOWED_US.max(load.response.p99_us * LAG_SHARE) {
+        let machine = cpu_share.map_or_else(String::new, |cpu| {
+            format!(
+                ", with {:.0} % of the machine's time its own and {:.0} % taken by the host",
+                cpu * 100.0,
+                steal * 100.0
+            )
+        });
+        reasons.push(format!(
+            "the generator was late: p99 of its lag is {:.1} ms{machine}",
+            load.lag.p99_us / 1_000.0
+        ));
+    }
+    if longest_pause_us > PAUSE_ALLOWED_US {
+        reasons.push(format!(
+            "the generator was late: it stood still for {:.1} s",
+            longest_pause_us / 1e6
+        ));
+    }
+    if clock_jump_s.abs() > JUMP_ALLOWED_S {
+        reasons.push(format!(
+            "the wall clock moved by {clock_jump_s:.1} s against the monotonic one: \
+             the machine slept, or its clock was set"
+        ));
+    }
+    // Users in a closed loop without time to think take what they can get.
+    if cpu > MOST_CPU && load.closed_loops.is_empty() {
+        reasons.push(format!(
+            "the generator was late: {:.0} % of the machine's time was its own",
+            cpu * 100.0
+        ));
+    }
+    if steal > MOST_STEAL {
+        reasons.push(format!(
+            "the generator was late: its host took {:.0} % of the machine's time away",
+            steal * 100.0
         ));
     }
     reasons

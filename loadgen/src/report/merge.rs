@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::hdr;
 use super::judge::{Circumstances, judge};
-use super::model::{Acquisitions, Distribution, Interval, L2Contents, Report, Series, Verdict};
+use super::model::{
+    Acquisitions, Distribution, Generator, Interval, L2Contents, Report, Series, Verdict,
+};
 use crate::exit::{Exit, Failure};
 use crate::gate::threshold::{Context, Threshold, parse};
 
@@ -34,6 +36,7 @@ pub fn merge(parts: &[Report]) -> Result<Report, Failure> {
             .server_side
             .is_none()
             .then(|| "a part does not have it".to_owned()),
+        aborted: false,
     };
     judge(&mut whole, &thresholds, &circumstances)?;
     let invalid: Vec<String> = (1..)
@@ -148,9 +151,27 @@ fn load(whole: &mut Report, part: &Report) -> Result<(), String> {
     mine.error += theirs.error;
     mine.timeout += theirs.timeout;
     mine.censored += theirs.censored;
+    generator(&mut mine.generator, theirs.generator);
+    // Who was popular in one part need not be in another.
+    mine.popularity.clear();
     times(&mut mine.lag, &theirs.lag)?;
+    times(&mut mine.queued, &theirs.queued)?;
     times(&mut mine.response, &theirs.response)?;
     times(&mut mine.service, &theirs.service)
+}
+
+/// The worst of both: a part that was starved spoils the whole.
+fn generator(whole: &mut Generator, part: Generator) {
+    let worst = |one: Option<f64>, other: Option<f64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
+    };
+    whole.cpu_share = worst(whole.cpu_share, part.cpu_share);
+    whole.steal_share = worst(whole.steal_share, part.steal_share);
+    whole.longest_pause_us = whole.longest_pause_us.max(part.longest_pause_us);
+    if part.clock_jump_s.abs() > whole.clock_jump_s.abs() {
+        whole.clock_jump_s = part.clock_jump_s;
+    }
 }
 
 fn provider(whole: &mut Report, part: &Report) {
@@ -176,6 +197,8 @@ fn provider(whole: &mut Report, part: &Report) {
     mine.expired_served += theirs.expired_served;
     mine.under_scoped += theirs.under_scoped;
     mine.not_issued += theirs.not_issued;
+    *mine = mine.bounded();
+    whole.violations.extend_from_slice(&part.violations);
     let (mine, theirs) = (&mut whole.sessions, &part.sessions);
     mine.interaction_required += theirs.interaction_required;
     mine.stale_served += theirs.stale_served;

@@ -5,6 +5,7 @@ pub mod build;
 pub mod conserve;
 pub mod hdr;
 pub mod judge;
+mod marks;
 pub mod merge;
 pub mod model;
 pub mod read;

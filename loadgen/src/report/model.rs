@@ -54,6 +54,9 @@ pub struct Report {
     pub ledger: Ledger,
     /// Whether the tokens were the right ones.
     pub oracle: Oracle,
+    /// The first few tokens that were not, explained.
+    #[serde(default)]
+    pub violations: Vec<Violation>,
     /// What the caches hold at the end, and what they did.
     pub cache: Cache,
     /// What became of users' sessions.
@@ -296,6 +299,13 @@ pub struct Distribution {
     pub hdr: String,
 }
 
+impl Distribution {
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 /// How the load was offered. `offered = started + dropped` and
 /// `started = ok + error + timeout + censored`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -318,12 +328,61 @@ pub struct Load {
     pub timeout: u64,
     /// Those still running when the drain ended.
     pub censored: u64,
-    /// Intended start to actual start: the generator's own delay.
+    /// Intended start to when it could begin: the generator's own delay.
     pub lag: Distribution,
+    /// From there to its turn, of those that had to wait for room (`when_full:
+    /// queue`).
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
+    pub queued: Distribution,
     /// Intended start to end: what a caller would have seen.
     pub response: Distribution,
     /// Actual start to end.
     pub service: Distribution,
+    /// What the machine let the generator have.
+    #[serde(default)]
+    pub generator: Generator,
+    /// Flows that came in a closed loop: users who wait for each answer call less
+    /// when answers are slow, so their response times are not those of an open
+    /// load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_loops: Vec<String>,
+    /// Whom the arrivals were about: the groups of the population that any of
+    /// them drew from.
+    #[serde(default)]
+    pub popularity: Vec<Popularity>,
+}
+
+/// What the machine let the generator have; all nothing in simulated time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// Part of all processors' time that this process used, an embedded provider
+    /// included, from 0 to 1; `null` where the system does not say.
+    pub cpu_share: Option<f64>,
+    /// Part of it that the host took away, from 0 to 1.
+    pub steal_share: Option<f64>,
+    /// The longest time the pacer could not run although it wanted to.
+    pub longest_pause_us: f64,
+    /// How far the wall clock moved from the monotonic one, in seconds: a
+    /// suspended machine, or a clock that was set.
+    pub clock_jump_s: f64,
+}
+
+/// How arrivals spread over one group of the population.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Popularity {
+    /// `tenants`, `applications`, `users` or `resources`.
+    pub group: String,
+    /// Members there were at some time of the run.
+    pub members: u64,
+    /// Members that somebody drew.
+    pub drawn: u64,
+    /// Arrivals that drew one of them.
+    pub draws: u64,
+    /// Part of the draws that the ten most drawn members got, from 0 to 1.
+    pub top_10_share: f64,
+    /// What the ten that the scenario makes most popular are to get; `null` for
+    /// a group that changes as the run goes on.
+    pub planned_top_10_share: Option<f64>,
 }
 
 /// What the identity provider counted between the first arrival and the end.
@@ -360,7 +419,7 @@ pub struct Ledger {
 }
 
 /// What the check of every returned token found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Oracle {
     /// Tokens checked.
     pub checked: u64,
@@ -373,6 +432,45 @@ pub struct Oracle {
     pub under_scoped: u64,
     /// Tokens whose signature is not the provider's.
     pub not_issued: u64,
+    /// Of all tokens, the part that could be wrong in truth is below this with
+    /// 95 % confidence: 3 in `checked` when none was found. `null` when some
+    /// were, or none was checked.
+    #[serde(default)]
+    pub wrong_rate_below: Option<f64>,
+}
+
+impl Oracle {
+    /// Tokens that were not the right ones.
+    pub fn violations(&self) -> u64 {
+        self.wrong_token + self.expired_served + self.under_scoped + self.not_issued
+    }
+
+    /// With the bound that its counts allow. Of N tokens that are each wrong with
+    /// chance p none is found wrong with chance (1 - p)^N, which is below 5 % for
+    /// p above 3/N ("rule of three").
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let clean = self.violations() == 0 && self.checked > 0;
+        Self {
+            wrong_rate_below: clean.then(|| (3.0 / self.checked as f64).min(1.0)),
+            ..self
+        }
+    }
+}
+
+/// A token that was not the right one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Violation {
+    /// `wrong_token`, `expired_served`, `under_scoped` or `not_issued`.
+    pub kind: String,
+    /// The flow's name in the scenario.
+    pub flow: String,
+    /// Seconds from the first arrival.
+    pub at_s: f64,
+    /// Where it came from: `cache` or `identity_provider`.
+    pub token_source: String,
+    /// What was asked for and what came, without the token.
+    pub why: String,
 }
 
 /// What became of users' sessions.

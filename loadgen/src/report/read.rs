@@ -275,8 +275,7 @@ fn of_verdict(report: &Report) -> Option<String> {
         .iter()
         .all(|threshold| threshold.verdict == ThresholdVerdict::Pass);
     let oracle = report.oracle;
-    let wrong =
-        oracle.wrong_token + oracle.expired_served + oracle.under_scoped + oracle.not_issued;
+    let wrong = oracle.violations();
     if verdict == Verdict::Pass && !(held && wrong == 0 && report.ledger.balanced) {
         return Some("it passes, although not everything in it holds".to_owned());
     }

@@ -10,9 +10,10 @@ use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use super::build::{Evidence, build};
-use super::model::{Cache, L1, L2, L2Contents, L2Operations, Report};
+use super::model::{Cache, Generator, L1, L2, L2Contents, L2Operations, Report};
+use crate::arrival::Arrival;
 use crate::oracle::Finding;
-use crate::record::{Outcome, Recorded, Recorder, Sample};
+use crate::record::{Course, Outcome, Recorded, Recorder, Sample};
 use crate::scenario::Overrides;
 use crate::scenario::load::parse;
 use crate::scenario::plan::Plan;
@@ -94,8 +95,11 @@ pub(crate) fn recorded() -> Recorded {
         ..MISS
     };
     let recorder = Recorder::new(3);
-    recorder.offer(14);
-    recorder.drop_arrivals(1);
+    let arrivals: Vec<Arrival> = (0..14)
+        .map(|number| Arrival::numbered(0, number, Duration::from_millis(700 * number)))
+        .collect();
+    recorder.offer(&arrivals);
+    recorder.drop_arrivals(&arrivals[13..]);
     (0..13).for_each(|_| recorder.start());
     let token = |metadata| Outcome::Token {
         metadata,
@@ -116,9 +120,10 @@ pub(crate) fn recorded() -> Recorded {
         (2, token(HIT)),
     ] {
         recorder.record(&Sample {
-            flow_index,
+            arrival: Arrival::numbered(flow_index, 0, Duration::ZERO),
             outcome,
             lag: Duration::from_micros(200),
+            queued: Duration::ZERO,
             service: Duration::from_millis(3),
         });
     }
@@ -195,6 +200,15 @@ fn report_of(recorded: &Recorded) -> Report {
     build(Evidence {
         plan: &plan(),
         recorded,
+        course: Course::default(),
+        violations: Vec::new(),
+        popularity: Vec::new(),
+        generator: Generator {
+            cpu_share: Some(0.25),
+            steal_share: Some(0.01),
+            longest_pause_us: 3_000.0,
+            clock_jump_s: 0.0,
+        },
         cache: CACHE,
         ledger_before: &ledger(100),
         ledger_after: Some(&LedgerSnapshot {

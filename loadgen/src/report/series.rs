@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{CacheLevelCounts, CacheRefreshReasonCounts, TokenSourceCounts};
 
-/// A run has no more intervals than this. One that is longer has wider ones, so
-/// that a day takes no more room than an hour.
-pub const MOST_INTERVALS: usize = 3_600;
+/// A run has no more intervals than this, an hour of seconds and its drain. One
+/// that is longer has wider ones, so that a day takes no more room than an hour.
+pub const MOST_INTERVALS: usize = 4_000;
+
+/// Of a run with more arrivals than this no [`Outcomes`] are kept.
+pub const MOST_OUTCOMES: usize = 1 << 20;
 
 /// A run cut into intervals of equal length, and what happened to it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,8 @@ use std::fmt::{self, Write as _};
 use crate::gate::threshold::show;
 
 use super::model::{
-    Acquisitions, Distribution, Durations, Mode, Report, ThresholdResult, ThresholdVerdict,
+    Acquisitions, Distribution, Durations, Generator, Mode, Report, ThresholdResult,
+    ThresholdVerdict,
 };
 use super::number::{bytes, count, microseconds};
 
@@ -146,8 +147,54 @@ fn load(out: &mut String, report: &Report) -> fmt::Result {
     )?;
     distribution_header(out, "operations")?;
     distribution(out, "generator lag", &load.lag)?;
+    if !load.queued.is_empty() {
+        distribution(out, "wait for room", &load.queued)?;
+    }
     distribution(out, "service time", &load.service)?;
-    distribution(out, "response time", &load.response)
+    distribution(out, "response time", &load.response)?;
+    if !load.closed_loops.is_empty() {
+        writeln!(
+            out,
+            "  closed loop: {}. Its users wait for answers; response times are not\n  \
+             comparable with those of a load that comes regardless.",
+            load.closed_loops.join(", ")
+        )?;
+    }
+    generator(out, load.generator)?;
+    for of in &load.popularity {
+        let planned = of
+            .planned_top_10_share
+            .filter(|_| of.members > 10)
+            .map_or_else(String::new, |share| {
+                format!(", by the scenario {:.1} %", share * 100.0)
+            });
+        let shown = format!(
+            "{} of {} drawn; ten draw {:.1} %{planned}",
+            count(of.drawn),
+            count(of.members),
+            of.top_10_share * 100.0
+        );
+        writeln!(out, "  {:<22}{shown}", of.group)?;
+    }
+    Ok(())
+}
+
+/// What the machine let the generator have; nothing in simulated time.
+fn generator(out: &mut String, generator: Generator) -> fmt::Result {
+    let share = |share: Option<f64>| {
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0))
+    };
+    if generator == Generator::default() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  {:<22}own {}, taken by the host {}; longest pause {}",
+        "processor time",
+        share(generator.cpu_share),
+        share(generator.steal_share),
+        microseconds(generator.longest_pause_us)
+    )
 }
 
 fn evidence(out: &mut String, report: &Report) -> fmt::Result {
@@ -191,6 +238,21 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
     ];
     let findings = findings.map(|(word, times)| format!("{word} {}", count(times)));
     list(out, "oracle", findings.into_iter())?;
+    if let Some(rate) = oracle.wrong_rate_below {
+        let percent = rate * 100.0;
+        writeln!(
+            out,
+            "  {:<22}with 95 % confidence below {percent:.2} % of tokens are wrong",
+            ""
+        )?;
+    }
+    for violation in &report.violations {
+        writeln!(
+            out,
+            "  - {} in {}, {:.3} s after the start, from {}: {}",
+            violation.kind, violation.flow, violation.at_s, violation.token_source, violation.why
+        )?;
+    }
     let (l1, l2) = (report.cache.l1, report.cache.l2);
     writeln!(out, "\nCACHE AT THE END")?;
     writeln!(

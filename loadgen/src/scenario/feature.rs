@@ -44,6 +44,8 @@ pub enum Feature {
     Throttles,
     /// Users in a closed loop.
     ClosedLoop,
+    /// Users who need no time to think.
+    NoThink,
     /// Instances that restart or change in number.
     FleetChange,
     /// Faults of the identity provider.
@@ -141,7 +143,11 @@ impl Feature {
             Self::ExternalProvider => None,
             Self::StationaryStart => not_yet("a stationary start", "write `start: cold`"),
             Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
-            Self::WhenFull(_) => not_yet("this way out", "write `when_full: drop`"),
+            Self::WhenFull(_) if mode != Mode::Model => None,
+            Self::WhenFull(_) => Some(Unavailable {
+                message: "the model of an ideal cache has room for every arrival".to_owned(),
+                hint: "write `when_full: drop`, or choose another `mode`".to_owned(),
+            }),
             Self::Es256 => Some(Unavailable {
                 message: format!("in mode `{}` signing is simulated", mode.as_str()),
                 hint: "write `mode: real`, or leave `signing` out".to_owned(),
@@ -168,7 +174,20 @@ impl Feature {
                 hint: "write `store: redis`, `store: postgres` or `store: memory`".to_owned(),
             }),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
-            Self::ClosedLoop => not_yet("a closed loop", "write `rate:` instead of `users:`"),
+            Self::ClosedLoop if mode != Mode::Model => None,
+            Self::ClosedLoop => Some(Unavailable {
+                message: "the model of an ideal cache knows nothing of closed loops".to_owned(),
+                hint: "write `rate:` instead of `users:`, or choose another `mode`".to_owned(),
+            }),
+            Self::NoThink if mode == Mode::Real => None,
+            Self::NoThink => Some(Unavailable {
+                message: format!(
+                    "in mode `{}` calls take no time, and users who do not think would make \
+                     them for ever",
+                    mode.as_str()
+                ),
+                hint: "write a `think`, or `mode: real`".to_owned(),
+            }),
         }
     }
 }

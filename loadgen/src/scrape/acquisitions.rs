@@ -6,8 +6,9 @@ use telemetry::catalogue as metric;
 use telemetry::{Family, Metric, errors};
 
 use super::{Scrape, fold, histogram};
-use crate::record::flow::{FlowRecord, How, Parts};
+use crate::record::flow::{FlowRecord, Parts};
 use crate::record::histogram::Times;
+use crate::record::ways::How;
 use crate::scenario::plan::Flow;
 
 /// Every successful way an acquisition can go, so that each series is there,
@@ -28,10 +29,22 @@ const WAYS: [How; 9] = [
 /// asked for them.
 pub(super) struct OfFlow {
     pub(super) flow: Flow,
-    /// All ways are there, at zero if nobody went.
     pub(super) record: FlowRecord,
     /// By class, all of them.
     pub(super) errors: BTreeMap<&'static str, u64>,
+}
+
+impl OfFlow {
+    /// How tokens were come by, with how many were; zero for a way that is
+    /// possible and that nobody went.
+    pub(super) fn ways(&self) -> Vec<(How, u64)> {
+        let tokens = &self.record.tokens;
+        let mut ways: Vec<(How, u64)> = tokens.iter().collect();
+        let idle = WAYS.into_iter().filter(|way| tokens.of(*way) == 0);
+        ways.extend(idle.map(|way| (way, 0)));
+        ways.sort_unstable();
+        ways
+    }
 }
 
 impl Scrape<'_> {
@@ -48,9 +61,6 @@ impl Scrape<'_> {
             if traffic.flow == flow {
                 record.add(of_traffic);
             }
-        }
-        for way in WAYS {
-            record.tokens.entry(way).or_default();
         }
         let mut classes: BTreeMap<_, _> = errors::CLASSES.map(|class| (class, 0)).into();
         for (code, count) in &record.errors {
@@ -70,8 +80,8 @@ impl Scrape<'_> {
         let mut all = FlowRecord::default();
         for of_flow in self.by_flow() {
             let flow = of_flow.flow.as_str();
-            for ((source, level, reason), count) in &of_flow.record.tokens {
-                acquired = acquired.count(&[flow, "success", source, level, reason], *count);
+            for ((source, level, reason), count) in of_flow.ways() {
+                acquired = acquired.count(&[flow, "success", source, level, reason], count);
             }
             let errors = of_flow.errors.values().sum();
             let labels = [flow, "error", "none", "none", "not_applicable"];

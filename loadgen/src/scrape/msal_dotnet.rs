@@ -7,8 +7,9 @@ use telemetry::catalogue as metric;
 use telemetry::{Family, HistogramSample, Kind, Metric};
 
 use super::Scrape;
-use crate::record::flow::{FlowRecord, How};
+use crate::record::flow::FlowRecord;
 use crate::record::histogram::Times;
+use crate::record::ways::How;
 use crate::scenario::plan::Flow;
 
 /// Values of the tags that say which library runs: the versions imitated.
@@ -27,8 +28,8 @@ impl Scrape<'_> {
         let mut counts = BTreeMap::<[&str; 4], u64>::new();
         let mut codes = BTreeMap::<[&str; 2], u64>::new();
         for of_flow in self.by_flow() {
-            for (how, count) in &of_flow.record.tokens {
-                *counts.entry(tags(of_flow.flow, how)).or_default() += count;
+            for (how, count) in of_flow.ways() {
+                *counts.entry(tags(of_flow.flow, &how)).or_default() += count;
             }
             // MSAL.NET counts a proactive refresh twice: the caller above, from
             // the cache, and here the fetch behind it.

@@ -286,6 +286,7 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
         expired_served: 2,
         under_scoped: 3,
         not_issued: 4,
+        wrong_rate_below: None,
     };
     let text = text(&recorded);
     for (invariant, count) in [

@@ -82,7 +82,7 @@ fn deviations(measured: f64, predicted: f64, calls: u64) -> f64 {
 /// Where misses more than the model's come from, in acquisitions.
 fn attribution(measured: &Acquisitions, ideal: &FlowRecord) -> BTreeMap<String, i64> {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let misses = |how: &crate::record::flow::How| how.0 == "identity_provider";
+    let misses = |how: &crate::record::ways::How| how.0 == "identity_provider";
     let extra = signed(measured.token_source.identity_provider) - signed(ideal.count(misses));
     let waited = (signed(ideal.coalesced) - signed(measured.coalesced)).max(0);
     let single_flight = waited.min(extra.max(0));

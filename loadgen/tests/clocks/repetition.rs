@@ -1,8 +1,11 @@
 //! A virtual run is decided by its seed alone.
 
-use loadgen::scenario::plan::Mode;
+use std::path::Path;
 
-use crate::lab::{plan, written};
+use loadgen::scenario::plan::Mode;
+use loadgen::scenario::{Overrides, Plan, load};
+
+use crate::lab::{plan, report_with, written};
 
 /// Everything that could bring chance in: several instances, refreshes with
 /// jitter, a store, evictions, sign-ins.
@@ -43,4 +46,46 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
             assert_ne!(first, run(43), "{preset} {mode:?}");
         }
     }
+}
+
+/// The shipped day, with an outage, restarts, scaling and three flows, and a tenth
+/// of its traffic: code that is not optimised is slow.
+fn day(seed: u64) -> Plan {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/day-in-the-life.yaml");
+    let set = [
+        "traffic[0].rate=90/h",
+        "traffic[1].visits.rate=1/h",
+        "traffic[1].visits.stages[1].to=12/h",
+        "traffic[1].visits.stages[3].to=1/h",
+        "traffic[2].rate=6/h",
+        "traffic[2].stages[1].to=90/h",
+        "traffic[2].stages[3].to=6/h",
+    ];
+    let overrides = Overrides {
+        seed: Some(seed),
+        set: set.map(str::to_owned).into(),
+        ..Overrides::default()
+    };
+    load(&file, &overrides).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn a_day_in_the_life_repeats_to_the_byte_and_with_another_seed_does_not() {
+    let run = |seed| without_wall_clock(&written(&day(seed), Mode::Virtual));
+    let first = run(1);
+    assert!(first == run(1), "the same seed differs");
+    assert!(first != run(2), "another seed does not");
+}
+
+#[test]
+fn eight_workers_offer_the_same_arrivals_as_one() {
+    let set = [
+        "duration=500ms",
+        "traffic=[{ flow: client_credentials, rate: 400/s }]",
+    ];
+    let arrivals = |workers| {
+        let run = report_with(&plan(BUSY, 5, &set), Mode::Real, workers);
+        (run.load.offered, run.load.started, run.load.fingerprint)
+    };
+    assert_eq!(arrivals(1), arrivals(8));
 }

@@ -1,28 +1,30 @@
 //! Runs against a provider that was there before, and outlives them.
 
-use std::net::Ipv4Addr;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use loadgen::report::model::{Report, Verdict};
-use mock_idp::{Config, Lifetimes, Server};
+use mock_idp::{Config, Forgery, Lifetimes, Server};
 use tokio::runtime::Runtime;
 
 use crate::program::Lab;
 use crate::report::{read, run};
 
 /// A provider on a free port, with its data in the lab.
-struct Provider {
+pub(crate) struct Provider {
     server: Option<Server>,
     runtime: Runtime,
     /// The section of a scenario that leads to it.
-    section: String,
+    pub(crate) section: String,
 }
 
 impl Provider {
-    fn start(lab: &Lab, lifetimes: Lifetimes) -> Self {
+    pub(crate) fn start(lab: &Lab, lifetimes: Lifetimes) -> Self {
         let config = Config {
             data_dir: Some(lab.path("provider")),
             https: Some((Ipv4Addr::LOCALHOST, 0).into()),
+            http: Some((Ipv4Addr::LOCALHOST, 0).into()),
             lifetimes,
             ..Config::default()
         };
@@ -35,6 +37,30 @@ impl Provider {
             server: Some(server),
             runtime,
         }
+    }
+
+    /// Every token it issues from now on is wrong in this way.
+    pub(crate) fn forge(&self, forgery: Forgery) {
+        let rule = serde_json::json!({
+            "name": "forged", "fault": { "kind": "forged_token", "forgery": forgery }
+        });
+        let rule = serde_json::from_value(rule).unwrap();
+        let server = self.server.as_ref().unwrap();
+        server.idp().set_rules(vec![rule]).unwrap();
+    }
+
+    /// Its ledger loses all it has counted so far.
+    pub(crate) fn lose_ledger(&self) {
+        let address = self.server.as_ref().unwrap().http_addr().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let patience = Some(Duration::from_secs(30));
+        stream.set_read_timeout(patience).unwrap();
+        let head = "DELETE /admin/ledger HTTP/1.0\r\nhost: localhost\r\n\
+                    content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
     }
 
     fn token_requests(&self) -> u64 {

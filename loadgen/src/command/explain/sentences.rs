@@ -1,8 +1,7 @@
 //! What a plan does, in plain sentences.
 
 use crate::scenario::plan::{
-    Affinity, EmbeddedIdpPlan, Fault, FaultPlan, IdpPlan, IdpTrouble, InstanceFault, KeyFault,
-    L2Trouble, LatencyPlan, Mode, NetworkFault, Plan, Start, StorePlan,
+    Affinity, EmbeddedIdpPlan, FaultPlan, IdpPlan, Mode, Plan, Start, StorePlan,
 };
 use crate::scenario::units::show_duration;
 
@@ -85,7 +84,7 @@ fn cache(plan: &Plan) -> String {
         Some(l2) => {
             let store = match &l2.store {
                 StorePlan::Memory { latency, .. } => {
-                    format!("a shared memory store that takes {}", wait(latency))
+                    format!("a shared memory store that takes {}", latency)
                 }
                 StorePlan::Remote { kind, url } => {
                     format!("a shared {} at {url}", kind.as_str())
@@ -128,25 +127,8 @@ fn provider(plan: &Plan) -> String {
     format!(
         "Tokens live {}{refresh}, and are served until five minutes before their end; the token endpoint takes {}.",
         show_duration(idp.expires_in),
-        wait(&idp.latency.token)
+        idp.latency.token
     )
-}
-
-fn wait(latency: &LatencyPlan) -> String {
-    match latency {
-        LatencyPlan::None => "no time".to_owned(),
-        LatencyPlan::Fixed(wait) => show_duration(*wait),
-        LatencyPlan::Uniform { min, max } => {
-            format!("{} to {}", show_duration(*min), show_duration(*max))
-        }
-        LatencyPlan::LogNormal { median, p99 } => format!(
-            "{} at the median and {} at p99",
-            show_duration(*median),
-            show_duration(*p99)
-        ),
-        LatencyPlan::Exponential { mean } => format!("{} on average", show_duration(*mean)),
-        LatencyPlan::Empirical(waits) => format!("one of {} measured times", waits.len()),
-    }
 }
 
 /// Faults said one by one; more would bury the rest.
@@ -165,57 +147,5 @@ fn fault(fault: &FaultPlan) -> String {
     let lasting = fault.until.map_or_else(String::new, |until| {
         format!(" for {}", show_duration(until.saturating_sub(fault.at)))
     });
-    let what = match &fault.what {
-        Fault::Idp(idp) => {
-            let what = match &idp.trouble {
-                IdpTrouble::Status { status, .. } => format!("answers with {status}"),
-                IdpTrouble::Aadsts { code, .. } => format!("answers with AADSTS{code}"),
-                IdpTrouble::Latency(latency) => format!("takes {} longer", wait(latency)),
-                IdpTrouble::Throttle(_) => "throttles".to_owned(),
-                IdpTrouble::TruncatedBody => "sends half its answers".to_owned(),
-                IdpTrouble::Reset => "hangs up".to_owned(),
-            };
-            let share = if idp.share.get() < 1.0 {
-                format!(" {} of the time", idp.share)
-            } else {
-                String::new()
-            };
-            format!("the identity provider {what}{share}")
-        }
-        Fault::L2(l2) => match &l2.trouble {
-            L2Trouble::Refuse => "L2 refuses connections".to_owned(),
-            L2Trouble::Hang => "L2 does not answer".to_owned(),
-            L2Trouble::Slow(latency) => format!("L2 takes {} longer", wait(latency)),
-            L2Trouble::Error => "L2 answers with errors".to_owned(),
-            L2Trouble::Corrupt => "L2 returns half of what it holds".to_owned(),
-            L2Trouble::Wipe => "L2 has lost all it held".to_owned(),
-        },
-        Fault::Network(NetworkFault::Reset) => "connections are reset".to_owned(),
-        Fault::Network(NetworkFault::TlsFailure) => "TLS handshakes are refused".to_owned(),
-        Fault::Network(NetworkFault::TlsStall) => "TLS handshakes are not answered".to_owned(),
-        Fault::Clock(step) => format!(
-            "the clock of {} is {} s {}",
-            match step.instances {
-                None => "the service".to_owned(),
-                Some(1) => "the first instance".to_owned(),
-                Some(count) => format!("the first {count} instances"),
-            },
-            step.seconds.unsigned_abs(),
-            if step.seconds < 0 { "behind" } else { "ahead" }
-        ),
-        Fault::Instances(InstanceFault::Restart { instance }) => {
-            format!("instance {instance} restarts, with nothing in memory")
-        }
-        Fault::Instances(InstanceFault::Scale { to }) => format!("there are {to} instances"),
-        Fault::Keys(KeyFault::Rollover) => {
-            "the provider signs with a new key, the old one stays published".to_owned()
-        }
-        Fault::Keys(KeyFault::Withdrawal) => {
-            "the provider signs with a new key, the old one is withdrawn".to_owned()
-        }
-        Fault::KeyRingSwap(share) => {
-            format!("{share} of the instances encrypt with a new key ring")
-        }
-    };
-    format!("- At {at}{lasting}, {what}.")
+    format!("- At {at}{lasting}, {}.", fault.what)
 }

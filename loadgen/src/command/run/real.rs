@@ -76,6 +76,10 @@ pub(super) async fn measure(
     let mut report = build(Evidence {
         plan: &plan,
         recorded: &seen,
+        course: recorder.course(),
+        violations: recorder.violations(),
+        popularity: recorder.popularity(),
+        generator: ended.generator,
         cache: callers.fleet.final_report().await,
         ledger_before: &ledger_before,
         ledger_after: ledger_after.as_ref().ok(),
@@ -88,6 +92,7 @@ pub(super) async fn measure(
     let circumstances = Circumstances {
         interrupted: ended.interrupted,
         under_way: ended.under_way as u64,
+        aborted: ended.aborted,
         ledger_unread: ledger_after.err(),
     };
     let exit = conclude(&mut report, &plan.thresholds, &circumstances);
@@ -134,7 +139,7 @@ impl Ready {
                 "the provider must publish a JWKS document",
             )
         })?;
-        let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+        let recorder = Arc::new(Recorder::of_plan(&plan));
         let directory = Directory::new(&plan.population);
         let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
         let callers = Arc::new(Callers {

@@ -20,7 +20,7 @@ use crate::oracle::Oracle;
 use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
-use crate::report::model::Cache;
+use crate::report::model::{Cache, Generator};
 use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
 use crate::target::in_process::EPOCH;
 use crate::target::provider::OwnRequests;
@@ -60,6 +60,7 @@ pub(super) async fn measure(
     let plan = Arc::new(options.plan.clone());
     let started_at = jiff::Timestamp::now();
     let began = Instant::now();
+    tracing::info!(mode = plan.mode.as_str(), "simulation began");
     let outcome = on_a_thread({
         let (plan, idp) = (Arc::clone(&plan), idp_plan.clone());
         move || match plan.mode {
@@ -72,6 +73,10 @@ pub(super) async fn measure(
     let mut report = build(Evidence {
         plan: &plan,
         recorded: &recorded,
+        course: outcome.recorder.course(),
+        violations: outcome.recorder.violations(),
+        popularity: outcome.recorder.popularity(),
+        generator: Generator::default(),
         cache: outcome.cache,
         ledger_before: &outcome.ledger_before,
         ledger_after: Some(&outcome.ledger),
@@ -132,7 +137,7 @@ async fn run(
     let clock = Clock::starting_at(Timestamp::default().plus(EPOCH));
     let provider = Provider::in_process(&idp, plan.seed)?;
     let oracle = Oracle::of_simulation(&provider.keys().await?).map_err(Failure::internal)?;
-    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+    let recorder = Arc::new(Recorder::of_plan(&plan));
     let directory = Directory::new(&plan.population);
     let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
     let callers = Arc::new(Callers {
@@ -158,6 +163,7 @@ async fn run(
         circumstances: Circumstances {
             interrupted: ended.interrupted,
             under_way: ended.under_way as u64,
+            aborted: ended.aborted,
             ledger_unread: None,
         },
         recorder,
@@ -165,7 +171,7 @@ async fn run(
 }
 
 fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) -> Outcome {
-    let recorder = Arc::new(Recorder::new(plan.traffic.len()));
+    let recorder = Arc::new(Recorder::of_plan(plan));
     let is_stopped = || *stop.borrow() > Stop::Run;
     let found = model::simulate(plan, idp, &recorder, is_stopped);
     let token_requests = found.by_grant.values().sum::<u64>() + found.driver_requests;

@@ -29,7 +29,7 @@ impl Simulation<'_> {
         let subject = operation.subject;
         let application = subject.application;
         let user = subject.user.unwrap_or_default();
-        let partition = match self.plan.traffic[operation.flow_index].flow {
+        let partition = match self.plan.traffic[operation.arrival.flow_index].flow {
             Flow::ClientCredentials => PartitionId::Application {
                 application,
                 tenant: subject.tenant,
@@ -76,7 +76,7 @@ impl Simulation<'_> {
         let mut reason = CacheRefreshReason::NoCachedAccessToken;
         match self.look_in_l1(want, &mut reason) {
             Some(token) => {
-                let reason = self.refresh_if_due(want, token, operation.flow_index);
+                let reason = self.refresh_if_due(want, token, operation.arrival.flow_index);
                 self.served(operation, CacheLevel::L1, reason);
             }
             None => self.board(want, operation, reason),

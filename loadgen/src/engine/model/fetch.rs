@@ -24,7 +24,7 @@ impl Simulation<'_> {
         let flight = Flight {
             reason,
             callers: vec![operation],
-            mark: operation.flow_index,
+            mark: operation.arrival.flow_index,
         };
         self.flights.insert(want, flight);
         self.queue.push_back(Task::Begin(want));
@@ -210,7 +210,8 @@ impl Simulation<'_> {
             answered: requests,
             unanswered: 0,
         };
-        self.recorder.refresh_ended(mark, Ok(()), sent);
+        let at = Duration::from_millis(self.now);
+        self.recorder.refreshed(mark, at, true, sent);
     }
 
     /// Puts a new token into both layers.

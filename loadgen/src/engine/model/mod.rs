@@ -24,11 +24,11 @@ use self::cache::{Item, Layer, Millis, PartitionId};
 use self::callers::Callers;
 use super::subjects::Subjects;
 use super::virtual_time::whole_milliseconds;
-use crate::arrival::Schedule;
+use crate::arrival::{Arrival, Schedule};
 use crate::fault::rules::latency;
 use crate::population::{Stream, Subject};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::report::model::{L1, L2};
+use crate::report::model::{Cache, L1, L2};
 use crate::scenario::plan::{EmbeddedIdpPlan, Plan};
 
 /// What a model run found beside the samples it recorded.
@@ -49,7 +49,7 @@ pub struct Modelled {
 /// An operation of a caller: what gets a sample.
 #[derive(Debug, Clone, Copy)]
 struct Operation {
-    flow_index: usize,
+    arrival: Arrival,
     subject: Subject,
     started: Millis,
 }
@@ -110,6 +110,9 @@ struct Simulation<'a> {
     begun: u64,
     queue: VecDeque<Task>,
     now: Millis,
+    /// How long the recorder's intervals are, and how many have been noted.
+    interval: Option<Millis>,
+    noted: u64,
     recorder: &'a Recorder,
     found: Modelled,
 }
@@ -132,11 +135,11 @@ pub fn simulate(
         let tick = millis(whole_milliseconds(arrival.intended));
         simulation.run_until(tick);
         let subject = subjects.of(&arrival);
-        recorder.offer(1);
+        recorder.offer(&[arrival]);
         recorder.start();
         recorder.fingerprint(&arrival, &subject);
         simulation.arrive(Operation {
-            flow_index: arrival.flow_index,
+            arrival,
             subject,
             started: tick,
         });
@@ -171,6 +174,8 @@ impl<'a> Simulation<'a> {
             begun: 0,
             queue: VecDeque::new(),
             now: 0,
+            interval: recorder.interval().map(|length| millis(length).max(1)),
+            noted: 0,
             recorder,
             found: Modelled::default(),
         }
@@ -186,13 +191,47 @@ impl<'a> Simulation<'a> {
             if at >= tick {
                 break;
             }
-            self.now = at;
+            self.move_to(at);
             self.work_off();
         }
         if tick != Millis::MAX {
-            self.now = tick;
+            self.move_to(tick);
         }
         // What ends in the millisecond of an arrival ends after it has looked.
+    }
+
+    /// It is `at` now; what was held at the end of each interval in between is
+    /// noted.
+    fn move_to(&mut self, at: Millis) {
+        if let Some(length) = self.interval {
+            while (self.noted + 1) * length <= at {
+                self.note();
+            }
+        }
+        self.now = at;
+    }
+
+    fn note(&mut self) {
+        let number = usize::try_from(self.noted).unwrap_or(usize::MAX);
+        let (l1, l2) = self.held();
+        self.recorder.hold(number, Cache { l1, l2 });
+        self.noted += 1;
+    }
+
+    /// What the layers hold: partitions alone, for nothing here has a size.
+    fn held(&self) -> (L1, L2) {
+        let in_memory = self.l1.iter().flatten().map(|layer| layer.len() as u64);
+        let shared = self.l2.as_ref().map_or(0, |layer| layer.len() as u64);
+        (
+            L1 {
+                entries: in_memory.sum(),
+                ..L1::default()
+            },
+            L2 {
+                entries: shared,
+                ..L2::default()
+            },
+        )
     }
 
     fn work_off(&mut self) {
@@ -253,17 +292,23 @@ impl<'a> Simulation<'a> {
 
     fn sample(&self, operation: Operation, metadata: ResultMetadata) {
         self.recorder.record(&Sample {
-            flow_index: operation.flow_index,
+            arrival: Arrival {
+                // Time moves by whole milliseconds here, and nobody was late.
+                intended: Duration::from_millis(operation.started),
+                ..operation.arrival
+            },
             outcome: Outcome::Modelled(metadata),
             lag: Duration::ZERO,
+            queued: Duration::ZERO,
             service: Duration::from_millis(self.now - operation.started),
         });
     }
 
     fn finish(mut self) -> Modelled {
-        let held = self.l1.iter().flatten().map(|layer| layer.len() as u64);
-        self.found.l1.entries = held.sum();
-        self.found.l2.entries = self.l2.as_ref().map_or(0, |layer| layer.len() as u64);
+        (self.found.l1, self.found.l2) = self.held();
+        if self.interval.is_some() {
+            self.note();
+        }
         self.found.duration = Duration::from_millis(self.now);
         self.found
     }

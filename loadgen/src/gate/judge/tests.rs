@@ -84,6 +84,7 @@ fn empty() -> Report {
         idp: Idp::default(),
         ledger: Ledger::default(),
         oracle: Oracle::default(),
+        violations: vec![],
         cache: Cache::default(),
         sessions: Sessions::default(),
         theory: vec![],
@@ -137,6 +138,7 @@ fn full() -> Report {
             expired_served: 62,
             under_scoped: 63,
             not_issued: 64,
+            wrong_rate_below: None,
         },
         cache: Cache {
             l1: L1 {

@@ -10,7 +10,7 @@ fn circumstances(interrupted: bool, report: &Report) -> Circumstances {
     Circumstances {
         interrupted,
         under_way: report.load.censored,
-        ledger_unread: None,
+        ..Circumstances::default()
     }
 }
 
@@ -80,7 +80,8 @@ fn each_thing_wrong_has_its_verdict_and_its_reason() {
         (
             LATE,
             Verdict::Invalid,
-            "the generator was late: p99 of its lag is 25.0 ms",
+            "the generator was late: p99 of its lag is 25.0 ms, with 25 % of the machine's time \
+             its own and 1 % taken by the host",
         ),
         (
             |report| {
@@ -129,6 +130,43 @@ fn a_run_in_which_nothing_ended_is_invalid() {
         "10 acquisitions had not ended when the drain did",
     ];
     assert_eq!(report.reasons, expected);
+}
+
+#[test]
+fn what_kept_the_generator_from_its_work_is_named() {
+    let cases: [(Spoil, &str); 4] = [
+        (
+            |report| report.load.generator.longest_pause_us = 2_500_000.0,
+            "the generator was late: it stood still for 2.5 s",
+        ),
+        (
+            |report| report.load.generator.clock_jump_s = -7_200.0,
+            "the wall clock moved by -7200.0 s against the monotonic one: \
+             the machine slept, or its clock was set",
+        ),
+        (
+            |report| report.load.generator.cpu_share = Some(0.97),
+            "the generator was late: 97 % of the machine's time was its own",
+        ),
+        (
+            |report| report.load.generator.steal_share = Some(0.4),
+            "the generator was late: its host took 40 % of the machine's time away",
+        ),
+    ];
+    for (spoil, expected) in cases {
+        let report = judged(spoil, false);
+        assert_eq!((report.verdict, report.exit_code), (Verdict::Invalid, 3));
+        assert_eq!(report.reasons, [expected]);
+    }
+    let fine: Spoil = |report| {
+        report.load.generator = Generator {
+            cpu_share: None,
+            steal_share: None,
+            longest_pause_us: 2_000_000.0,
+            clock_jump_s: -2.0,
+        };
+    };
+    assert_eq!(judged(fine, false).verdict, Verdict::Pass);
 }
 
 #[test]

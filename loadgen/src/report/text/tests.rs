@@ -32,7 +32,7 @@ fn judged(interrupted: bool) -> Report {
     let circumstances = Circumstances {
         interrupted,
         under_way: report.load.censored,
-        ledger_unread: None,
+        ..Circumstances::default()
     };
     judge(&mut report, &sample::plan().thresholds, &circumstances).unwrap();
     report

@@ -1,5 +1,6 @@
 //! The faults of a plan.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{EndpointPlan, LatencyPlan, ThrottlePlan};
@@ -146,4 +147,71 @@ pub enum InstanceFault {
         /// How many.
         to: usize,
     },
+}
+
+impl fmt::Display for Fault {
+    /// In plain words, as after "at 10m, ...".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idp(idp) => {
+                write!(f, "the identity provider {}", idp.trouble)?;
+                if idp.share.get() < 1.0 {
+                    write!(f, " {} of the time", idp.share)?;
+                }
+                Ok(())
+            }
+            Self::L2(l2) => write!(f, "L2 {}", l2.trouble),
+            Self::Network(NetworkFault::Reset) => f.write_str("connections are reset"),
+            Self::Network(NetworkFault::TlsFailure) => f.write_str("TLS handshakes are refused"),
+            Self::Network(NetworkFault::TlsStall) => f.write_str("TLS handshakes are not answered"),
+            Self::Clock(step) => {
+                match step.instances {
+                    None => f.write_str("the clock of the service")?,
+                    Some(1) => f.write_str("the clock of the first instance")?,
+                    Some(count) => write!(f, "the clock of the first {count} instances")?,
+                }
+                let way = if step.seconds < 0 { "behind" } else { "ahead" };
+                write!(f, " is {} s {way}", step.seconds.unsigned_abs())
+            }
+            Self::Instances(InstanceFault::Restart { instance }) => {
+                write!(f, "instance {instance} restarts, with nothing in memory")
+            }
+            Self::Instances(InstanceFault::Scale { to }) => write!(f, "there are {to} instances"),
+            Self::Keys(KeyFault::Rollover) => {
+                f.write_str("the provider signs with a new key, the old one stays published")
+            }
+            Self::Keys(KeyFault::Withdrawal) => {
+                f.write_str("the provider signs with a new key, the old one is withdrawn")
+            }
+            Self::KeyRingSwap(share) => {
+                write!(f, "{share} of the instances encrypt with a new key ring")
+            }
+        }
+    }
+}
+
+impl fmt::Display for IdpTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { status, .. } => write!(f, "answers with {status}"),
+            Self::Aadsts { code, .. } => write!(f, "answers with AADSTS{code}"),
+            Self::Latency(latency) => write!(f, "takes {latency} longer"),
+            Self::Throttle(_) => f.write_str("throttles"),
+            Self::TruncatedBody => f.write_str("sends half its answers"),
+            Self::Reset => f.write_str("hangs up"),
+        }
+    }
+}
+
+impl fmt::Display for L2Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refuse => f.write_str("refuses connections"),
+            Self::Hang => f.write_str("does not answer"),
+            Self::Slow(latency) => write!(f, "takes {latency} longer"),
+            Self::Error => f.write_str("answers with errors"),
+            Self::Corrupt => f.write_str("returns half of what it holds"),
+            Self::Wipe => f.write_str("has lost all it held"),
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! Waiting times.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::scenario::units::show_duration;
 
 /// A distribution of waiting times.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +34,27 @@ pub enum LatencyPlan {
     },
     /// One of these, each as likely, as measured somewhere; never empty.
     Empirical(Arc<[Duration]>),
+}
+
+impl fmt::Display for LatencyPlan {
+    /// As in "it takes ...".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("no time"),
+            Self::Fixed(wait) => f.write_str(&show_duration(*wait)),
+            Self::Uniform { min, max } => {
+                write!(f, "{} to {}", show_duration(*min), show_duration(*max))
+            }
+            Self::LogNormal { median, p99 } => write!(
+                f,
+                "{} at the median and {} at p99",
+                show_duration(*median),
+                show_duration(*p99)
+            ),
+            Self::Exponential { mean } => write!(f, "{} on average", show_duration(*mean)),
+            Self::Empirical(waits) => write!(f, "one of {} measured times", waits.len()),
+        }
+    }
 }
 
 impl LatencyPlan {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::latency::latency;
 use super::rate::{self, RateKeys};
 use crate::scenario::feature::Feature;
-use crate::scenario::plan::{BurstPlan, Flow, Load, UsersPlan, VisitsPlan};
+use crate::scenario::plan::{BurstPlan, Flow, LatencyPlan, Load, UsersPlan, VisitsPlan};
 use crate::scenario::reader::{
     AnyShare, DurationIn, Integer, ListOf, Located, Number, ScalarOr, Table, TableOf, Text,
 };
@@ -215,6 +215,12 @@ fn users(table: &mut Table<'_>) -> Option<UsersPlan> {
         "1s",
         &latency(),
     );
+    let needs_none = |think: &LatencyPlan| {
+        matches!(think, LatencyPlan::None) || think == &LatencyPlan::Fixed(Duration::ZERO)
+    };
+    if think.as_ref().is_some_and(needs_none) {
+        table.needs(Feature::NoThink, "think");
+    }
     Some(UsersPlan {
         count: count?,
         think: think?,

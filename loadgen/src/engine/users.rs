@@ -1,0 +1,113 @@
+//! Closed loops: users who wait for each answer and think before they call again.
+//!
+//! Their pace is up to the answers, so a slow provider makes them call less: what
+//! they would have waited for at a steady rate is in no number here, and a report
+//! says so. A call has no instant at which it should have begun; it is due when
+//! its user has thought, and counts as begun then.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{Instant, sleep_until};
+
+use super::run::{Run, Stop};
+use crate::arrival::Arrival;
+use crate::population::Stream;
+use crate::scenario::plan::{Load, UsersPlan};
+use crate::target::latency::draw;
+
+/// Users who need not think let others have their turn after so many calls.
+const CALLS_IN_A_ROW: u64 = 64;
+
+impl Run {
+    /// Lets the users of all closed loops come. Each leaves after its last call.
+    pub(super) fn users(
+        self: &Arc<Self>,
+        begin: Instant,
+        stop: &watch::Receiver<Stop>,
+    ) -> JoinSet<()> {
+        let mut users = JoinSet::new();
+        for (flow_index, plan) in self.closed_loops() {
+            for user in 0..plan.count {
+                let plan = plan.clone();
+                let run = Arc::clone(self);
+                users.spawn(run.user(flow_index, plan, user, begin, stop.clone()));
+            }
+        }
+        users
+    }
+
+    fn closed_loops(&self) -> Vec<(usize, UsersPlan)> {
+        let traffic = self.plan.traffic.iter().enumerate();
+        let closed = traffic.filter_map(|(index, traffic)| match &traffic.load {
+            Load::Users(plan) => Some((index, plan.clone())),
+            Load::Rate(_) | Load::Visits(_) | Load::Bursts(_) | Load::Trace(_) => None,
+        });
+        closed.collect()
+    }
+
+    /// The first call of every user, to tell whom they are about.
+    pub(super) fn first_calls(&self) -> impl Iterator<Item = Arrival> {
+        let loops = self.closed_loops().into_iter();
+        loops.flat_map(|(flow_index, plan)| {
+            (0..plan.count).map(move |user| Arrival::numbered(flow_index, user, Duration::ZERO))
+        })
+    }
+
+    async fn user(
+        self: Arc<Self>,
+        flow_index: usize,
+        plan: UsersPlan,
+        user: u64,
+        begin: Instant,
+        mut stop: watch::Receiver<Stop>,
+    ) {
+        let name = &self.plan.traffic[flow_index].name;
+        let mut random = Stream::named(self.plan.seed, &format!("users/{name}")).at(user);
+        let end = begin + self.plan.duration;
+        for round in 0_u64.. {
+            let mut pause = draw(&plan.think, &mut random);
+            if round == 0 {
+                // The run begins in the middle of everybody's life: not all think
+                // from its first moment on.
+                pause = pause.mul_f64(random.random::<f64>());
+            }
+            if pause.is_zero() {
+                if round % CALLS_IN_A_ROW == CALLS_IN_A_ROW - 1 {
+                    yield_now().await;
+                }
+            } else {
+                let due = (Instant::now() + pause).min(end);
+                tokio::select! {
+                    biased;
+                    Ok(_) = stop.wait_for(|stop| *stop >= Stop::Drain) => return,
+                    () = sleep_until(due) => {}
+                }
+            }
+            let now = Instant::now();
+            if now >= end || self.is_aborted() || *stop.borrow() >= Stop::Drain {
+                return;
+            }
+            let arrival = Arrival {
+                number: self.called.fetch_add(1, Ordering::Relaxed),
+                flow_index,
+                number_in_flow: round * plan.count + user,
+                intended: now.duration_since(begin),
+                session: user,
+                signs_out: false,
+            };
+            self.recorder.offer(&[arrival]);
+            match self.in_flight.enter() {
+                Some(place) => {
+                    self.recorder.start();
+                    Arc::clone(&self).one(arrival, now, place).await;
+                }
+                None => self.no_room(arrival),
+            }
+        }
+    }
+}
