@@ -85,6 +85,7 @@ fn report(scenario: &str, mode: Mode, workers: usize) -> Report {
         metrics_compat: None,
         linger: Duration::ZERO,
         openmetrics_out: None,
+        otlp: None,
         progress: Progress::None,
     };
     let finished = runtime.block_on(run(options)).expect("a report");

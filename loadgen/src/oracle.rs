@@ -152,6 +152,7 @@ impl Oracle {
         let keys = keys_of(jwks, self.is_simulation)?;
         *self.keys.write() = keys;
         self.seen.lock().clear();
+        self.held.lock().clear();
         Ok(())
     }
 

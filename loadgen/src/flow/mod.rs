@@ -114,6 +114,7 @@ impl Callers {
             Flow::Silent => {
                 let caller = Caller {
                     mark: 0,
+                    name: flow.as_str(),
                     flow,
                     subject: &Subject {
                         pass_over: PassOver::No,
