@@ -9,7 +9,7 @@ use crate::lab::{plan, report, written};
 /// nobody asks for long.
 const USERS: &str = "
 version: 1
-duration: 1h
+duration: 20m
 idp: { expires_in: 24h, latency: { token: 100ms } }
 population: { tenants: 20, users: 1000 }
 traffic:
@@ -24,10 +24,10 @@ fn count(report: &Report) -> f64 {
 fn users_call_as_often_as_they_think_and_are_answered() {
     // Little's law: N users who think Z and are answered within R call N / (Z + R).
     let quick = report(&plan(USERS, 1, &[]), Mode::Virtual);
-    let expected = 100.0 / 10.0 * 3_600.0;
-    // Poisson: one in fifty is ten standard errors.
+    let expected = 100.0 / 10.0 * 1_200.0;
+    // About Poisson: four in a hundred are four standard errors.
     assert!(
-        (count(&quick) / expected - 1.0).abs() < 0.02,
+        (count(&quick) / expected - 1.0).abs() < 0.04,
         "{}",
         count(&quick)
     );
@@ -56,7 +56,7 @@ fn a_user_is_one_subject_for_the_whole_run_and_a_seed_decides_everything() {
         "{:?}",
         first.idp
     );
-    assert!(first.load.started > 5_000);
+    assert!(first.load.started > 1_500);
     let json = |seed| {
         let written = written(&plan(USERS, seed, &set), Mode::Virtual);
         let is_wall = |line: &&str| line.contains("\"started_at\"") || line.contains("\"wall_s\"");

@@ -20,9 +20,9 @@ population: { tenants: { count: 300 } }
 traffic: [{ flow: client_credentials, rate: 1/s, stages: [{ hold: 1h }, { to: 2/s, over: 1h }] }]
 faults: [{ at: 90m, for: 5m, l2: { is: refuse } }]
 thresholds:
-  - hit_ratio after 1h == 100%
-  - hit_ratio until 10m < 70%
-  - p99(acquire) until 10m >= 100ms
+  - hit_ratio == 100% after 1h
+  - hit_ratio < 70% until 10m
+  - p99(acquire) >= 100ms until 10m
 ";
 
 fn virtual_run(lab: &Lab, out: &str, set: &[&str]) -> Run {
