@@ -26,12 +26,8 @@ pub(crate) fn written(plan: &Plan, mode: Mode) -> String {
     written_with(plan, mode, 2)
 }
 
-/// Runs `plan` on so many worker threads and returns its report.
-pub(crate) fn report_with(plan: &Plan, mode: Mode, workers: usize) -> Report {
-    serde_json::from_str(&written_with(plan, mode, workers)).unwrap()
-}
-
-fn written_with(plan: &Plan, mode: Mode, workers: usize) -> String {
+/// As [`written`], on so many worker threads.
+pub(crate) fn written_with(plan: &Plan, mode: Mode, workers: usize) -> String {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()

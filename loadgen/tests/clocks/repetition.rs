@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use loadgen::report::model::Report;
 use loadgen::scenario::plan::Mode;
 use loadgen::scenario::{Overrides, Plan, load};
 
-use crate::lab::{plan, report_with, written};
+use crate::lab::{plan, written, written_with};
 
 /// Everything that could bring chance in: several instances, refreshes with
 /// jitter, a store, evictions, sign-ins.
@@ -84,7 +85,8 @@ fn eight_workers_offer_the_same_arrivals_as_one() {
         "traffic=[{ flow: client_credentials, rate: 400/s }]",
     ];
     let arrivals = |workers| {
-        let run = report_with(&plan(BUSY, 5, &set), Mode::Real, workers);
+        let run = written_with(&plan(BUSY, 5, &set), Mode::Real, workers);
+        let run: Report = serde_json::from_str(&run).unwrap();
         (run.load.offered, run.load.started, run.load.fingerprint)
     };
     assert_eq!(arrivals(1), arrivals(8));
