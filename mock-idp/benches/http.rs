@@ -1,10 +1,12 @@
 //! What the whole server does over HTTP, each figure beside what it is to be compared with, in one
-//! run: fresh RS256 tokens and the raw signing rate, ES256 tokens, the latency that the server adds
-//! to a signature, memory over many requests, and the mocks that npm has.
+//! run: fresh RS256 tokens and the raw signing rate, ES256 tokens, pooled tokens, the latency that
+//! the server adds to a signature, memory over many requests, and the mocks that npm has.
 //!
-//! `scripts/bench-mock-idp` runs it. The load is wrk's, on the same cores.
+//! `scripts/bench-mock-idp [PART...]` runs it, all of it or the parts named. The load is wrk's, on
+//! the same cores.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +29,10 @@ use tokio::time::Instant;
 
 /// Of the raw signing rate, and in tokens a second.
 const RS256_SHARE: f64 = 0.85;
-const ES256_RATE: f64 = 20_000.0;
+const FAST_RATE: f64 = 20_000.0;
+
+/// What can be measured, in the order in which it is.
+const PARTS: [&str; 6] = ["rs256", "es256", "pooled", "latency", "mocks", "memory"];
 
 /// Above it a share of the raw rate says that the machine was busy with something else: the server
 /// has more threads than the raw loop, and so gets more of a contended core.
@@ -52,10 +57,20 @@ struct Effort {
 
 fn main() -> Result<(), Failure> {
     // `cargo test --benches` only wants to know that this runs.
-    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
     if !is_bench {
         return Ok(());
     }
+    let mut named = arguments.iter().filter(|argument| *argument != "--bench");
+    if let Some(unknown) = named.find(|name| !PARTS.contains(&name.as_str())) {
+        return Err(format!("`{unknown}` is none of {}", PARTS.join(", ")).into());
+    }
+    let is_wanted = |part: &str| {
+        let mut named = arguments.iter().filter(|argument| *argument != "--bench");
+        let names_none = arguments.iter().all(|argument| argument == "--bench");
+        names_none || named.any(|name| name == part)
+    };
     let effort = Effort {
         rounds: 3,
         time: Duration::from_secs(4),
@@ -72,14 +87,21 @@ fn main() -> Result<(), Failure> {
         "{cores} cores, shared by server and load; median of {} rounds of {:?}, taken in turns\n",
         effort.rounds, effort.time
     )?;
-    fresh_tokens(&mut out, &runtime, &wrk, &effort, cores)?;
-    added_latency(&mut out, &runtime, &effort)?;
-    other_mocks(&mut out, &runtime, &wrk, &effort)?;
-    memory(&mut out, &runtime, &wrk, &effort)?;
+    for part in PARTS.into_iter().filter(|part| is_wanted(part)) {
+        match part {
+            "rs256" => rs256(&mut out, &runtime, &wrk, &effort, cores)?,
+            "es256" => es256(&mut out, &runtime, &wrk, &effort, cores)?,
+            "pooled" => pooled(&mut out, &runtime, &wrk, &effort)?,
+            "latency" => added_latency(&mut out, &runtime, &effort)?,
+            "mocks" => other_mocks(&mut out, &runtime, &wrk, &effort)?,
+            _ => memory(&mut out, &runtime, &wrk, &effort)?,
+        }
+        writeln!(out)?;
+    }
     Ok(())
 }
 
-fn fresh_tokens(
+fn rs256(
     out: &mut impl io::Write,
     runtime: &Runtime,
     wrk: &Wrk,
@@ -118,14 +140,23 @@ fn fresh_tokens(
         )?;
     }
     runtime.block_on(server.stop());
+    Ok(())
+}
 
+fn es256(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+    cores: usize,
+) -> Result<(), Failure> {
     let document =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let ecdsa = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())?;
     let sign_ecdsa = || ecdsa.sign(&SystemRandom::new(), &[b'x'; 980]).is_ok();
     writeln!(
         out,
-        "\nES256      connections      tokens/s   raw signatures/s   share"
+        "ES256      connections      tokens/s   raw signatures/s   share"
     )?;
     let server = runtime.block_on(start(SigningAlgorithm::Es256))?;
     for &connections in effort.connections {
@@ -139,9 +170,40 @@ fn fresh_tokens(
             out,
             "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {:>5.2}  {}",
             tokens / raw,
-            verdict(tokens >= ES256_RATE, "20 000/s")
+            verdict(tokens >= FAST_RATE, "20 000/s")
         )?;
     }
+    runtime.block_on(server.stop());
+    Ok(())
+}
+
+/// RS256, tokens repeated after 16 different ones.
+fn pooled(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+) -> Result<(), Failure> {
+    writeln!(out, "pooled     connections      tokens/s")?;
+    let server = runtime.block_on(start_with(Config {
+        token_pool: NonZeroUsize::new(16),
+        ..config(SigningAlgorithm::Rs256)
+    }))?;
+    for &connections in effort.connections {
+        let rates = (0..effort.rounds).map(|_| wrk.rate(&url(&server), connections, effort.time));
+        let tokens = median(rates.collect::<Result<_, _>>()?);
+        writeln!(
+            out,
+            "           {connections:>11}  {tokens:>12.0}   {}",
+            verdict(tokens >= FAST_RATE, "20 000/s")
+        )?;
+    }
+    let ledger = server.ledger();
+    writeln!(
+        out,
+        "           of {} issued {} were repeated",
+        ledger.tokens_issued, ledger.tokens_repeated
+    )?;
     runtime.block_on(server.stop());
     Ok(())
 }
@@ -188,7 +250,7 @@ fn added_latency(
     let at = |times: &[Duration], percent: usize| times[(times.len() - 1) * percent / 100];
     writeln!(
         out,
-        "\nlatency, one request at a time (latency configured: none)"
+        "latency, one request at a time (latency configured: none)"
     )?;
     for percent in [50, 99] {
         let (token, signature) = (at(&tokens, percent), at(&raw, percent));
@@ -209,7 +271,7 @@ fn memory(
     effort: &Effort,
 ) -> Result<(), Failure> {
     let server = runtime.block_on(start(SigningAlgorithm::Es256))?;
-    writeln!(out, "\nmemory     requests        resident")?;
+    writeln!(out, "memory     requests        resident")?;
     let mut measured = Vec::new();
     let mut next = effort.million / 10;
     loop {
@@ -256,7 +318,7 @@ fn other_mocks(
 ) -> Result<(), Failure> {
     writeln!(
         out,
-        "\nside by side, 64 connections, RS256, client credentials"
+        "side by side, 64 connections, RS256, client credentials"
     )?;
     let Some(modules) = std::env::var_os("TOKEN_CACHE_LAB_MOCKS").map(PathBuf::from) else {
         writeln!(
@@ -330,15 +392,22 @@ impl Drop for NpmMock {
 }
 
 async fn start(algorithm: SigningAlgorithm) -> Result<Server, Failure> {
-    let config = Config {
+    start_with(config(algorithm)).await
+}
+
+async fn start_with(config: Config) -> Result<Server, Failure> {
+    Ok(Server::start(config).await?)
+}
+
+fn config(algorithm: SigningAlgorithm) -> Config {
+    Config {
         http: Some(([127, 0, 0, 1], 0).into()),
         keys: KeySchedule {
             algorithm,
             ..KeySchedule::default()
         },
         ..Config::default()
-    };
-    Ok(Server::start(config).await?)
+    }
 }
 
 fn url(server: &Server) -> String {

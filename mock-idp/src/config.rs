@@ -4,6 +4,7 @@ mod file;
 mod yaml;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +74,12 @@ pub struct Config {
     pub throttles: Vec<ThrottlePolicy>,
     /// What the tokens of some applications or scopes are like: the first that fits decides.
     pub tokens: Vec<TokenPolicy>,
+    /// How many different access tokens an application gets for the same scopes before they are
+    /// repeated; never repeated when left out. It makes the server faster than it can sign: a
+    /// repeated token is as valid as any, only its `uti` and other random members are not new, and
+    /// it has lost up to a hundredth of its life, a minute at most, as its answer says. Tokens for
+    /// users and managed identities are never repeated.
+    pub token_pool: Option<NonZeroUsize>,
     /// How error descriptions are written.
     pub error_style: ErrorStyle,
     /// Test runs that are apart from each other, each at `/run/NAME`.
@@ -137,6 +144,7 @@ impl Default for Config {
             rules: Vec::new(),
             throttles: Vec::new(),
             tokens: Vec::new(),
+            token_pool: None,
             error_style: ErrorStyle::default(),
             runs: Vec::new(),
             keys: KeySchedule::default(),

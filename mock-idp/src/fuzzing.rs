@@ -2,6 +2,9 @@
 //! panic nor contradict itself. `scripts/fuzz` runs them under libFuzzer, and the tests here on
 //! random input at every run.
 
+use std::path::Path;
+
+use crate::config::Config;
 use crate::directory::assertion::Assertion;
 use crate::directory::closed::ClosedDirectory;
 use crate::form::Form;
@@ -33,6 +36,21 @@ pub fn assertion(bytes: &[u8]) {
         let shown = format!("{assertion:?}");
         let signature = text.rsplit('.').next().unwrap_or_default();
         assert!(signature.len() < 8 || !shown.contains(signature), "{shown}");
+    }
+}
+
+/// A configuration file. What was read makes sense.
+///
+/// # Panics
+///
+/// When it does not.
+pub fn config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    // Certificates that it names by path are looked for where there is nothing.
+    let nowhere = Path::new("/nonexistent");
+    match Config::default().with_text(&text, nowhere) {
+        Ok(config) => assert!(config.check().is_ok(), "{text}"),
+        Err(error) => drop(error.to_string()),
     }
 }
 
@@ -73,6 +91,29 @@ mod tests {
         prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
     }
 
+    /// What is committed for each target, `mock-idp/fuzz/seeds`, is what its parser takes.
+    #[test]
+    fn the_seeds_of_every_target_pass() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        let targets: [(&str, fn(&[u8])); 5] = [
+            ("form", form),
+            ("assertion", assertion),
+            ("config", config),
+            ("directory", directory),
+            ("tunnel", tunnel),
+        ];
+        for (name, target) in targets {
+            let files: Vec<_> = std::fs::read_dir(seeds.join(name)).unwrap().collect();
+            assert!(!files.is_empty(), "{name} has none");
+            for file in files {
+                target(&std::fs::read(file.unwrap().path()).unwrap());
+            }
+        }
+        let config = std::fs::read_to_string(seeds.join("config/everything.yaml")).unwrap();
+        let read = Config::default().with_text(&config, Path::new("/nonexistent"));
+        read.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -103,6 +144,18 @@ mod tests {
             ])
         ) {
             directory(&bytes);
+        }
+
+        #[test]
+        fn no_bytes_break_the_configuration_parser(
+            bytes in pieces(&[
+                "rules:", "keys:", "tokens:", "throttles:", "lifetimes:", "latency:", "tenants:",
+                "\n", "  ", "- ", "{", "}", "[", "]", ": ", ", ", "name: a", "fault: ",
+                "{ kind: status, status: 503 }", "{ algorithm: es256 }", "expires_in: 1h", "1h", "-1s",
+                "token: lognormal:", "&a", "*a", "|", "\"", "'", "---", "0x7fffffffffffffff", ".inf",
+            ])
+        ) {
+            config(&bytes);
         }
 
         #[test]

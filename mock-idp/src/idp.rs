@@ -25,7 +25,8 @@ use crate::runs::{Runs, RunsError};
 use crate::saved::Snapshots;
 use crate::sealed::Sealer;
 use crate::settings::Settings;
-use crate::signing::{Rollover, ScheduleError, Signer, SigningError};
+use crate::signing::{Rollover, ScheduleError, SigningError, SigningKeys};
+use crate::token::presigned::PresignedTokens;
 
 /// The state behind a [`router`](crate::router).
 pub struct Idp {
@@ -46,7 +47,7 @@ pub struct Idp {
     pub(crate) ids: Stream,
     /// What lifetimes are longer by.
     pub(crate) jitter: Stream,
-    pub(crate) signer: Signer,
+    pub(crate) keys: SigningKeys,
     pub(crate) sealer: Sealer,
     pub(crate) redeemed: RedeemedCodes,
     pub(crate) revoked: RevokedSessions,
@@ -56,6 +57,7 @@ pub struct Idp {
     pub(crate) arc_keys: ArcKeys,
     pub(crate) device_codes: DeviceCodes,
     pub(crate) consents: Consents,
+    pub(crate) presigned: PresignedTokens,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
 }
@@ -72,9 +74,9 @@ impl Idp {
         let clock = config
             .starts_at
             .map_or_else(Clock::system, Clock::starting_at);
-        let signer = Signer::start(config.signing, config.keys, config.seed, clock.now())?;
+        let keys = SigningKeys::start(config.signing, config.keys, config.seed, clock.now())?;
         let ledger = Ledger::keeping(config.limits.recorded_requests);
-        let idp = Self::with(String::new(), config, clock, signer, ledger)?;
+        let idp = Self::with(String::new(), config, clock, keys, ledger)?;
         for name in &config.runs {
             idp.runs.begin(&idp, name).map_err(|error| match error {
                 RunsError::Idp(error) => error,
@@ -96,8 +98,8 @@ impl Idp {
         };
         let clock = Clock::starting_at(self.clock.now().since_epoch());
         let ledger = Ledger::of_run(config.limits.recorded_requests);
-        let signer = self.signer.branch(config.seed);
-        let idp = Self::with(format!("/run/{name}"), &config, clock, signer, ledger)?;
+        let keys = self.keys.branch(config.seed);
+        let idp = Self::with(format!("/run/{name}"), &config, clock, keys, ledger)?;
         if let Some(origin) = self.own_origin.get() {
             idp.own_origin.get_or_init(|| origin.in_run(name));
         }
@@ -108,7 +110,7 @@ impl Idp {
         path: String,
         config: &Config,
         clock: Clock,
-        signer: Signer,
+        keys: SigningKeys,
         ledger: Ledger,
     ) -> Result<Self, IdpError> {
         let sealer =
@@ -127,7 +129,7 @@ impl Idp {
             clock,
             ids: Stream::new(config.seed, "ids"),
             jitter: Stream::new(config.seed, "lifetime jitter"),
-            signer,
+            keys,
             sealer,
             redeemed: RedeemedCodes::default(),
             revoked: RevokedSessions::default(),
@@ -136,6 +138,7 @@ impl Idp {
             arc_keys: ArcKeys::new(config.arc_key_dir.as_deref()),
             device_codes: DeviceCodes::default(),
             consents: Consents::default(),
+            presigned: PresignedTokens::default(),
             ledger,
             metrics: Metrics::default(),
         })
@@ -149,6 +152,11 @@ impl Idp {
     /// What was asked of the token endpoint so far, and what was issued.
     pub fn ledger(&self) -> LedgerSnapshot {
         self.ledger.snapshot()
+    }
+
+    /// The `alg` of the tokens to come.
+    pub fn signing(&self) -> &'static str {
+        self.keys.algorithm()
     }
 
     /// The fault rules in force, and how often each struck.
@@ -185,7 +193,7 @@ impl Idp {
             emergency,
             ..Rollover::default()
         };
-        Ok(self.signer.roll(rollover, self.clock.now()).await?)
+        Ok(self.keys.roll(rollover, self.clock.now()).await?)
     }
 
     /// The latest token requests that fit, oldest first.

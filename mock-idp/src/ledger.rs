@@ -101,6 +101,10 @@ pub struct LedgerSnapshot {
     pub faults_injected: u64,
     /// Access tokens issued.
     pub tokens_issued: u64,
+    /// Of them those that had been issued before, to the same application for the same scopes: the
+    /// server has a token pool.
+    #[serde(default)]
+    pub tokens_repeated: u64,
     /// Live tokens forgotten to bound memory. Above zero, `redundant_token_requests` is a lower
     /// bound.
     pub tokens_forgotten: u64,
@@ -247,6 +251,11 @@ impl Ledger {
         counts.tokens_issued += 1;
         counts.redundant_token_requests += u64::from(had_one && !excused);
         counts.tokens_forgotten += forgotten;
+    }
+
+    /// Counts that the token about to be issued was issued before.
+    pub(crate) fn repeated(&self) {
+        self.counts.lock().tokens_repeated += 1;
     }
 
     /// Counts a fault injected into a request or a connection.

@@ -1,5 +1,6 @@
 //! A server for a test, in one line.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +160,14 @@ impl MockIdpBuilder {
     #[must_use]
     pub fn refresh_in(mut self, refresh_in: Duration) -> Self {
         self.config.lifetimes.refresh_in = Some(refresh_in);
+        self
+    }
+
+    /// How many different access tokens an application gets for the same scopes before they are
+    /// repeated, for a server that has to be faster than it can sign; never repeated by default.
+    #[must_use]
+    pub fn token_pool(mut self, tokens: NonZeroUsize) -> Self {
+        self.config.token_pool = Some(tokens);
         self
     }
 

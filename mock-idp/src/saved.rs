@@ -76,7 +76,7 @@ impl Saved {
             rules: idp.rules.save(),
             throttles: idp.throttles.list(),
             clock: idp.clock.setting(),
-            keys: idp.signer.keys(),
+            keys: idp.keys.save(),
             revoked: RevokedSessions::default(),
             redeemed: RedeemedCodes::default(),
             refresh_families: RefreshFamilies::default(),
@@ -97,7 +97,7 @@ impl Saved {
         // They were in force before, so they make sense; what was used of them is forgotten.
         let _ = idp.throttles.replace_all(self.throttles.clone());
         idp.clock.set(self.clock);
-        idp.signer.restore(&self.keys);
+        idp.keys.restore(&self.keys);
         idp.revoked.become_like(&self.revoked);
         idp.redeemed.become_like(&self.redeemed);
         idp.refresh_families.become_like(&self.refresh_families);
@@ -137,7 +137,7 @@ impl Idp {
             let _ = self.throttles.replace_all(config.throttles.clone());
         }
         if config.keys != before.keys {
-            self.signer.reschedule(config.keys);
+            self.keys.reschedule(config.keys);
         }
         self.put_in_force(&Arc::new(config.clone()));
         for name in &config.runs {
@@ -155,7 +155,7 @@ impl Idp {
         let config = self.config();
         let _ = self.rules.replace_all(config.rules.clone());
         let _ = self.throttles.replace_all(config.throttles.clone());
-        self.signer.reschedule(config.keys);
+        self.keys.reschedule(config.keys);
         self.clock.set(Setting::default());
         self.revoked.become_like(&RevokedSessions::default());
         self.redeemed.become_like(&RedeemedCodes::default());

@@ -1,5 +1,6 @@
 //! What `serve` and `run` have in common: how the server behaves, wherever it is reached.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,6 +65,10 @@ pub(super) struct Options {
     /// What tokens are signed with [default: rs256, as Entra does]
     #[arg(long, value_name = "ALGORITHM", value_enum)]
     signing: Option<SigningAlgorithm>,
+    /// Repeat an application's tokens for the same scopes after this many different ones, to be
+    /// faster than signing is; 16 will do [default: every token is fresh]
+    #[arg(long, value_name = "TOKENS")]
+    token_pool: Option<NonZeroUsize>,
     /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms,
     /// lognormal:MEDIAN,P99, normal:MEAN,DEVIATION, exponential:MEAN or empirical:TIME,TIME,...;
     /// endpoints: token, authorize, discovery, jwks, instance-discovery
@@ -164,6 +169,7 @@ impl Options {
             None => config.device_approval,
         };
         config.keys.algorithm = self.signing.unwrap_or(config.keys.algorithm);
+        config.token_pool = self.token_pool.or(config.token_pool);
         config.seed = self.seed.unwrap_or(config.seed);
         for (endpoint, latency) in &self.latency {
             let place = match endpoint {

@@ -97,11 +97,13 @@ pub(super) async fn serve(arguments: &Serve) -> Result<(), Failure> {
         signals(SignalKind::hangup())?,
     );
     let mut watched = Watched::new(arguments.options.file());
-    let seed = config.seed;
+    let (seed, token_pool) = (config.seed, config.token_pool);
     let server = Server::start(config).await?;
     announce(&server).map_err(Failure::io("the addresses cannot be printed"))?;
     tracing::info!(
         seed,
+        signing = server.idp().signing(),
+        token_pool,
         ca_certificate = server
             .ca_certificate()
             .map(|path| path.display().to_string()),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,9 @@ pub(crate) struct ConfigFile {
     latency: LatencySection,
     /// What the tokens of some applications or scopes are like; the first that fits decides.
     tokens: Option<Vec<TokenPolicy>>,
+    /// How many different access tokens an application gets for the same scopes before they are
+    /// repeated, for a server that has to be faster than it can sign. Never repeated when left out.
+    token_pool: Option<NonZeroUsize>,
     /// What tokens are signed with, and how keys follow each other.
     keys: Option<KeySchedule>,
     /// What goes wrong, and when.
@@ -337,6 +341,7 @@ impl ConfigFile {
         replace(&mut config.sign_in, self.sign_in);
         replace(&mut config.error_style, self.error_style);
         replace(&mut config.tokens, self.tokens);
+        config.token_pool = self.token_pool.or(config.token_pool);
         replace(&mut config.keys, self.keys);
         replace(&mut config.rules, self.rules);
         replace(&mut config.throttles, self.throttles);

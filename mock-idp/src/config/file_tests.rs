@@ -5,30 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-const EVERYTHING: &str = r#"
-tenants: [{ id: 11111111-1111-1111-1111-111111111111, domains: [contoso.com] }]
-applications: [{ client_id: app, secrets: [secret] }]
-users: [{ name: alice@contoso.com, password: pass }]
-issuer: microsoft
-refresh_tokens: strict
-device_code: page
-sign_in: page
-error_style: crlf
-lifetimes: { expires_in: 1h, jitter: 30m, refresh_in: 30m, continuous_access: 0s }
-latency: { token: "lognormal:40ms,250ms", jwks: "fixed:5ms" }
-tokens:
-  - { client: app, app: v1-app, user: groups-200, claims: { department: x }, expires_in: 2h }
-keys: { algorithm: es256, rollover_every: 4h, flapping: 0.1 }
-rules:
-  - name: busy
-    match: { grant: client_credentials, sku: msal_python, reason: expired }
-    trigger: { when: { first: 3 }, from: 10s }
-    fault: { kind: status, status: 429, retry_after: { seconds: 3 } }
-  - { name: forged, fault: { kind: forged_token, forgery: missing_tenant } }
-throttles: [{ name: budget, per: tenant, limit: { rate: { per_second: 20, burst: 20 } } }]
-runs: [one, two]
-server: { https: "127.0.0.1:0", seed: 42, admin_token: sesame, limits: { recorded_requests: 5 } }
-"#;
+const EVERYTHING: &str = include_str!("../../fuzz/seeds/config/everything.yaml");
 
 fn read(text: &str) -> Result<Config, String> {
     let config = Config::default().with_text(text, Path::new("."));
@@ -46,6 +23,7 @@ fn a_file_can_say_everything() {
     assert_eq!(config.tokens[0].expires_in, Some(Duration::from_hours(2)));
     assert_eq!((config.seed, config.limits.recorded_requests), (42, 5));
     assert_eq!(config.runs, ["one", "two"]);
+    assert_eq!(config.token_pool, NonZeroUsize::new(16));
     let again = config
         .clone()
         .with_text("lifetimes: { code: 5m }", Path::new("."));

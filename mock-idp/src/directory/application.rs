@@ -21,7 +21,7 @@ pub(crate) struct Application {
 }
 
 /// How an application proved who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Authentication {
     /// It did not: a public client.
     Public,

@@ -41,7 +41,7 @@ fn document(
     match locate(idp, &parts, tenant) {
         Ok((origin, tenant)) => {
             let mut document = make(idp.settings().issuer, &origin, tenant);
-            let algorithm = idp.signer.algorithm();
+            let algorithm = idp.keys.algorithm();
             document["id_token_signing_alg_values_supported"] = json!([algorithm]);
             reply::json(StatusCode::OK, &document)
         }

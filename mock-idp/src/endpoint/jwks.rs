@@ -9,8 +9,10 @@ use serde_json::json;
 
 use super::discovery::locate;
 use super::{Version, reply};
+use crate::directory::tenant::PERSONAL_ACCOUNTS;
 use crate::idp::Idp;
 use crate::issuer::issuer;
+use crate::signing::Accounts;
 
 pub(super) async fn v1(
     State(idp): State<Arc<Idp>>,
@@ -30,21 +32,15 @@ pub(super) async fn v2(
 
 async fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let (origin, _) = match locate(idp, &parts, tenant) {
+    let (origin, tenant) = match locate(idp, &parts, tenant) {
         Ok(located) => located,
         Err(refused) => return *refused,
     };
-    // Keys are shared by all tenants, so the issuer they may sign for is a template.
-    let issuer = match version {
-        Version::V1 => None,
-        Version::V2 => Some(issuer(
-            idp.settings().issuer,
-            version,
-            &origin,
-            "{tenantid}",
-        )),
-    };
-    let keys = match idp.signer.shown(idp.clock.now()).await {
+    let mode = idp.settings().issuer;
+    // Organisations share their keys, so the issuer these may sign for is a template.
+    let shared = issuer(mode, version, &origin, "{tenantid}");
+    let personal = issuer(mode, version, &origin, PERSONAL_ACCOUNTS);
+    let keys = match idp.keys.shown(tenant, idp.clock.now()).await {
         Ok(keys) => keys,
         Err(error) => {
             tracing::warn!(%error, "no keys to publish");
@@ -53,7 +49,13 @@ async fn keys(version: Version, idp: &Idp, tenant: &str, request: Request) -> Re
     };
     let public: Vec<_> = keys
         .iter()
-        .map(|key| key.public(issuer.as_deref()))
+        .map(|(accounts, key)| {
+            let issuer = match accounts {
+                Accounts::Organizations => &shared,
+                Accounts::Personal => &personal,
+            };
+            key.public((version == Version::V2).then_some(issuer.as_str()))
+        })
         .collect();
     reply::json(StatusCode::OK, &json!({ "keys": public }))
 }

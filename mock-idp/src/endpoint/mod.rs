@@ -70,7 +70,7 @@ impl Endpoint {
 }
 
 /// Which generation of an endpoint was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Version {
     /// The Azure AD endpoints.
     V1,

@@ -31,7 +31,7 @@ pub(super) async fn answer(State(idp): State<Arc<Idp>>, request: Request) -> Res
 
 /// What a token of this server says about its user, while it is valid.
 fn about(idp: &Idp, token: &str) -> Option<serde_json::Value> {
-    let claims: AssertionClaims = idp.signer.verify(token, idp.clock.now())?;
+    let claims: AssertionClaims = idp.keys.verify(token, idp.clock.now())?;
     if claims.exp <= idp.clock.now().as_seconds() || claims.scp.is_none() {
         return None;
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Approval, Subject, TokenRequest, TokenResponse, evaluates_continuously};
 use crate::behavior::forgery::Forgery;
+use crate::clock::UnixTime;
 use crate::config::Lifetimes;
 use crate::directory::application::Application;
 use crate::directory::user::User;
@@ -15,7 +16,9 @@ use crate::issuer::issuer;
 use crate::ledger::TokenIdentity;
 use crate::scope::Scopes;
 use crate::sealed::{Lineage, Refresh};
+use crate::signing::SigningError;
 use crate::token::policy::TokenPolicy;
+use crate::token::presigned::{Drawn, Likeness, SignedToken};
 use crate::token::shape::{AppShape, UserShape};
 use crate::token::{Claims, Draft, Issue, Opaque, Validity, client_info, reordered, stranger};
 
@@ -33,10 +36,11 @@ pub(super) async fn issue(
         excused,
     } = approval;
     let mint = Mint::new(request, application, &scopes);
-    let (response, tenant_id, subject_id) = match subject {
+    // The end that the token itself says: a cache that goes by it is not redundant.
+    let (response, tenant_id, subject_id, ends) = match subject {
         Subject::Application { tenant_id } => {
-            let response = mint.for_application(tenant_id).await?;
-            (response, tenant_id, None)
+            let (response, ends) = mint.for_application(tenant_id).await?;
+            (response, tenant_id, None, ends)
         }
         Subject::User { user, tenant_id } => {
             let mut response = mint.for_user(&user, tenant_id, nonce).await?;
@@ -45,7 +49,7 @@ pub(super) async fn issue(
                 let token = refresh_token(request, application, &scopes, user, lineage)?;
                 response.refresh_token = Some(token);
             }
-            (response, tenant_id, Some(subject_id))
+            (response, tenant_id, Some(subject_id), mint.ends())
         }
     };
     let identity = TokenIdentity {
@@ -55,14 +59,9 @@ pub(super) async fn issue(
         assertion: assertion.as_deref(),
         scopes: &scopes.identity(),
     };
-    // The end that the token itself says: a cache that goes by it is not redundant. A forged token
-    // is one that no cache should have kept.
+    // A forged token is one that no cache should have kept.
     let is_worth_keeping = request.forgery.is_none_or(Forgery::is_worth_keeping);
-    let ends = if is_worth_keeping {
-        request.now.plus(mint.expires_in).whole_seconds()
-    } else {
-        request.now
-    };
+    let ends = if is_worth_keeping { ends } else { request.now };
     let ledger = &request.idp.ledger;
     ledger.issued(&identity, request.now, ends, excused);
     Ok(response)
@@ -110,12 +109,18 @@ impl<'a> Mint<'a> {
         }
     }
 
-    fn response(&self) -> TokenResponse {
+    /// When the tokens made now end.
+    fn ends(&self) -> UnixTime {
+        self.request.now.plus(self.expires_in).whole_seconds()
+    }
+
+    /// An answer without its tokens, about one of this life.
+    fn response(&self, expires_in: Duration, validity: Validity) -> TokenResponse {
         TokenResponse::new(
             self.request.version,
             &self.lifetimes,
-            self.expires_in,
-            self.validity,
+            expires_in,
+            validity,
             self.scopes,
         )
     }
@@ -134,21 +139,79 @@ impl<'a> Mint<'a> {
         }
     }
 
-    async fn sign_access(&self, draft: Draft) -> Result<String, Refusal> {
+    async fn sign_access(&self, draft: Draft, tenant_id: Uuid) -> Result<String, Refusal> {
         let draft = if self.is_continuous {
             draft.of_continuous_access()
         } else {
             draft
         };
-        sign(self.request, draft).await
+        sign(self.request, draft, tenant_id).await
     }
 
     /// Nothing but the required members: with `client_info`, MSAL would file the token under an
     /// account and never find it again.
-    async fn for_application(&self, tenant_id: Uuid) -> Result<TokenResponse, Refusal> {
-        let TokenRequest { idp, settings, .. } = self.request;
+    async fn for_application(&self, tenant_id: Uuid) -> Result<(TokenResponse, UnixTime), Refusal> {
+        let TokenRequest {
+            idp, settings, now, ..
+        } = *self.request;
         let shape = self.policy.and_then(|policy| policy.app);
         let version = shape.map_or(self.request.version, AppShape::version);
+        let pool = settings.token_pool;
+        let Some(size) = pool.filter(|_| self.request.forgery.is_none()) else {
+            let token = self.fresh_for_application(version, tenant_id).await?;
+            return Ok(self.of_application(token));
+        };
+        let key = idp.keys.current_key(now).await.map_err(not_signed)?;
+        let likeness = self.likeness(version, tenant_id);
+        let token = match idp.presigned.draw(likeness, size, key.id(), now) {
+            Drawn::Presigned(token) => {
+                idp.ledger.repeated();
+                token
+            }
+            Drawn::Vacancy(vacancy) => {
+                let token = self.fresh_for_application(version, tenant_id).await?;
+                vacancy.fill(token.clone(), size, key.id().to_owned(), now);
+                token
+            }
+            Drawn::Nothing => self.fresh_for_application(version, tenant_id).await?,
+        };
+        Ok(self.of_application(token))
+    }
+
+    fn of_application(&self, token: SignedToken) -> (TokenResponse, UnixTime) {
+        let left = Duration::from_secs(token.ends.since(self.request.now).as_secs());
+        // A fresh token lives as long as it was made to, whatever part of a second it was made at.
+        let expires_in = if token.validity == self.validity {
+            self.expires_in
+        } else {
+            left
+        };
+        let mut response = self.response(expires_in, token.validity);
+        response.access_token = token.text;
+        (response, token.ends)
+    }
+
+    /// What tokens that may be handed out in this one's place have in common with it.
+    fn likeness(&self, version: Version, tenant_id: Uuid) -> Likeness {
+        let settings = self.request.settings;
+        Likeness {
+            settings: settings.number,
+            version,
+            tenant_id,
+            issuer: issuer(settings.issuer, version, self.request.origin, tenant_id),
+            client_id: self.application.client_id.clone(),
+            authentication: self.application.authentication,
+            scopes: self.scopes.to_text(),
+            is_continuous: self.is_continuous,
+        }
+    }
+
+    async fn fresh_for_application(
+        &self,
+        version: Version,
+        tenant_id: Uuid,
+    ) -> Result<SignedToken, Refusal> {
+        let TokenRequest { idp, settings, .. } = self.request;
         let terms = Issue {
             roles: settings
                 .directory
@@ -156,9 +219,11 @@ impl<'a> Mint<'a> {
             ..self.terms(version, tenant_id)
         };
         let draft = Draft::for_application(version, &terms, self.policy, &idp.ids);
-        let mut response = self.response();
-        response.access_token = self.sign_access(draft).await?;
-        Ok(response)
+        Ok(SignedToken {
+            text: self.sign_access(draft, tenant_id).await?,
+            validity: self.validity,
+            ends: self.ends(),
+        })
     }
 
     async fn for_user(
@@ -176,11 +241,11 @@ impl<'a> Mint<'a> {
             ..self.terms(version, tenant_id)
         };
         let draft = Draft::for_user(of_token, &terms(of_token), user, self.policy, &idp.ids);
-        let access_token = self.sign_access(draft);
+        let access_token = self.sign_access(draft, tenant_id);
         let id_token = self.scopes.want_id_token().then(|| {
             let opaque = Opaque::draw(&idp.ids);
             let claims = Claims::about(version, &terms(version), user, nonce, opaque);
-            sign(self.request, Draft::of(claims))
+            sign(self.request, Draft::of(claims), tenant_id)
         });
         let (access_token, id_token) = match id_token {
             Some(id_token) => {
@@ -194,7 +259,7 @@ impl<'a> Mint<'a> {
             Version::V2 => self.scopes.echoed(),
         };
         let wants_info = self.request.form.get("client_info") == Some("1");
-        let mut response = self.response();
+        let mut response = self.response(self.expires_in, self.validity);
         response.access_token = access_token;
         response.id_token = id_token;
         response.scope = Some(match self.request.forgery {
@@ -212,13 +277,20 @@ impl<'a> Mint<'a> {
     }
 }
 
-async fn sign(request: &TokenRequest<'_>, draft: Draft) -> Result<String, Refusal> {
+async fn sign(
+    request: &TokenRequest<'_>,
+    draft: Draft,
+    tenant_id: Uuid,
+) -> Result<String, Refusal> {
     let draft = draft.forged(request.forgery);
-    let signed = request.idp.signer.sign(draft, request.now).await;
-    signed.map_err(|error| {
-        tracing::warn!(%error, "token not signed");
-        Aadsts::Transient.into()
-    })
+    let signed = request.idp.keys.sign(draft, tenant_id, request.now).await;
+    signed.map_err(not_signed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn not_signed(error: SigningError) -> Refusal {
+    tracing::warn!(%error, "token not signed");
+    Aadsts::Transient.into()
 }
 
 fn refresh_token(

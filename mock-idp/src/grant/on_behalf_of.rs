@@ -43,7 +43,7 @@ fn examine(
     let invalid = |why| Refusal::new(Aadsts::AssertionInvalid, &[why]);
     let claims: AssertionClaims = request
         .idp
-        .signer
+        .keys
         .verify(assertion, request.now)
         .ok_or_else(|| invalid("The token was not signed by this authority"))?;
     if claims.azp.is_none() {

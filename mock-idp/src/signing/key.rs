@@ -157,7 +157,7 @@ impl SigningKey {
     }
 
     /// The `kid`: for keys that have a certificate, its SHA-1 thumbprint.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 

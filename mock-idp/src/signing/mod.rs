@@ -10,6 +10,7 @@ mod pool;
 mod provider;
 mod ring;
 mod schedule;
+mod sets;
 mod signer;
 
 pub use algorithm::SigningAlgorithm;
@@ -17,7 +18,7 @@ pub(crate) use key::SigningKey;
 pub use pool::Signing;
 pub(crate) use schedule::Rollover;
 pub use schedule::{KeySchedule, ScheduleError};
-pub(crate) use signer::{SavedKeys, Signer};
+pub(crate) use sets::{Accounts, SavedKeys, SigningKeys};
 
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]

@@ -40,9 +40,9 @@ enum Standing {
     Gone,
 }
 
-/// A key, as the admin API shows it.
+/// What a key does at a moment, and when it does what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct KeyStatus {
+pub(super) struct KeyStatus {
     kid: String,
     alg: &'static str,
     standing: Standing,

@@ -15,8 +15,8 @@ use crate::clock::UnixTime;
 use crate::random::Stream;
 use crate::token::Draft;
 
-/// The keys of one identity provider, and where it signs.
-pub(crate) struct Signer {
+/// Keys that follow each other, and where they sign.
+pub(super) struct Signer {
     seed: u64,
     is_simulated: bool,
     ring: Mutex<KeyRing>,
@@ -32,7 +32,7 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// Makes a key and starts the threads. Blocks for the time a key takes.
-    pub(crate) fn start(
+    pub(super) fn start(
         signing: Signing,
         schedule: KeySchedule,
         seed: u64,
@@ -62,42 +62,67 @@ impl Signer {
     }
 
     /// Another one with the same keys and threads, whose keys go their own way from here.
-    pub(crate) fn branch(&self, seed: u64) -> Self {
+    pub(super) fn branch(&self, seed: u64) -> Self {
         let ring = self.ring.lock().clone();
         Self::of(ring, seed, self.is_simulated, self.threads.clone())
     }
 
+    /// Others that sign in the same places, with keys of their own and by the same schedule.
+    pub(super) async fn sibling(&self, name: &str, now: UnixTime) -> Result<Self, SigningError> {
+        let seed = u64::from_le_bytes(Stream::new(self.seed, name).bytes());
+        let (kind, schedule) = (self.kind(), self.schedule());
+        let make = move || SigningKey::generate(kind, seed, 0);
+        let key = if self.threads.is_none() {
+            make()
+        } else {
+            let outcome = spawn_blocking(make).await;
+            outcome.map_err(|error| SigningError::Key(error.to_string()))?
+        };
+        let ring = KeyRing::new(schedule, key?, now);
+        Ok(Self::of(
+            ring,
+            seed,
+            self.is_simulated,
+            self.threads.clone(),
+        ))
+    }
+
     /// The signed token of a draft. When the caller goes away meanwhile, a token still in the
     /// queue is not signed.
-    pub(crate) async fn sign(&self, draft: Draft, now: UnixTime) -> Result<String, SigningError> {
-        self.keep_schedule(now).await?;
-        let key = self.ring.lock().current(now);
-        let key = key.ok_or_else(|| SigningError::Key("there is none".to_owned()))?;
+    pub(super) async fn sign(&self, draft: Draft, now: UnixTime) -> Result<String, SigningError> {
+        let key = self.current_key(now).await?;
         match &self.threads {
             None => sign_now(&key, &draft),
             Some(threads) => threads.sign(key, draft).await,
         }
     }
 
+    /// The key whose turn it is.
+    pub(super) async fn current_key(&self, now: UnixTime) -> Result<Arc<SigningKey>, SigningError> {
+        self.keep_schedule(now).await?;
+        let key = self.ring.lock().current(now);
+        key.ok_or_else(|| SigningError::Key("there is none".to_owned()))
+    }
+
     /// The claims of a token that a published key signed, whatever they say.
-    pub(crate) fn verify<T: DeserializeOwned>(&self, token: &str, now: UnixTime) -> Option<T> {
+    pub(super) fn verify<T: DeserializeOwned>(&self, token: &str, now: UnixTime) -> Option<T> {
         let keys = self.ring.lock().published(now);
         keys.iter().find_map(|key| key.verify(token).ok())
     }
 
     /// The keys that one answer to a validator holds.
-    pub(crate) async fn shown(&self, now: UnixTime) -> Result<Vec<Arc<SigningKey>>, SigningError> {
+    pub(super) async fn shown(&self, now: UnixTime) -> Result<Vec<Arc<SigningKey>>, SigningError> {
         self.keep_schedule(now).await?;
         Ok(self.ring.lock().shown(now, &self.flapping))
     }
 
-    pub(crate) async fn status(&self, now: UnixTime) -> Result<Vec<KeyStatus>, SigningError> {
+    pub(super) async fn status(&self, now: UnixTime) -> Result<Vec<KeyStatus>, SigningError> {
         self.keep_schedule(now).await?;
         Ok(self.ring.lock().status(now))
     }
 
     /// The `alg` of the tokens to come.
-    pub(crate) fn algorithm(&self) -> &'static str {
+    pub(super) fn algorithm(&self) -> &'static str {
         self.kind().as_jose()
     }
 
@@ -105,19 +130,19 @@ impl Signer {
         kind_of(self.is_simulated, self.schedule())
     }
 
-    pub(crate) fn schedule(&self) -> KeySchedule {
+    pub(super) fn schedule(&self) -> KeySchedule {
         self.ring.lock().schedule()
     }
 
     /// Follows another schedule from now on, which must be valid. Another algorithm begins with
     /// the next key.
-    pub(crate) fn reschedule(&self, schedule: KeySchedule) {
+    pub(super) fn reschedule(&self, schedule: KeySchedule) {
         self.ring.lock().reschedule(schedule);
         *self.spare.lock() = None;
     }
 
     /// Has a new key follow out of turn.
-    pub(crate) async fn roll(&self, rollover: Rollover, now: UnixTime) -> Result<(), SigningError> {
+    pub(super) async fn roll(&self, rollover: Rollover, now: UnixTime) -> Result<(), SigningError> {
         let _making = self.making.lock().await;
         let key = self.next_key().await?;
         self.ring.lock().roll(key, rollover, now);
@@ -125,12 +150,12 @@ impl Signer {
     }
 
     /// The keys as they are, to come back to.
-    pub(crate) fn keys(&self) -> SavedKeys {
-        SavedKeys(self.ring.lock().clone())
+    pub(super) fn save(&self) -> SavedRing {
+        SavedRing(self.ring.lock().clone())
     }
 
     /// Comes back to these keys, and to their schedule.
-    pub(crate) fn restore(&self, saved: &SavedKeys) {
+    pub(super) fn restore(&self, saved: &SavedRing) {
         *self.ring.lock() = saved.0.clone();
         *self.spare.lock() = None;
     }
@@ -189,9 +214,9 @@ fn kind_of(is_simulated: bool, schedule: KeySchedule) -> KeyKind {
     }
 }
 
-/// The keys of a signer at some moment. They never leave the process.
+/// The keys of a signer at some moment.
 #[derive(Clone)]
-pub(crate) struct SavedKeys(KeyRing);
+pub(super) struct SavedRing(KeyRing);
 
 pub(super) fn sign_now(key: &SigningKey, draft: &Draft) -> Result<String, SigningError> {
     key.sign(draft)

@@ -3,6 +3,7 @@
 
 mod draft;
 pub(crate) mod policy;
+pub(crate) mod presigned;
 pub(crate) mod shape;
 pub(crate) mod v1;
 
@@ -89,7 +90,7 @@ impl Claims {
 }
 
 /// When a token was issued and when it ends.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Validity {
     iat: u64,
     nbf: u64,

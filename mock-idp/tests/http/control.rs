@@ -111,8 +111,8 @@ async fn runs_do_not_see_each_other() {
     // Keys begin the same and go their own way.
     let kids = async |path: &str| idp.get(path).await.json()["keys"].clone();
     let [a, b] = [
-        "/run/one/common/discovery/keys",
-        "/run/two/common/discovery/keys",
+        "/run/one/organizations/discovery/keys",
+        "/run/two/organizations/discovery/keys",
     ];
     assert_eq!(kids(a).await, kids(b).await);
     post(&one, "/admin/keys/rollover", json!({ "emergency": true })).await;
@@ -211,7 +211,7 @@ async fn a_snapshot_brings_back_all_but_the_ledger() {
     let token = token.member("refresh_token");
     post(&idp, "/admin/faults", busy()).await;
     assert_eq!(ask(&idp).await.status, 503);
-    let kids = async || idp.get("/common/discovery/keys").await.json();
+    let kids = async || idp.get("/organizations/discovery/keys").await.json();
     let before = kids().await;
     let keep = |name: &str| {
         let path = format!("/admin/snapshots/{name}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Door as _, TENANT, TestServer};
+use crate::support::{APP, Door as _, REDIRECT, TENANT, TestServer, form};
 
 const BOTH: &[&str] = &[
     "authorization_endpoint",
@@ -152,8 +152,62 @@ async fn keys_say_for_which_issuer_in_v2_only() {
     assert_eq!((&v1["kid"], &v1["n"]), (&v2["kid"], &v2["n"]));
 }
 
+#[tokio::test]
+async fn personal_accounts_have_keys_of_their_own_that_say_so() {
+    let idp = TestServer::start().await;
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let issuers = async |tenant: &str| {
+        let document = idp.get(&format!("/{tenant}/discovery/v2.0/keys")).await;
+        let document = document.json();
+        let keys = document["keys"].as_array().unwrap().iter();
+        let of = |key: &Value| {
+            let issuer = key["issuer"].as_str().unwrap().replace(&idp.origin(), "");
+            (key["kid"].as_str().unwrap().to_owned(), issuer)
+        };
+        keys.map(of).collect::<Vec<_>>()
+    };
+    let (shared, literal) = ("/{tenantid}/v2.0".to_owned(), format!("/{personal}/v2.0"));
+    let common = issuers("common").await;
+    let found: Vec<_> = common.iter().map(|(_, issuer)| issuer).collect();
+    assert_eq!(found, [&shared, &literal]);
+    for tenant in ["consumers", personal] {
+        assert_eq!(issuers(tenant).await, common[1..], "{tenant}");
+    }
+    for tenant in ["organizations", TENANT] {
+        assert_eq!(issuers(tenant).await, common[..1], "{tenant}");
+    }
+    // And they sign: access and ID tokens of whoever signs in with such an account.
+    for (user, (kid, _)) in [
+        ("alice@contoso.com", &common[0]),
+        ("bob@outlook.com", &common[1]),
+    ] {
+        let query = form(&[
+            ("client_id", APP),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT),
+            ("scope", "api://x/read openid"),
+            ("login_hint", user),
+        ]);
+        let redirect = idp
+            .get(&format!("/common/oauth2/v2.0/authorize?{query}"))
+            .await;
+        let redeem = [
+            ("grant_type", "authorization_code"),
+            ("client_id", APP),
+            ("client_secret", "secret"),
+            ("code", &redirect.redirect('?')["code"]),
+            ("redirect_uri", REDIRECT),
+        ];
+        let answer = idp.post("/common/oauth2/v2.0/token", &redeem).await;
+        for name in ["access_token", "id_token"] {
+            let header = crate::support::header_of(&answer.member(name));
+            assert_eq!(header["kid"].as_str(), Some(kid.as_str()), "{user} {name}");
+        }
+    }
+}
+
 async fn discover(idp: &TestServer, endpoint: &str, version: &str) -> crate::support::Answer {
-    let query = crate::support::form(&[
+    let query = form(&[
         ("authorization_endpoint", endpoint),
         ("api-version", version),
     ]);

@@ -22,7 +22,7 @@ fn with(keys: KeySchedule) -> InProcess {
 
 /// The `kid`s in the document that validators read.
 async fn published(idp: &impl Door) -> Vec<String> {
-    let document = idp.get("/common/discovery/v2.0/keys").await.json();
+    let document = idp.get("/organizations/discovery/v2.0/keys").await.json();
     let keys = document["keys"].as_array().unwrap().iter();
     keys.map(|key| key["kid"].as_str().unwrap().to_owned())
         .collect()
@@ -57,7 +57,7 @@ async fn tokens_and_documents_name_the_algorithm_chosen() {
         });
         let header = fresh(&idp).await;
         assert_eq!(header["alg"], alg);
-        let document = idp.get("/common/discovery/v2.0/keys").await.json();
+        let document = idp.get("/organizations/discovery/v2.0/keys").await.json();
         let key = &document["keys"][0];
         assert_eq!((&key["kid"], &key["kty"]), (&header["kid"], &json!(kty)));
         assert!(key.get("alg").is_none(), "Entra's keys name none");

@@ -41,6 +41,7 @@ async fn every_request_is_counted_once_whatever_becomes_of_it() {
         by_status: BTreeMap::from([(200, 5), (400, 2), (405, 1), (413, 1)]),
         faults_injected: 0,
         tokens_issued: 5,
+        tokens_repeated: 0,
         tokens_forgotten: 0,
         by_sku: BTreeMap::from([(ClientSku::None, 9)]),
         by_cache_refresh_reason: BTreeMap::new(),

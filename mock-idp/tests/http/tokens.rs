@@ -1,10 +1,15 @@
 //! What tokens are like: their size, their claims, and how long they live.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use http::Method;
 use mock_idp::{AppShape, Config, TokenPolicy, UserShape};
 use serde_json::json;
+use tokio::time::sleep;
 
+use crate::admin::admin;
 use crate::support::{APP, Answer, Door as _, InProcess, claims, client_credentials};
 
 fn with(tokens: Vec<TokenPolicy>) -> InProcess {
@@ -123,7 +128,7 @@ async fn clients_that_cope_with_challenges_get_tokens_that_live_long() {
             .is_none()
     );
     ask.push(("claims", &capable));
-    let mut lifetimes = std::collections::BTreeSet::new();
+    let mut lifetimes = BTreeSet::new();
     for _ in 0..20 {
         let answer = idp.token(&ask).await;
         let expires_in = answer.json()["expires_in"].as_u64().unwrap();
@@ -157,4 +162,94 @@ async fn without_continuous_access_all_tokens_live_alike() {
     ask.push(("claims", &capable));
     let answer = idp.token(&ask).await;
     assert_eq!(answer.json()["expires_in"], 600);
+}
+
+fn pooled(tokens: usize) -> InProcess {
+    InProcess::new(Config {
+        token_pool: NonZeroUsize::new(tokens),
+        ..Config::default()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_pool_repeats_tokens_that_are_as_valid_as_fresh_ones() {
+    let idp = pooled(3);
+    let ask = client_credentials("api://x/.default");
+    let mut tokens = BTreeSet::new();
+    for asked in 0..40_u64 {
+        let answer = idp.token(&ask).await;
+        let token = answer.member("access_token");
+        let in_token = claims(&token);
+        // A minute and a half in all: every token is replaced at least once.
+        let expires_in = answer.json()["expires_in"].as_u64().unwrap();
+        let now = admin(&idp, Method::GET, "/admin/clock", None).await.json();
+        let left = in_token["exp"].as_u64().unwrap() - now["now_s"].as_u64().unwrap();
+        assert!(left.abs_diff(expires_in) <= 1, "{left} {expires_in}");
+        assert!((3599 - 36..=3599).contains(&expires_in), "{expires_in}");
+        assert_eq!(answer.json()["ext_expires_in"], expires_in);
+        tokens.insert(token);
+        if asked >= 6 {
+            sleep(Duration::from_secs(2)).await;
+        }
+    }
+    assert!((6..=15).contains(&tokens.len()), "{} tokens", tokens.len());
+    let ledger = idp.idp.ledger();
+    assert_eq!((ledger.token_requests, ledger.tokens_issued), (40, 40));
+    assert_eq!(ledger.redundant_token_requests, 39);
+    assert_eq!(ledger.tokens_repeated, 40 - tokens.len() as u64);
+}
+
+#[tokio::test]
+async fn a_token_pool_confuses_nobody_with_another() {
+    let idp = pooled(1);
+    let token = async |path: &str, client: &str, scope: &str| {
+        let ask = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client),
+            ("client_secret", "secret"),
+            ("scope", scope),
+        ];
+        idp.post(path, &ask).await.member("access_token")
+    };
+    let mut tokens = BTreeSet::new();
+    for path in [
+        "/contoso.com/oauth2/v2.0/token",
+        "/fabrikam.com/oauth2/v2.0/token",
+    ] {
+        for client in [APP, crate::support::SERVICE] {
+            for scope in ["api://x/.default", "api://y/.default"] {
+                let token_of = claims(&token(path, client, scope).await);
+                assert_eq!(token_of["azp"], client);
+                assert_eq!(token_of["aud"], scope.trim_end_matches("/.default"));
+                tokens.insert(token(path, client, scope).await);
+                tokens.insert(token(path, client, scope).await);
+            }
+        }
+    }
+    assert_eq!(tokens.len(), 8, "one for each");
+    for _ in 0..2 {
+        let user = idp.sign_in("alice@contoso.com", "api://x/read").await;
+        assert!(
+            tokens.insert(user.member("access_token")),
+            "a user's is fresh"
+        );
+    }
+    // Other settings make other tokens, at once.
+    let change = json!({ "lifetimes": { "expires_in": "20m" } });
+    let changed = admin(&idp, Method::POST, "/admin/config", Some(change)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let path = "/contoso.com/oauth2/v2.0/token";
+    let fresh = claims(&token(path, APP, "api://x/.default").await);
+    let (nbf, exp) = (&fresh["nbf"].as_u64(), &fresh["exp"].as_u64());
+    assert_eq!(exp.unwrap() - nbf.unwrap(), 1200 + 300);
+    // So does another key.
+    admin(
+        &idp,
+        Method::POST,
+        "/admin/keys/rollover",
+        Some(json!({ "emergency": true })),
+    )
+    .await;
+    let rolled = token(path, APP, "api://x/.default").await;
+    assert!(tokens.insert(rolled));
 }

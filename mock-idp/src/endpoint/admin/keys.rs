@@ -25,7 +25,7 @@ pub(super) async fn reschedule(State(idp): State<Arc<Idp>>, body: Body) -> Respo
     if let Err(error) = schedule.validate() {
         return bad_request(error);
     }
-    idp.signer.reschedule(schedule);
+    idp.keys.reschedule(schedule);
     listed(&idp).await
 }
 
@@ -34,16 +34,16 @@ pub(super) async fn roll(State(idp): State<Arc<Idp>>, body: Body) -> Response {
         Ok(rollover) => rollover,
         Err(refused) => return refused,
     };
-    match idp.signer.roll(rollover, idp.clock.now()).await {
+    match idp.keys.roll(rollover, idp.clock.now()).await {
         Ok(()) => listed(&idp).await,
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error),
     }
 }
 
 async fn listed(idp: &Idp) -> Response {
-    match idp.signer.status(idp.clock.now()).await {
+    match idp.keys.status(idp.clock.now()).await {
         Ok(keys) => {
-            let schedule = idp.signer.schedule();
+            let schedule = idp.keys.schedule();
             reply::json(
                 StatusCode::OK,
                 &json!({ "schedule": schedule, "keys": keys }),

@@ -238,14 +238,18 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         groups: &[],
     };
     let draft = Draft::for_application(Version::V1, &issue, policy, &idp.ids).forged(forgery);
-    let access_token = idp.signer.sign(draft, now).await.map_err(|error| {
-        tracing::warn!(%error, "token not signed");
-        Refused::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "server_error",
-            "A transient error has occurred. Please try again.",
-        )
-    })?;
+    let access_token = idp
+        .keys
+        .sign(draft, tenant_id, now)
+        .await
+        .map_err(|error| {
+            tracing::warn!(%error, "token not signed");
+            Refused::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "server_error",
+                "A transient error has occurred. Please try again.",
+            )
+        })?;
     let identity = TokenIdentity {
         client_id: &application.client_id,
         tenant_id,
