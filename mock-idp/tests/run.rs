@@ -186,6 +186,40 @@ fn azure_identity_works_unmodified() {
     }
 }
 
+/// The agent keeps its files where only root may write: the program, and the server with it, see
+/// another `/var/opt` than the machine.
+#[test]
+fn a_machine_with_the_arc_agent_proves_that_it_reads_the_agents_file() {
+    for (client, expected) in [("python", "Bearer 86399"), ("node", "Bearer")] {
+        let wrapped = Wrapped::new();
+        let program = unmodified(client, "machine");
+        let script = format!(
+            "mount -t tmpfs none /var/opt && mkdir -p /var/opt/azcmagent/tokens && {} && \
+             test -z \"$(ls -A /var/opt/azcmagent/tokens)\"",
+            program
+                .iter()
+                .map(|word| format!("'{word}'"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        );
+        let base = "http://169.254.169.254";
+        let output = wrapped
+            .command(&["--hosts", "--imds"])
+            .args(["sh", "-c", &script])
+            .env(
+                "IDENTITY_ENDPOINT",
+                format!("{base}/arc/metadata/identity/oauth2/token"),
+            )
+            .env("IMDS_ENDPOINT", base)
+            .output()
+            .unwrap();
+        assert_prints(&output, expected);
+        // The challenge, and the request with the file's content.
+        assert_eq!(wrapped.token_requests(), 2, "{client}");
+        assert!(!Path::new("/var/opt/azcmagent").exists());
+    }
+}
+
 #[test]
 fn the_proxy_leads_nowhere_else() {
     let wrapped = Wrapped::new();

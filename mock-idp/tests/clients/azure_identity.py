@@ -168,6 +168,34 @@ def trouble_that_lasts_costs_four_requests():
     expect(4, "client_credentials")
 
 
+def an_outage_that_lasts_costs_four_requests_too():
+    strike({"kind": "status", "status": 503})
+    with secret() as credential:
+        try:
+            credential.get_token(SCOPE)
+        except ClientAuthenticationError:
+            pass
+        else:
+            raise AssertionError("a token although the server gave none")
+    expect(4, "client_credentials")
+
+
+def tokens_that_cope_with_challenges_have_a_cache_of_their_own():
+    challenge = admin("GET", "claims-challenge")["claims"]
+    with secret() as credential:
+        plain = credential.get_token(SCOPE)
+        capable = credential.get_token(SCOPE, enable_cae=True)
+        expect(2, "client_credentials")
+        assert "xms_cc" not in claims(plain) and claims(capable)["xms_cc"] == ["CP1"]
+        assert capable.expires_on - time.time() > 19 * 3600, capable.expires_on
+        challenged = credential.get_token(SCOPE, enable_cae=True, claims=challenge)
+        expect(3, "client_credentials")
+        assert challenged.token != capable.token
+        assert credential.get_token(SCOPE, enable_cae=True).token == challenged.token
+        assert credential.get_token(SCOPE).token == plain.token
+    expect(3, "client_credentials")
+
+
 def a_refusal_is_final():
     strike({"kind": "aadsts", "code": 7000215})
     with secret() as credential:
@@ -186,6 +214,8 @@ CASES = [
     a_machine_uses_its_own_identity,
     trouble_that_passes_is_overcome,
     trouble_that_lasts_costs_four_requests,
+    an_outage_that_lasts_costs_four_requests_too,
+    tokens_that_cope_with_challenges_have_a_cache_of_their_own,
     a_refusal_is_final,
 ]
 

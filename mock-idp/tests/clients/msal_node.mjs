@@ -189,6 +189,27 @@ const cases = {
       }
     }
   },
+
+  async a_machine_in_service_fabric_is_served_over_https() {
+    const variables = {
+      IDENTITY_ENDPOINT: `${ORIGIN}/metadata/identity/oauth2/token`,
+      IDENTITY_HEADER: "secret",
+      IDENTITY_SERVER_THUMBPRINT: "AB".repeat(20), // MSAL for Node wants one, and compares it to none
+    };
+    Object.assign(process.env, variables);
+    try {
+      const resource = "https://service-fabric.example";
+      const client = new msal.ManagedIdentityApplication();
+      await expectRequests(1, "managed_identity", async () => {
+        const first = await client.acquireToken({ resource });
+        const second = await client.acquireToken({ resource });
+        assert.deepEqual([first.fromCache, second.fromCache], [false, true]);
+        assert.equal(claims(first.accessToken).aud, resource);
+      });
+    } finally {
+      for (const name of Object.keys(variables)) delete process.env[name];
+    }
+  },
 };
 
 for (const [name, run] of Object.entries(cases)) {

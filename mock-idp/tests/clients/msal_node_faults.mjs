@@ -69,6 +69,20 @@ const cases = {
     await expectRequests(2);
   },
 
+  async an_outage_is_remembered_for_a_minute_and_a_refusal_never() {
+    const client = app();
+    await strike({ kind: "status", status: 503 });
+    for (let n = 0; n < 3; n += 1) await assert.rejects(acquire(client));
+    await expectRequests(1);
+    await admin("DELETE", "ledger");
+    for (const code of [70011, 7000215]) {
+      const refused = app();
+      await strike({ kind: "aadsts", code });
+      for (let n = 0; n < 2; n += 1) await assert.rejects(acquire(refused));
+    }
+    await expectRequests(4);
+  },
+
   async a_page_of_a_gateway_is_no_reason_to_wait() {
     const client = app();
     await strike({ kind: "html_page", status: 503 });

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import msal
+import requests
 from msal.exceptions import MsalServiceError
 
 HTTPS, HTTP, _IMDS = sys.argv[1:]
@@ -49,6 +50,14 @@ def strike(fault, **trigger):
 
 def calm():
     admin("PUT", "faults", [])
+
+
+class WithPort(requests.Session):
+    """Puts the server's port back where MSAL leaves it out."""
+
+    def request(self, method, url, **options):
+        port = urlsplit(AUTHORITY).port
+        return super().request(method, url.replace("localhost/", f"localhost:{port}/"), **options)
 
 
 def app(**options):
@@ -129,6 +138,47 @@ def a_refusal_while_renewing_leaves_the_cached_token():
     expect(4)
 
 
+def an_outage_at_a_cold_start_is_raised_once_and_remembered():
+    client = app()
+    strike({"kind": "status", "status": 503})
+    for _ in range(2):
+        try:
+            result = acquire(client)
+        except MsalServiceError:
+            continue
+        raise AssertionError(f"a 503 went unnoticed: {sorted(result)}")
+    expect(1)
+
+
+def a_public_application_without_a_time_to_wait_waits_for_a_minute():
+    client = msal.PublicClientApplication(
+        APP,
+        authority=AUTHORITY,
+        instance_discovery=False,
+        # MSAL asks for the user's realm without the port, so that nobody is there to answer.
+        http_client=WithPort(),
+    )
+    strike({"kind": "status", "status": 429}, at_most=1)
+    ask = lambda: client.acquire_token_by_username_password(
+        "alice@contoso.com", "pass", ["api://service/read"]
+    )
+    assert "error" in ask()
+    time.sleep(5.3)
+    assert "error" in ask(), "five seconds are not enough"
+    expect(1)
+
+
+def a_slow_server_while_renewing_is_waited_out_and_leaves_the_cached_token():
+    client = app(timeout=1)
+    first = acquire(client)
+    time.sleep(AGING)
+    strike({"kind": "latency", "add": "fixed:3s"})
+    started = time.monotonic()
+    assert acquire(client)["access_token"] == first["access_token"]
+    assert time.monotonic() - started > 0.9
+    calm()
+
+
 def a_claims_challenge_goes_past_the_cache_once():
     client = app(client_capabilities=["CP1"])
     challenge = admin("GET", "claims-challenge")["claims"]
@@ -194,6 +244,9 @@ CASES = [
     a_token_past_refresh_in_is_renewed,
     an_aging_token_is_a_herd,
     an_outage_while_renewing_is_raised,
+    an_outage_at_a_cold_start_is_raised_once_and_remembered,
+    a_public_application_without_a_time_to_wait_waits_for_a_minute,
+    a_slow_server_while_renewing_is_waited_out_and_leaves_the_cached_token,
     a_refusal_while_renewing_leaves_the_cached_token,
     a_claims_challenge_goes_past_the_cache_once,
     a_cold_start_is_a_herd,
