@@ -55,6 +55,7 @@ thresholds:
 fn embedded(expires_in: Duration, token: LatencyPlan) -> EmbeddedIdpPlan {
     EmbeddedIdpPlan {
         signing: SigningPlan::Rs256,
+        token_pool: None,
         expires_in,
         lifetime_jitter: Duration::ZERO,
         refresh_in: None,

@@ -48,6 +48,8 @@ pub enum GrantType {
     DeviceCode,
     /// `password`
     Password,
+    /// `user_fic`, by which agents act for users
+    UserFederated,
     /// None: a machine asks for its own identity's token.
     ManagedIdentity,
     /// Any other, and requests that did not get as far as naming one.
@@ -56,13 +58,14 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant type.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientCredentials,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::OnBehalfOf,
         Self::DeviceCode,
         Self::Password,
+        Self::UserFederated,
         Self::ManagedIdentity,
         Self::Other,
     ];
@@ -76,6 +79,7 @@ impl GrantType {
             Self::OnBehalfOf => "on_behalf_of",
             Self::DeviceCode => "device_code",
             Self::Password => "password",
+            Self::UserFederated => "user_federated",
             Self::ManagedIdentity => "managed_identity",
             Self::Other => "other",
         }

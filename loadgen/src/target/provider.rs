@@ -173,6 +173,7 @@ impl Provider {
             data_dir: Some(data.0.clone()),
             https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             imds: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            token_pool: plan.token_pool,
             ..config(plan, seed)
         };
         let server = Server::start(config).await.map_err(|error| Failure {

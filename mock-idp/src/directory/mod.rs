@@ -84,6 +84,18 @@ impl Directory {
         }
     }
 
+    /// The user of this id, at home in this tenant.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS50034 when there is none.
+    pub(crate) fn user_of_id(&self, id: Uuid, tenant_id: Uuid) -> Result<User, Refusal> {
+        match self.closed() {
+            None => Ok(User::of_id(id, tenant_id)),
+            Some(directory) => directory.user_of_id(id, tenant_id),
+        }
+    }
+
     /// Who signs in when nobody was named.
     ///
     /// # Errors

@@ -37,6 +37,14 @@ impl User {
         }
     }
 
+    /// A user of whom the id alone is known, which is the name then.
+    pub(crate) fn of_id(id: Uuid, tenant_id: Uuid) -> Self {
+        Self {
+            home_object_id: id,
+            ..Self::named(&id.to_string(), Tenant::Directory(tenant_id))
+        }
+    }
+
     /// The user of a name that came from outside.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod on_behalf_of;
 mod password;
 mod refresh_token;
 mod response;
+mod user_federated;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -82,6 +83,7 @@ pub(crate) fn grant_type(form: &Form) -> GrantType {
         Some(JWT_BEARER) => GrantType::OnBehalfOf,
         Some(DEVICE_CODE | "device_code") => GrantType::DeviceCode,
         Some("password") => GrantType::Password,
+        Some(user_federated::GRANT) => GrantType::UserFederated,
         _ => GrantType::Other,
     }
 }
@@ -117,6 +119,7 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         GrantType::OnBehalfOf => on_behalf_of::approve(request, &application),
         GrantType::DeviceCode => device_code::approve(request, &application),
         GrantType::Password => password::approve(request),
+        GrantType::UserFederated => user_federated::approve(request, &application),
         GrantType::ManagedIdentity | GrantType::Other => {
             Err(Refusal::new(Aadsts::UnsupportedGrant, &[grant]))
         }

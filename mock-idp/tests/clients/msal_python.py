@@ -179,6 +179,32 @@ def a_service_acts_on_behalf_of_its_caller():
     assert claims["oid"] == verify(call["access_token"], SERVICE)["oid"]
 
 
+def an_agent_acts_for_a_user():
+    agent = app()
+    exchange = succeeded(agent.acquire_token_for_client(["api://AzureADTokenExchange/.default"]))
+    user = "00000000-0000-0000-0000-00000000000b"
+    for named in ({"username": "alice@contoso.com"}, {"user_object_id": user}):
+        with TokenRequests() as requests_made:
+            result = succeeded(
+                agent.acquire_token_by_user_federated_identity_credential(
+                    ["api://service/read"], exchange["access_token"], **named
+                )
+            )
+        requests_made.expect(1, "user_federated")
+        claims = verify(result["access_token"], "api://service")
+        assert claims["scp"] == "read", claims
+        if "username" in named:
+            assert claims["preferred_username"] == "alice@contoso.com", claims
+        else:
+            assert claims["oid"] == user, claims
+    # A token for something else is none to exchange.
+    other = succeeded(agent.acquire_token_for_client(["api://service/.default"]))
+    refused = agent.acquire_token_by_user_federated_identity_credential(
+        ["api://service/read"], other["access_token"], username="alice@contoso.com"
+    )
+    assert refused["error_codes"] == [700212], refused
+
+
 def refusals_reach_the_application():
     result = app().acquire_token_for_client(["api://service/read"])
     assert result["error"] == "invalid_scope", result
@@ -376,6 +402,7 @@ CASES = [
     a_user_signs_in_and_is_served_from_the_cache,
     two_users_do_not_share_tokens,
     a_service_acts_on_behalf_of_its_caller,
+    an_agent_acts_for_a_user,
     refusals_reach_the_application,
     an_application_proves_itself_by_its_certificate,
     a_workload_presents_a_federated_token,

@@ -1,6 +1,7 @@
 //! What each grant answers.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use mock_idp::GrantType;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -372,4 +373,44 @@ async fn answers_carry_the_lifetimes_configured() {
     assert_eq!(body["ext_expires_in"], json!(9000));
     assert_eq!(body["refresh_in"], json!(3600));
     assert_eq!(members(&body).len(), 5);
+}
+
+#[tokio::test]
+async fn an_agent_acts_for_a_user_whom_it_names() {
+    let idp = TestServer::start().await;
+    let exchange = idp
+        .token(&client_credentials("api://AzureADTokenExchange/.default"))
+        .await
+        .member("access_token");
+    let ask = async |credential: &str, more: &[(&str, &str)]| {
+        let mut form = vec![
+            ("grant_type", "user_fic"),
+            ("client_id", APP),
+            ("client_secret", "secret"),
+            ("scope", "api://x/read offline_access openid"),
+            ("user_federated_identity_credential", credential),
+        ];
+        form.extend_from_slice(more);
+        idp.token(&form).await
+    };
+    let alice = ask(&exchange, &[("username", "alice@contoso.com")]).await;
+    let of_token = claims(&alice.member("access_token"));
+    assert_eq!(of_token["preferred_username"], "alice@contoso.com");
+    assert_eq!(of_token["scp"], "read");
+    assert!(alice.json()["refresh_token"].is_string());
+    let id = "00000000-0000-0000-0000-00000000000b";
+    let by_id = ask(&exchange, &[("user_id", id)]).await;
+    assert_eq!(claims(&by_id.member("access_token"))["oid"], id);
+    let other = idp.token(&client_credentials("api://x/.default")).await;
+    let other = other.member("access_token");
+    for (credential, named, code) in [
+        (other.as_str(), ("username", "alice"), 700_212),
+        ("not.a.token", ("username", "alice"), 50_013),
+        (&exchange, ("user_id", "alice"), 50_034),
+        (&exchange, ("nobody", "alice"), 900_144),
+    ] {
+        let (_, _, found) = ask(credential, &[named]).await.refusal();
+        assert_eq!(found, code, "{named:?}");
+    }
+    assert_eq!(idp.server.ledger().by_grant[&GrantType::UserFederated], 6);
 }

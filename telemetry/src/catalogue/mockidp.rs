@@ -11,6 +11,7 @@ const GRANT_TYPE: Label = closed(
         "on_behalf_of",
         "device_code",
         "password",
+        "user_federated",
         "managed_identity",
         "other",
     ],

@@ -13,10 +13,14 @@ pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
             "mock-idp without sockets, signing simulated (HS256 with the seed's key)".to_owned()
         }
         IdpPlan::Embedded(idp) => format!(
-            "embedded mock-idp over TLS on loopback, {}",
+            "embedded mock-idp over TLS on loopback, {}{}",
             match idp.signing {
                 SigningPlan::Rs256 => "RS256",
                 SigningPlan::Es256 => "ES256",
+            },
+            match idp.token_pool {
+                None => String::new(),
+                Some(tokens) => format!(", tokens repeated after {tokens} different ones"),
             }
         ),
         IdpPlan::External { url, .. } => format!("external, {url}"),

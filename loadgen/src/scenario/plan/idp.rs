@@ -1,5 +1,6 @@
 //! The identity provider of a plan.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub enum IdpPlan {
 pub struct EmbeddedIdpPlan {
     /// How tokens are signed.
     pub signing: SigningPlan,
+    /// After how many different ones an application's tokens for the same
+    /// scopes are repeated in real time; `None` repeats none.
+    pub token_pool: Option<NonZeroUsize>,
     /// Lifetime of access tokens, in whole seconds.
     pub expires_in: Duration,
     /// Up to so much longer, drawn for each token.

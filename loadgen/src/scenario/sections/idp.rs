@@ -1,5 +1,6 @@
 //! `idp`: the identity provider, embedded or running elsewhere.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ListOf, Table, T
 const EXPIRY_BUFFER: Duration = Duration::from_secs(300);
 
 /// The keys that describe an embedded provider.
-const EMBEDDED_KEYS: [&str; 9] = [
+const EMBEDDED_KEYS: [&str; 10] = [
     "signing",
+    "token_pool",
     "expires_in",
     "jitter",
     "refresh_in",
@@ -37,6 +39,11 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         "How tokens are signed: as Entra does, or ten times as fast",
         "rs256",
         &Choice(&[("rs256", SigningPlan::Rs256), ("es256", SigningPlan::Es256)]),
+    );
+    let token_pool = table.optional(
+        "token_pool",
+        "In real time, repeat an application's tokens after this many different ones, to be faster than signing is; 16 will do",
+        &Integer { min: 1, max: 1024 },
     );
     let expires_in = table.or(
         "expires_in",
@@ -112,6 +119,10 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
     let (refresh_token_lifetime, refresh_tokens_once) = refresh_tokens?;
     Some(IdpPlan::Embedded(Box::new(EmbeddedIdpPlan {
         signing: signing?,
+        token_pool: token_pool
+            .ok()?
+            .and_then(|tokens| usize::try_from(tokens).ok())
+            .and_then(NonZeroUsize::new),
         expires_in: expires_in?,
         lifetime_jitter: jitter?,
         refresh_in,

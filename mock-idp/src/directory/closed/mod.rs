@@ -199,6 +199,15 @@ impl ClosedDirectory {
             .ok_or_else(|| Refusal::new(Aadsts::NoUser, &[name]))
     }
 
+    /// The user of this id in this tenant.
+    pub(super) fn user_of_id(&self, id: Uuid, tenant_id: Uuid) -> Result<User, Refusal> {
+        let mut users = self.members.iter().map(|member| &member.user);
+        users
+            .find(|user| user.object_id_in(tenant_id) == id)
+            .cloned()
+            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &[&id.to_string()]))
+    }
+
     /// Who signs in when nobody was named: the first user of the tenant.
     pub(super) fn default_user(&self, tenant: Tenant) -> Result<User, Refusal> {
         self.members
