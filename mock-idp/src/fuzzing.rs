@@ -91,11 +91,13 @@ mod tests {
         prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
     }
 
+    type Target = fn(&[u8]);
+
     /// What is committed for each target, `mock-idp/fuzz/seeds`, is what its parser takes.
     #[test]
     fn the_seeds_of_every_target_pass() {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, Target); 5] = [
             ("form", form),
             ("assertion", assertion),
             ("config", config),

@@ -64,6 +64,13 @@ impl Pusher {
     }
 
     /// Pushes the last numbers; that they do not arrive is told, and no more.
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(
+            clippy::unused_async,
+            reason = "there is nothing to wait for without it"
+        )
+    )]
     pub async fn finish(self) {
         #[cfg(feature = "otlp")]
         if let Err(error) = self.exporter.finish().await {

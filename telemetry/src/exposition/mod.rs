@@ -221,7 +221,8 @@ mod tests {
                 value: 0.75,
                 at: 1_767_323_046.5,
             }),
-            ..HistogramSample::default()
+            #[cfg(feature = "exponential")]
+            exponential: super::Exponential::default(),
         };
         vec![
             Family::of(&LOADGEN_ARRIVALS)
