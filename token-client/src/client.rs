@@ -6,8 +6,8 @@ use std::sync::Arc;
 use token_cache::item::TokenType;
 use token_cache::policy::{Accessor, Caching, Flight};
 use token_cache::{
-    CacheError, CacheLevel, Environment, KeyComponents, PartitionKey, PartitionKeyRef, Scopes,
-    Secret, TokenCache,
+    AppMetadata, CacheError, CacheLevel, Environment, KeyComponents, PartitionKey, PartitionKeyRef,
+    Scopes, Secret, TokenCache,
 };
 use tokio::time::Instant;
 
@@ -139,6 +139,8 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) application: Application,
+    /// Of an application of no family: one for all partitions.
+    pub(crate) app_metadata: Arc<AppMetadata>,
     pub(crate) authority: Authority,
     pub(crate) cache: Arc<TokenCache>,
     pub(crate) flights: Flights<FlightKey, Fetch>,
@@ -219,6 +221,10 @@ impl Client {
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
+                app_metadata: Arc::new(AppMetadata::new(
+                    Arc::clone(authority.environment.preferred_cache()),
+                    Arc::clone(&application.client_id),
+                )),
                 application,
                 authority,
                 flights: Flights::new(),

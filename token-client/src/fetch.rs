@@ -296,6 +296,7 @@ impl Shared {
         let recipient = Recipient {
             client_id,
             environment,
+            app_metadata: &self.app_metadata,
             kind: self.authority.provider.kind(),
         };
         let received = receive(response, request, &recipient, now);

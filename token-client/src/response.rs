@@ -48,6 +48,8 @@ struct IdTokenClaims {
 pub(crate) struct Recipient<'a> {
     pub(crate) client_id: &'a Arc<str>,
     pub(crate) environment: &'a Environment,
+    /// What is stored of the application where it is of no family.
+    pub(crate) app_metadata: &'a Arc<AppMetadata>,
     pub(crate) kind: ProviderKind,
 }
 
@@ -109,10 +111,7 @@ pub(crate) fn receive(
         refresh_token: None,
         id_token: None,
         account: None,
-        app_metadata: Arc::new(AppMetadata {
-            family_id: response.family_id.clone(),
-            ..AppMetadata::new(Arc::clone(host), Arc::clone(client_id))
-        }),
+        app_metadata: app_metadata(response.family_id.as_ref(), client_id, recipient),
     };
     if let Some(id) = &home_account_id {
         let owner: Arc<str> = id.as_str().into();
@@ -161,6 +160,23 @@ pub(crate) fn receive(
         home_account_id,
         tells_who,
     }
+}
+
+/// What is stored of the application itself; shared where that is always the same.
+fn app_metadata(
+    family_id: Option<&Arc<str>>,
+    client_id: &Arc<str>,
+    recipient: &Recipient<'_>,
+) -> Arc<AppMetadata> {
+    let usual = recipient.app_metadata;
+    if family_id == usual.family_id.as_ref() && *client_id == usual.client_id {
+        return Arc::clone(usual);
+    }
+    Arc::new(AppMetadata {
+        family_id: family_id.cloned(),
+        client_id: Arc::clone(client_id),
+        ..AppMetadata::clone(usual)
+    })
 }
 
 /// When the token ends, and after how long it is better replaced.

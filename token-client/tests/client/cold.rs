@@ -237,7 +237,14 @@ async fn l8_partitions_are_compared_to_the_letter() {
     let lab = Lab::new(Policy::RECOMMENDED);
     let client = lab.instance();
     client.acquire(&for_client("tenant")).await.unwrap();
+    // A request takes its tenant in lower case; who puts another there means it.
     let result = client.acquire(&for_client("TENANT")).await.unwrap();
+    assert_eq!(how(&result), "l1 not_applicable");
+    let shouted = AcquireRequest {
+        tenant_id: "TENANT".into(),
+        ..for_client("tenant")
+    };
+    let result = client.acquire(&shouted).await.unwrap();
     assert_eq!(how(&result), "idp no_cached_access_token");
     let events = unheard();
     let shouting = lab.client("CLIENT", lab.options(), events);

@@ -80,7 +80,9 @@ async fn a_caller_who_gives_up_at_any_await_leaves_cache_and_flights_in_order() 
                     token_client::Flow::AuthorizationCode(_) => silent("ann.home"),
                     _ => again,
                 };
-                for (of, client) in [("L1", client.clone()), ("L2", lab.instance())] {
+                // A write that its caller gave up is lost in MSAL.NET's L2.
+                let in_l2 = (policy == Policy::RECOMMENDED).then(|| ("L2", lab.instance()));
+                for (of, client) in [("L1", client.clone())].into_iter().chain(in_l2) {
                     let found = client.acquire(&again).await.unwrap();
                     assert_eq!(
                         found.token.secret, after.token.secret,
