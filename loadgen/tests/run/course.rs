@@ -22,7 +22,7 @@ faults: [{ at: 90m, for: 5m, l2: { is: refuse } }]
 thresholds:
   - hit_ratio == 100% after 1h
   - hit_ratio < 70% until 10m
-  - p99(acquire) >= 100ms until 10m
+  - p90(acquire) >= 99ms until 10m
 ";
 
 fn virtual_run(lab: &Lab, out: &str, set: &[&str]) -> Run {
