@@ -29,7 +29,7 @@ pub(crate) fn print(one: f64, of_thousand: f64) {
         "token-client: 1, 1 000 tokens"
     );
     for (name, command) in clients() {
-        match command.map(|command| run(command)) {
+        match command.map(run) {
             None => println!("  {name:<28}not here: see scripts/test for how it is installed"),
             Some(Err(reason)) => println!("  {name:<28}could not be measured: {reason}"),
             Some(Ok([one_ns, thousand_ns])) => println!(

@@ -230,7 +230,7 @@ impl Lab {
             client_id: client_id.into(),
             client_secret: Some(Secret::new("hush")),
         };
-        self.build(
+        Self::build(
             application,
             options,
             events,
@@ -244,17 +244,16 @@ impl Lab {
             client_id: client_id.into(),
             client_secret: Some(Secret::new("hush")),
         };
-        self.build(application, self.options(), unheard(), provider)
+        Self::build(application, self.options(), unheard(), provider)
     }
 
     /// An instance of another application.
     pub(crate) fn application(&self, application: Application) -> Client {
         let provider = Arc::clone(&self.provider) as _;
-        self.build(application, self.options(), unheard(), provider)
+        Self::build(application, self.options(), unheard(), provider)
     }
 
     fn build(
-        &self,
         application: Application,
         options: TokenCacheOptions,
         events: Arc<dyn ClientEvents>,

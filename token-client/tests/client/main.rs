@@ -2,6 +2,7 @@
 //! Provider and store are in this process and the clock is paused, but for what
 //! goes over HTTP. Names begin with the items of the checklist in
 //! `shared/reference/token-cache.md` §9.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod lab;
 #[path = "../../../token-cache/tests/support/watched.rs"]

@@ -199,11 +199,13 @@ async fn sizes_of_entries_are_in_the_docs_beside_the_articles() {
             UserShape::Groups50,
         ),
     ] {
-        page += &format!(
+        write!(
+            page,
             "\n## {title}\n\n\
              | entry | access token | refresh token | ID token | account | metadata | blob |\n\
              |---|---|---|---|---|---|---|\n"
-        );
+        )
+        .expect("a string takes all");
         for sizes in entries(app, user).await {
             row(&mut page, &sizes);
             let app_only = sizes.name.starts_with("application");
