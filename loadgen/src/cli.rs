@@ -15,6 +15,7 @@ use crate::command::init::InitArgs;
 use crate::command::merge::MergeArgs;
 use crate::command::report::ReportArgs;
 use crate::command::run::{self, Format, Options};
+use crate::command::scenarios::ScenariosArgs;
 use crate::command::shell::{completions, manual};
 use crate::command::validate::validate;
 use crate::exit::{Exit, Failure};
@@ -129,6 +130,13 @@ Examples:
   loadgen gate --prove scenarios
   loadgen gate scenarios/quickstart.yaml --self-test --set duration=1s"))]
     Gate(Box<GateArgs>),
+    /// Look after a library of scenarios: its index, what it lacks, what presets cost.
+    #[command(after_help = after_help!("\
+Examples:
+  loadgen scenarios index scenarios > scenarios/README.md
+  loadgen scenarios check scenarios
+  loadgen scenarios presets scenarios > docs/presets.md"))]
+    Scenarios(ScenariosArgs),
     /// Add runs, shards or seeds up to one report, and judge it once.
     #[command(after_help = after_help!("\
 Examples:
@@ -219,6 +227,9 @@ struct OverrideArgs {
     /// Take the scenario's twin, its known-bad form, in its place.
     #[arg(long)]
     twin: bool,
+    /// Take the scenario in its full size.
+    #[arg(long, conflicts_with = "twin")]
+    full: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -262,6 +273,7 @@ impl From<OverrideArgs> for Overrides {
             set: args.set,
             mode: args.mode.map(Mode::from),
             twin: args.twin,
+            full: args.full,
             variables: std::env::vars_os()
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -351,6 +363,7 @@ impl Cli {
             Command::Report(args) => args.execute(),
             Command::Compare(args) => args.execute(),
             Command::Gate(args) => args.execute(),
+            Command::Scenarios(args) => args.execute(),
             Command::Merge(args) => args.execute(),
             Command::Init(args) => args.execute(),
             Command::Doctor => doctor().map(|found| (found, Exit::Pass)),

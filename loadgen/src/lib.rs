@@ -22,6 +22,7 @@ pub mod record;
 pub mod theory;
 
 pub mod gate;
+pub mod library;
 pub mod report;
 
 pub mod progress;

@@ -251,7 +251,7 @@ fn traffic_is_checked_entry_by_entry() {
         (
             "traffic: [1, { flow: on_behalf_of }]",
             "3:11 expected a table with `name`, `flow`, `arrivals`, `rate`, `stages`, `visits`, `bursts`, `trace`, \
-             `users`, `force_refresh`, `claims`, `wording` and `key_values`, found `1`; 3:16 nothing says how work comes",
+             `users`, `force_refresh`, `claims`, `wording`, `key_values` and `application_cache`, found `1`; 3:16 nothing says how work comes",
         ),
     ];
     for (line, expected) in cases {

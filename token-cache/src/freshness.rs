@@ -15,6 +15,15 @@ const BELIEVABLE: Duration = Duration::from_secs(3_650 * 86_400);
 
 /// Whether a token that ends at `expires_on` may serve at `now`.
 pub fn is_fresh(expires_on: Timestamp, now: Timestamp) -> bool {
+    if defect!(NothingExpires) {
+        return true;
+    }
+    if defect!(NoExpiryBuffer) {
+        return expires_on > now;
+    }
+    if defect!(LongExpiryBuffer) {
+        return expires_on > now.plus(Duration::from_secs(1_800));
+    }
     expires_on > now.plus(EXPIRY_BUFFER) && expires_on <= now.plus(BELIEVABLE)
 }
 

@@ -146,7 +146,11 @@ impl AssertionHash {
     /// The hash of `assertion`.
     pub fn of(assertion: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, assertion.as_bytes());
-        Self(BASE64_URL_SAFE_NO_PAD.encode(hash).into())
+        let mut text = BASE64_URL_SAFE_NO_PAD.encode(hash);
+        if defect!(AssertionByPrefix) {
+            text.truncate(1);
+        }
+        Self(text.into())
     }
 
     /// The key of a long-running session, which stands where a hash would.

@@ -10,7 +10,23 @@
 //! The crate knows nothing of HTTP, of load or of metrics: it tells its caller
 //! everything through results and [`CacheEvents`].
 
+/// Whether this process has a defect, which only test builds can have.
+#[cfg(feature = "defects")]
+macro_rules! defect {
+    ($defect:ident) => {
+        crate::defects::on(crate::defects::Defect::$defect)
+    };
+}
+#[cfg(not(feature = "defects"))]
+macro_rules! defect {
+    ($defect:ident) => {
+        false
+    };
+}
+
 pub mod clock;
+#[cfg(feature = "defects")]
+pub mod defects;
 pub mod scope;
 pub mod secret;
 

@@ -94,7 +94,8 @@ impl Partition {
                 }
             }
         };
-        match query.scopes.required().next() {
+        let by_scope = query.scopes.required().next();
+        match by_scope.filter(|_| !defect!(LookupIgnoresScopes)) {
             Some(scope) if self.access_tokens.len() > SCANNED => {
                 let candidates = self.by_scope.get(scope);
                 candidates.into_iter().flatten().for_each(&mut consider);
@@ -168,8 +169,13 @@ impl Partition {
         let new = &response.access_token;
         next.access_tokens
             .retain(|old| !query::gives_way(old, new, environment));
+        if defect!(SaveDropsSiblings) {
+            next.access_tokens.retain(|_| false);
+        }
         next.access_tokens.insert(new.key(), Arc::clone(new));
-        if let Some(token) = response.refresh_token {
+        if let Some(token) = response.refresh_token
+            && !defect!(RefreshTokenDropped)
+        {
             next.refresh_tokens.insert(token.key(), token);
         }
         if let Some(token) = response.id_token {
@@ -194,7 +200,8 @@ impl Partition {
     /// metadata stays.
     #[must_use]
     pub fn remove_account(&self, id: &HomeAccountId) -> Self {
-        let is_theirs = |owner: &str| owner.eq_ignore_ascii_case(id.as_str());
+        let is_theirs =
+            |owner: &str| owner.eq_ignore_ascii_case(id.as_str()) && !defect!(SignOutKeepsTokens);
         let mut next = self.clone();
         next.access_tokens
             .retain(|token| !token.home_account_id.as_deref().is_some_and(is_theirs));

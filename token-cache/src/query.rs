@@ -70,7 +70,7 @@ impl Query<'_> {
                 .tenant_id
                 .is_none_or(|tenant| same(&token.realm, tenant))
             && token.token_type == *self.token_type
-            && token.target.cover(self.scopes)
+            && (token.target.cover(self.scopes) || defect!(LookupIgnoresScopes))
             && self.environment.contains(&token.environment)
     }
 
@@ -106,7 +106,7 @@ impl Query<'_> {
             && self.components.is_none()
             && self.key_id.is_none()
             && token.token_type == *self.token_type
-            && token.target.cover(self.scopes)
+            && (token.target.cover(self.scopes) || defect!(LookupIgnoresScopes))
             && self.environment.contains(&token.environment)
             && is_fresh(token.expires_on, now)
     }
@@ -192,6 +192,9 @@ pub(crate) fn is_as_key_says(key: PartitionKeyRef<'_>, token: &AccessToken) -> b
 
 /// Whether saving `new` deletes `old`.
 pub(crate) fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Environment) -> bool {
+    if defect!(SaveKeepsAll) {
+        return false;
+    }
     let same_owner = match (&old.home_account_id, &new.home_account_id) {
         // App tokens have no owner, and MSAL does not compare it for them.
         (_, None) => true,

@@ -99,7 +99,10 @@ impl Answer {
             api_id: Some(request.flow.api_id()),
             ..ResultMetadata::NONE
         };
-        let metadata = metadata.of(Some(&self));
+        let mut metadata = metadata.of(Some(&self));
+        if defect!(HitsCountAsFetches) {
+            metadata.token_source = TokenSource::IdentityProvider;
+        }
         self.with(metadata, None)
     }
 
@@ -208,11 +211,20 @@ impl Fetch {
         started: Instant,
         in_l1: Duration,
     ) -> Result<AuthenticationResult, AcquireError> {
-        let metadata = ResultMetadata {
+        let mut metadata = ResultMetadata {
             duration_total: started.elapsed(),
             duration_in_cache: self.metadata.duration_in_cache + in_l1,
             ..self.metadata
         };
+        if defect!(TimesDoubled) {
+            metadata.duration_total *= 2;
+        }
+        if defect!(ReasonLost) {
+            metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
+        }
+        if defect!(RequestsNotCounted) {
+            metadata.token_requests = TokenRequests::default();
+        }
         self.with(metadata)
     }
 

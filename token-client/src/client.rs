@@ -95,7 +95,11 @@ impl AcquireRequest {
 
     /// Whether no cached access token answers, whichever it is.
     pub(crate) fn passes_over_cached_tokens(&self) -> bool {
-        self.force_refresh || (self.claims.is_some() && self.token_refused().is_none())
+        if defect!(ClaimsSticky) && matches!(self.flow, Flow::Silent(_)) {
+            return true;
+        }
+        let challenged = self.claims.is_some() && !defect!(ClaimsIgnored);
+        self.force_refresh || (challenged && self.token_refused().is_none())
     }
 
     /// The hash of the cached token that does not answer, where one does not.
@@ -177,6 +181,10 @@ pub(crate) struct FlightKey {
 
 impl FlightKey {
     pub(crate) fn new(purpose: Purpose, partition: PartitionKey, request: &AcquireRequest) -> Self {
+        #[cfg(feature = "defects")]
+        if defect!(OneFlightForAll) {
+            return Self::of_all(purpose, request.flow.as_str());
+        }
         Self {
             purpose,
             partition,
@@ -188,6 +196,25 @@ impl FlightKey {
             components: request.components.clone(),
             scheme: request.scheme.clone(),
             flow: request.flow.as_str(),
+        }
+    }
+}
+
+#[cfg(feature = "defects")]
+impl FlightKey {
+    /// What one_flight_for_all takes every request for.
+    fn of_all(purpose: Purpose, flow: &'static str) -> Self {
+        Self {
+            purpose,
+            partition: PartitionKey::Assertion(token_cache::AssertionHash::of_session("all")),
+            tenant_id: "".into(),
+            scopes: Scopes::parse(""),
+            force_refresh: false,
+            claims: None,
+            token_refused: None,
+            components: None,
+            scheme: AuthenticationScheme::default(),
+            flow,
         }
     }
 }
@@ -300,6 +327,11 @@ impl Client {
         let (fetch, role) = self.fetch(request, owned, seen).await;
         match role {
             Role::Leader => fetch.into_leaders_result(started, in_l1),
+            Role::Waiter if defect!(WaiterFetches) => {
+                let seen = Seen::nothing(request, shared.cache.policy().caching);
+                let fetch = shared.ask(request, &seen, started).await;
+                fetch.into_leaders_result(started, in_l1)
+            }
             Role::Waiter => {
                 let cached = key.and_then(|key| shared.look_after_waiting(request, key));
                 fetch.into_waiters_result(started, in_l1, cached)
@@ -317,7 +349,7 @@ impl Client {
         let metadata = Fetch::begun(request, seen.reason);
         let shared = Arc::clone(&self.shared);
         let policy = self.shared.cache.policy();
-        if policy.flight == Flight::None {
+        if policy.flight == Flight::None || defect!(NoFlight) {
             let fetch = shared.fetch(request.clone(), key, seen).await;
             return (fetch, Role::Leader);
         }

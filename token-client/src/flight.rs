@@ -107,6 +107,9 @@ struct Landing<K: Eq + Hash, T> {
 
 impl<K: Eq + Hash, T> Drop for Landing<K, T> {
     fn drop(&mut self) {
+        if defect!(FlightKept) {
+            return;
+        }
         self.running.lock().remove(&self.key);
     }
 }

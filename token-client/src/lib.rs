@@ -5,6 +5,20 @@
 //! [`Client::acquire`] holds the whole decision. Its answer says where the
 //! token came from, why the provider was asked, and how long each part took.
 
+/// Whether this process has a defect, which only test builds can have.
+#[cfg(feature = "defects")]
+macro_rules! defect {
+    ($defect:ident) => {
+        token_cache::defects::on(token_cache::defects::Defect::$defect)
+    };
+}
+#[cfg(not(feature = "defects"))]
+macro_rules! defect {
+    ($defect:ident) => {
+        false
+    };
+}
+
 pub mod client;
 pub mod error;
 pub mod events;

@@ -33,12 +33,12 @@ impl Shared {
         }
         let key = key.to_owned();
         match flight {
-            Flight::PerKey => {
+            Flight::PerKey if !defect!(RefreshedByEach) => {
                 let flight_key = FlightKey::new(Purpose::Refresh, key.clone(), request);
                 let refresh = || Arc::clone(self).refresh(request.clone(), key);
                 self.flights.launch(flight_key, refresh);
             }
-            Flight::None => {
+            Flight::PerKey | Flight::None => {
                 tokio::spawn(Arc::clone(self).refresh(request.clone(), key));
             }
         }
@@ -47,8 +47,11 @@ impl Shared {
 
     fn is_due(&self, jitter: Jitter, answer: &Answer, now: Timestamp) -> bool {
         let Some(refresh_on) = answer.refresh_on() else {
-            return false;
+            return defect!(RefreshedAlways);
         };
+        if defect!(NeverRefreshed) || defect!(RefreshedAlways) {
+            return defect!(RefreshedAlways);
+        }
         refresh_may_be_due(refresh_on, now)
             && refresh_is_due(refresh_on, self.jitter.draw(jitter, &answer.token), now)
     }

@@ -191,6 +191,11 @@ fn life(
         None => response.expires_in,
     };
     let end = response.expires_on.unwrap_or(now.plus(lifetime));
+    let end = if defect!(LifetimeMisread) {
+        now.plus(end.since(now) / 60)
+    } else {
+        end
+    };
     let refresh_in = response.refresh_in.or_else(|| match provider {
         ProviderKind::OwnCode => managed_identity::advice_for_own_provider(lifetime),
         ProviderKind::TokenEndpoint => matches!(request.flow, Flow::ManagedIdentity(_))
@@ -214,7 +219,12 @@ fn home_account_id(
         .client_info
         .as_deref()
         .and_then(decode::<ClientInfo>)
-        .map(|info| HomeAccountId::new(format!("{}.{}", info.uid, info.utid)));
+        .map(|info| match info {
+            ClientInfo { utid, .. } if defect!(AccountWithoutUser) => {
+                HomeAccountId::new(format!("user.{utid}"))
+            }
+            ClientInfo { uid, utid } => HomeAccountId::new(format!("{uid}.{utid}")),
+        });
     let subject = || {
         claims
             .and_then(|claims| claims.sub.clone())

@@ -73,6 +73,14 @@ impl Throttles {
             .retry_after()
             .filter(|_| error.status().is_some_and(counts));
         let Some(wait) = wait else { return };
+        if defect!(RetryAfterIgnored) {
+            return;
+        }
+        let wait = if defect!(RetryAfterForAnHour) {
+            LONGEST
+        } else {
+            wait
+        };
         let mut throttled = self.0.lock();
         let now = Instant::now();
         if throttled.len() > SWEPT_ABOVE {

@@ -8,5 +8,6 @@ pub mod init;
 pub mod merge;
 pub mod report;
 pub mod run;
+pub mod scenarios;
 pub mod shell;
 pub mod validate;

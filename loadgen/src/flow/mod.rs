@@ -6,18 +6,22 @@ pub mod session;
 mod user;
 mod wording;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use token_cache::{Clock, ComponentHash, KeyComponents};
+use token_cache::{CacheLevel, Clock, ComponentHash, KeyComponents};
+use token_client::result::TokenRequests;
 use token_client::{
-    AcquireError, AcquireRequest, AuthenticationResult, Flow as Ask, ManagedIdentityId, TokenSource,
+    AcquireError, AcquireRequest, AuthenticationResult, CacheRefreshReason, Flow as Ask,
+    ManagedIdentityId, ResultMetadata, TokenSource,
 };
 
 use crate::oracle::{Expectation, Finding, Oracle};
 use crate::population::{PassOver, Subject};
 use crate::record::Recorder;
 use crate::report::model::Violation;
-use crate::scenario::plan::Flow;
+use crate::scenario::plan::{ApplicationCache, Flow, Plan, TrafficPlan};
 use crate::target::directory::USER_SCOPE;
 use crate::target::{Directory, Fleet, Provider};
 use session::Sessions;
@@ -42,6 +46,17 @@ pub struct Callers {
     pub recorder: Arc<Recorder>,
     /// What time it is.
     pub clock: Clock,
+    /// Tokens by resource, where an application keeps a dictionary of its own.
+    pub application_cache: Option<ApplicationTokens>,
+}
+
+/// Tokens that an application keeps by resource.
+pub type ApplicationTokens = parking_lot::Mutex<HashMap<u32, AuthenticationResult>>;
+
+/// The dictionary that the application of `plan` keeps, if it keeps one.
+pub fn application_cache(plan: &Plan) -> Option<ApplicationTokens> {
+    let keeps = |traffic: &TrafficPlan| traffic.application_cache == ApplicationCache::ByResource;
+    plan.traffic.iter().any(keeps).then(Default::default)
 }
 
 /// One who comes for a token.
@@ -73,7 +88,44 @@ impl Callers {
     ///
     /// [`Trouble`], when there is no token at the end.
     pub async fn call(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
-        let answer = match caller.flow {
+        if let Some(kept) = self.kept_by_application(caller) {
+            return Ok(kept);
+        }
+        let answer = self.ask(caller).await;
+        if caller.subject.signs_out {
+            self.sign_out(caller).await;
+        }
+        if let (Some(kept), Ok(result)) = (&self.application_cache, &answer) {
+            kept.lock().insert(caller.subject.resource, result.clone());
+        }
+        answer
+    }
+
+    /// What the application has in a dictionary of its own, if it keeps one and
+    /// the token is not about to end.
+    fn kept_by_application(&self, caller: Caller<'_>) -> Option<AuthenticationResult> {
+        let kept = self.application_cache.as_ref()?.lock();
+        let result = kept.get(&caller.subject.resource)?;
+        let ends = result.token.expires_on;
+        if ends <= self.clock.now().plus(token_cache::freshness::EXPIRY_BUFFER) {
+            return None;
+        }
+        let mut result = result.clone();
+        result.metadata = ResultMetadata {
+            token_source: TokenSource::Cache,
+            cache_level: CacheLevel::L1,
+            cache_refresh_reason: CacheRefreshReason::NotApplicable,
+            token_requests: TokenRequests::default(),
+            duration_total: Duration::ZERO,
+            duration_in_cache: Duration::ZERO,
+            duration_in_http: None,
+            ..result.metadata
+        };
+        Some(result)
+    }
+
+    async fn ask(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
+        match caller.flow {
             Flow::ClientCredentials => self
                 .acquire(Ask::ClientCredentials, caller)
                 .await
@@ -94,11 +146,7 @@ impl Callers {
                 let ask = Ask::ManagedIdentity(ManagedIdentityId::ClientId(id));
                 self.acquire(ask, caller).await.map_err(Trouble::Acquire)
             }
-        };
-        if caller.subject.signs_out {
-            self.sign_out(caller).await;
         }
-        answer
     }
 
     /// Does for the subject's user what has to be done before they call by

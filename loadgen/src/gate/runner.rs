@@ -63,8 +63,23 @@ impl Runner {
     /// A [`Failure`] when there is no report: the scenario is wrong, something is
     /// missing, or the report cannot be relied on.
     pub fn run(&self, seed: Option<u64>, twin: bool) -> Result<Report, Failure> {
+        self.run_with(seed, twin, &[])
+    }
+
+    /// [`Runner::run`] with these variables in its environment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runner::run`].
+    pub fn run_with(
+        &self,
+        seed: Option<u64>,
+        twin: bool,
+        environment: &[(&str, &str)],
+    ) -> Result<Report, Failure> {
         let output = Command::new(&self.program)
             .args(self.arguments(seed, twin))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .output()
             .map_err(|error| {

@@ -122,6 +122,13 @@ pub(super) fn lay_over(under: &mut Node, over: Node) {
     }
 }
 
+/// Takes a key out of a table.
+pub(super) fn remove(node: &mut Node, key: &str) {
+    if let Value::Mapping(entries) = &mut node.value {
+        entries.retain(|entry| entry.key.text != key);
+    }
+}
+
 /// The value of a key of a table.
 pub(super) fn entry<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     let Value::Mapping(entries) = &node.value else {

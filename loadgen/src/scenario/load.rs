@@ -155,6 +155,9 @@ pub(super) fn compose(
         .map(|base| (base.name, text_for_display(&base.bytes)))
         .collect();
     composed.filled = variables::fill(&mut root, &overrides.variables, problems);
+    if overrides.full {
+        make_full(&mut root, problems);
+    }
     if overrides.twin {
         lay_twin_over(&mut root, problems);
     }
@@ -189,6 +192,11 @@ fn plan_of(
         };
         plan_of(path, &as_twin, &as_twin_overrides, problems)?;
     }
+    if compose::entry(root, "full").is_some() && !overrides.twin {
+        let mut in_full = root.clone();
+        make_full(&mut in_full, problems);
+        plan_of(path, &in_full, overrides, problems)?;
+    }
     let Some(plan) = plan(path, draft) else {
         // A value that is bad without a problem would be a defect of the reader;
         // better said than run.
@@ -217,6 +225,22 @@ fn lay_twin_over(root: &mut Node, problems: &mut Problems) {
             "write a `twin` with `why`, `breaks` and `change`",
         ),
     }
+}
+
+/// Lays the full size over the scenario. A twin proves itself in the small one,
+/// by thresholds that the large one may not have.
+fn make_full(root: &mut Node, problems: &mut Problems) {
+    let Some(full) = compose::entry(root, "full").cloned() else {
+        problems.add_with_hint(
+            root.span,
+            "the scenario has one size",
+            "write `full` with what is larger, or leave --full out",
+        );
+        return;
+    };
+    compose::remove(root, "full");
+    compose::remove(root, "twin");
+    compose::lay_over(root, full);
 }
 
 /// Reads the traces that flows replay.

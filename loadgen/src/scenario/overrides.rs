@@ -22,6 +22,8 @@ pub struct Overrides {
     pub mode: Option<Mode>,
     /// `--twin`: the scenario's known-bad form in its place.
     pub twin: bool,
+    /// `--full`: the scenario in its full size.
+    pub full: bool,
     /// What `${NAME}` in the file stands for, by name.
     pub variables: BTreeMap<String, String>,
 }

@@ -310,7 +310,9 @@ impl Inner {
 
     /// A partition without usable tokens is not kept.
     fn put_l1(&self, key: &PartitionKey, partition: &Arc<Partition>, payload: Option<usize>) {
-        let Some(l1) = &self.l1 else { return };
+        let Some(l1) = self.l1.as_ref().filter(|_| !defect!(L1NotWritten)) else {
+            return;
+        };
         let now = self.clock().now();
         if !partition.has_tokens(now) {
             return l1.remove(key);

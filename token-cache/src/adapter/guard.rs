@@ -44,6 +44,9 @@ impl Guard {
         let L2Guard::TimeoutAndBreaker { timeout, rest, .. } = self.rule else {
             return Pass::Ask(None);
         };
+        if defect!(GuardWithoutTimeout) {
+            return Pass::Ask(None);
+        }
         let mut state = self.state.lock();
         if let Some(until) = &mut state.rests_until {
             let now = Instant::now();
@@ -67,7 +70,7 @@ impl Guard {
             return state.rests_until.take().map(|_| false);
         }
         state.failures_in_a_row = state.failures_in_a_row.saturating_add(1);
-        if state.failures_in_a_row < failures {
+        if state.failures_in_a_row < failures || defect!(BreakerNeverOpens) {
             return None;
         }
         let rested = state.rests_until.is_some();

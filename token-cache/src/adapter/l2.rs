@@ -138,6 +138,7 @@ impl L2 {
             Err(error) => {
                 self.events.undecodable(&error);
                 match self.unreadable {
+                    Unreadable::Miss if defect!(UndecryptableIsError) => InL2::Unreadable { error },
                     Unreadable::Miss => InL2::Nothing,
                     Unreadable::Error => InL2::Unreadable { error },
                 }
@@ -162,7 +163,7 @@ impl L2 {
     /// A partition as it will lie under `key`.
     pub(super) fn encode(&self, key: &str, partition: &Partition) -> Result<Bytes, StoreError> {
         let blob = schema::write(partition);
-        match &self.sealing {
+        match self.sealing.as_ref().filter(|_| !defect!(NotEncrypted)) {
             None => Ok(blob.into()),
             Some(sealing) => match sealing.seal(key, &blob) {
                 Ok(sealed) => Ok(sealed.into()),
@@ -190,6 +191,13 @@ impl L2 {
         blob: Bytes,
         expiration: Expiration,
     ) -> Written {
+        if defect!(L2NotWritten) {
+            return Written::Done;
+        }
+        if defect!(L2WrittenTwice) {
+            let _ = self.store.set(key, blob.clone(), expiration).await;
+            return self.set(key, blob, expiration).await;
+        }
         let Some(cas) = self.store.compare_and_set().filter(|_| self.conditional) else {
             return self.set(key, blob, expiration).await;
         };

@@ -217,9 +217,14 @@ impl TokenCache {
 impl Inner {
     fn new(options: TokenCacheOptions) -> Self {
         let policy = options.policy;
-        let l1 = options
-            .l1_size_limit_bytes
-            .map(|limit| L1::new(limit, policy.l1_eviction));
+        let l1 = options.l1_size_limit_bytes.map(|limit| {
+            let limit = match () {
+                () if defect!(L1Unbounded) => limit.saturating_mul(1_000),
+                () if defect!(L1Tiny) => 1_000,
+                () => limit,
+            };
+            L1::new(limit, policy.l1_eviction)
+        });
         Self {
             l1,
             expirations: Expirations::of(&options),
@@ -257,6 +262,11 @@ impl Inner {
             took: None,
         });
         let cached = cached?;
+        if defect!(L2ReadOnHit)
+            && let Some(l2) = &self.l2
+        {
+            let _ = l2.get(&key.to_string()).await;
+        }
         let touches = match self.policy.l2_touch {
             L2Touch::Always => true,
             L2Touch::OnlyIfSliding => self.expirations.sliding.is_some(),
@@ -269,7 +279,7 @@ impl Inner {
     }
 
     async fn read_l2(&self, key: &PartitionKey) -> Result<Read, CacheError> {
-        let Some(l2) = &self.l2 else {
+        let Some(l2) = self.l2.as_ref().filter(|_| !defect!(L2NotRead)) else {
             return Ok(Read::NOTHING);
         };
         let version = self.lanes.of(key).settled();
@@ -293,7 +303,9 @@ impl Inner {
         let Some(partition) = partition else {
             return Ok(Read::NOTHING);
         };
-        if let (Some(l1), Some(version)) = (&self.l1, version) {
+        if let (Some(l1), Some(version)) = (&self.l1, version)
+            && !defect!(NotBackPropagated)
+        {
             // MSAL's adapter gives a back-propagated entry no expiry but the
             // configured one: the tokens in it carry theirs.
             let now = self.clock().now();

@@ -158,9 +158,15 @@ impl Expirations {
             Some(lives) => Some(now.plus(lives)),
             None => [suggested, self.absolute].into_iter().flatten().min(),
         };
+        if defect!(L2EndsEarly) {
+            return Expiration {
+                absolute: Some(now.plus(Duration::from_secs(60))),
+                sliding: None,
+            };
+        }
         Expiration {
             absolute,
-            sliding: self.sliding,
+            sliding: self.sliding.filter(|_| !defect!(NeverSlides)),
         }
     }
 }

@@ -10,8 +10,16 @@ pub(super) fn partition<'a>(
     components: Option<&'a KeyComponents>,
 ) -> PartitionKeyRef<'a> {
     PartitionKeyRef::Application {
-        client_id,
-        tenant_id,
+        client_id: if defect!(KeyWithoutClient) {
+            ""
+        } else {
+            client_id
+        },
+        tenant_id: if defect!(KeyWithoutTenant) {
+            ""
+        } else {
+            tenant_id
+        },
         key_id,
         components: components.map(|components| &**components.hash()),
     }

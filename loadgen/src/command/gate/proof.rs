@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{plan, usage};
 use crate::exit::{Exit, Failure};
 use crate::gate::runner::Runner;
+use crate::library::side_by_side::side_by_side;
 use crate::report::model::{Mode, Report, ThresholdVerdict, Verdict};
 
 /// What is wrong with a proof, if anything.
@@ -20,10 +21,8 @@ struct Proof {
 
 pub(super) fn prove(path: &Path, set: &[String]) -> Result<(String, Exit), Failure> {
     let files = scenarios(path)?;
-    let mut proofs = Vec::new();
-    for file in files {
-        proofs.push(of(&file, set)?);
-    }
+    let proofs = side_by_side(&files, |file| of(file, set));
+    let mut proofs = proofs.into_iter().collect::<Result<Vec<_>, _>>()?;
     let failed = proofs.iter().filter(|proof| proof.wrong.is_some()).count();
     let mut out = format!(
         "{}  {} of {} scenarios prove that they can fail\n\n  {:<26}{:<10}{}\n",

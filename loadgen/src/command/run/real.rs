@@ -12,8 +12,8 @@ use super::environment::environment;
 use super::{Measured, Options, conclude};
 use crate::engine::{Run, Stop};
 use crate::exit::Failure;
-use crate::flow::Callers;
 use crate::flow::session::Sessions;
+use crate::flow::{Callers, application_cache};
 use crate::oracle::Oracle;
 use crate::progress;
 use crate::record::Recorder;
@@ -150,6 +150,7 @@ impl Ready {
             oracle,
             recorder: Arc::clone(&recorder),
             clock,
+            application_cache: application_cache(&plan),
         });
         let run = Arc::new(Run::new(plan, callers, recorder));
         let exporter = Exporter::new(&run, started_at);

@@ -14,8 +14,8 @@ use super::environment::environment;
 use super::{Measured, Options, conclude};
 use crate::engine::{Run, Stop, model};
 use crate::exit::{Exit, Failure};
-use crate::flow::Callers;
 use crate::flow::session::Sessions;
+use crate::flow::{Callers, application_cache};
 use crate::oracle::Oracle;
 use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
@@ -151,6 +151,7 @@ async fn run(
         oracle,
         recorder: Arc::clone(&recorder),
         clock,
+        application_cache: application_cache(&plan),
     });
     let run = Arc::new(Run::new(plan, Arc::clone(&callers), Arc::clone(&recorder)));
     run.sign_in_beforehand().await?;

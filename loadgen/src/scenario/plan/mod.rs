@@ -29,8 +29,8 @@ pub use idp::{
 pub use latency::LatencyPlan;
 pub use population::{Group, Popularity, PopulationPlan, SessionsPlan, Shift};
 pub use traffic::{
-    Arrivals, BurstPlan, Flow, Load, RatePlan, Stage, TracePlan, TraceRow, TrafficPlan, UsersPlan,
-    VisitsPlan,
+    ApplicationCache, Arrivals, BurstPlan, Flow, Load, RatePlan, Stage, TracePlan, TraceRow,
+    TrafficPlan, UsersPlan, VisitsPlan,
 };
 
 /// A scenario ready to run.

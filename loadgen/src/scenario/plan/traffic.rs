@@ -27,6 +27,18 @@ pub struct TrafficPlan {
     /// How many values the application puts into the cache key beside what
     /// belongs there, drawn at each call; zero for none.
     pub key_values: u32,
+    /// What the application keeps tokens by in a dictionary of its own, before
+    /// it asks the client.
+    pub application_cache: ApplicationCache,
+}
+
+/// What an application keeps tokens by in a dictionary of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApplicationCache {
+    /// It has none.
+    None,
+    /// By resource alone: whoever comes second gets the token of who came first.
+    ByResource,
 }
 
 /// How an arrival gets its token.

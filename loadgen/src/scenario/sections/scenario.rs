@@ -13,7 +13,7 @@ use super::twin::{TwinDraft, twin};
 use crate::scenario::feature::Feature;
 use crate::scenario::plan::{CachePlan, IdpPlan, Mode, PopulationPlan, Start, WhenFull};
 use crate::scenario::reader::{
-    Bad, Choice, DurationIn, Integer, ListOf, Located, Table, TableOf, Text,
+    AnyTable, Bad, Choice, DurationIn, Integer, ListOf, Located, Table, TableOf, Text,
 };
 use crate::scenario::span::Span;
 use crate::scenario::yaml::Node;
@@ -170,6 +170,12 @@ pub fn read(table: &mut Table<'_>) -> Option<Draft> {
         "twin",
         "The known-bad form of the scenario, which must fail",
         &TableOf(twin),
+    );
+    // Laid over the scenario before it is read, when the full size is asked for.
+    let _ = table.optional(
+        "full",
+        "The full size: what is laid over the scenario, `twin` left out, with --full",
+        &AnyTable,
     );
     if let Some(mode) = mode {
         table.needs(Feature::Mode(mode), "mode");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::load::{LoadDraft, load};
 use crate::scenario::feature::Feature;
-use crate::scenario::plan::{Flow, Load, TracePlan, TrafficPlan};
+use crate::scenario::plan::{ApplicationCache, Flow, Load, TracePlan, TrafficPlan};
 use crate::scenario::problem::{Problems, quoted};
 use crate::scenario::reader::{
     AnyShare, Bad, Choice, Integer, ListOf, Located, Table, TableOf, Text,
@@ -33,6 +33,7 @@ pub struct TrafficDraft {
     claims: Option<Share>,
     rephrased: Option<bool>,
     key_values: Option<u32>,
+    application_cache: Option<ApplicationCache>,
 }
 
 impl TrafficDraft {
@@ -92,6 +93,7 @@ impl TrafficDraft {
             claims: self.claims?,
             rephrased: self.rephrased?,
             key_values: self.key_values?,
+            application_cache: self.application_cache?,
         })
     }
 }
@@ -164,6 +166,18 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
             "leave `sign_out` out, or write `flow: authorization_code`",
         );
     }
+    let application_cache = table.or(
+        "application_cache",
+        "What the application keeps tokens by in a dictionary of its own, before it asks the client",
+        "none",
+        &Choice(&[
+            ("none", ApplicationCache::None),
+            ("by_resource", ApplicationCache::ByResource),
+        ]),
+    );
+    if application_cache.is_some_and(|kept| kept != ApplicationCache::None) {
+        table.needs(Feature::Wording, "application_cache");
+    }
     if rephrased == Some(true) {
         table.needs(Feature::Wording, "wording");
     }
@@ -205,6 +219,7 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         force_refresh,
         claims,
         rephrased,
+        application_cache,
         key_values: key_values.and_then(|values| u32::try_from(values).ok()),
     })
 }
