@@ -1,0 +1,227 @@
+//! The scenarios that ship: complete, indexed, provable; and what is not is
+//! found out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use loadgen::library::{self, index::index, lacks};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn loadgen(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A directory that goes when the test ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn with(name: &str, scenario: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("library-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("scenario.yaml"), scenario).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn every_scenario_that_ships_is_complete() {
+    let (entries, problems) = library::read(&root().join("scenarios")).unwrap();
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(entries.len() >= 27, "{} scenarios", entries.len());
+    let lacking: Vec<String> = entries.iter().flat_map(lacks).collect();
+    assert!(lacking.is_empty(), "{lacking:#?}");
+    let named = entries.iter().filter(|entry| {
+        let stem = entry.file.trim_end_matches(".yaml");
+        entry.plan.name != stem
+    });
+    assert_eq!(named.count(), 0, "names are those of the files");
+}
+
+#[test]
+fn the_index_is_what_the_files_say() {
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let written = fs::read_to_string(root().join("scenarios/README.md")).unwrap();
+    assert_eq!(
+        written,
+        index(&entries),
+        "write it by `loadgen scenarios index scenarios > scenarios/README.md`"
+    );
+}
+
+#[test]
+fn the_fifteen_are_there_by_their_names() {
+    for name in [
+        "wrong-token-canary",
+        "no-shared-cache",
+        "cold-stampede",
+        "l2-blackhole",
+        "expiry-cliff",
+        "farm-stale-l1",
+        "refresh-token-race",
+        "unbounded-growth",
+        "fat-partition",
+        "throttle-convoy",
+        "key-ring-swap",
+        "key-hygiene",
+        "rolling-deploy",
+        "l2-ttl-mismatch",
+        "l2-failover",
+    ] {
+        assert!(root().join(format!("scenarios/{name}.yaml")).is_file(), "{name}");
+    }
+}
+
+/// What a scenario of the library must have beside its twin.
+const GOOD: &str = "version: 1\nname: scenario\nmode: virtual\nduration: 10m\n\
+    traffic: [{ flow: client_credentials, rate: 1/s }]\n";
+
+fn proof(name: &str, rest: &str) -> (i32, String) {
+    let scratch = Scratch::with(name, &format!("{GOOD}{rest}"));
+    let output = loadgen(&["gate", "--prove", &scratch.0.to_string_lossy()]);
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn a_twin_that_fails_where_it_says_is_a_proof() {
+    let (exit, text) = proof(
+        "good",
+        "thresholds:\n  - hit_ratio >= 90%\ntwin: { why: nothing is cached, breaks: hit_ratio >= 90%, \
+         change: { cache: { policy: { caching: disabled } } } }\n",
+    );
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.starts_with("PASS  1 of 1"), "{text}");
+}
+
+#[test]
+fn what_proves_nothing_is_named() {
+    let cases = [
+        (
+            "passes",
+            "thresholds:\n  - hit_ratio >= 90%\ntwin: { why: not at all, breaks: hit_ratio >= 90%, change: { seed: 7 } }\n",
+            1,
+            "the twin does not fail: it is pass",
+        ),
+        (
+            "without",
+            "thresholds:\n  - hit_ratio >= 90%\n",
+            1,
+            "the scenario has no twin",
+        ),
+        (
+            "other",
+            "thresholds:\n  - hit_ratio >= 90%\n  - errors == 0\ntwin: { why: nothing is cached, breaks: errors == 0, \
+             change: { cache: { policy: { caching: disabled } } } }\n",
+            1,
+            "the twin fails, but not on `errors == 0`",
+        ),
+        (
+            "link",
+            "thresholds:\n  - hit_ratio >= 90%\ntwin: { why: a slip, breaks: hit_ratio >= 91%, change: { seed: 7 } }\n",
+            2,
+            "is not one of `thresholds`",
+        ),
+        (
+            "unevaluable",
+            "thresholds:\n  - max(acquire_http{flow=client_credentials}) <= 1s min samples 500\n\
+             twin: { why: not at all, breaks: max(acquire_http{flow=client_credentials}) <= 1s min samples 500, change: { seed: 7 } }\n",
+            2,
+            "",
+        ),
+        (
+            "unknown",
+            "thresholds:\n  - hit_rate >= 90%\ntwin: { why: a slip, breaks: hit_rate >= 90%, change: { seed: 7 } }\n",
+            2,
+            "unknown metric",
+        ),
+    ];
+    for (name, rest, expected, why) in cases {
+        let (exit, text) = proof(name, rest);
+        assert_eq!(exit, expected, "{name}: {text}");
+        assert!(text.contains(why), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_scenario_without_question_links_or_marks_does_not_ship() {
+    let scratch = Scratch::with("bare", &format!("{GOOD}thresholds:\n  - errors == 0\n"));
+    let output = loadgen(&["scenarios", "check", &scratch.0.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    for missing in [
+        "nothing stands under `Question:`",
+        "nothing stands under `Change in MSAL terms:`",
+        "it has no twin",
+        "`errors == 0` is marked neither",
+        "README.md is not the index",
+    ] {
+        assert!(text.contains(missing), "{missing} is not in\n{text}");
+    }
+}
+
+/// The names of the defects, from the file that lists them: the list itself is
+/// in test builds alone.
+fn defects() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("token-cache/src/defects.rs")).unwrap();
+    let (_, list) = text.split_once("catalogue! {\n").unwrap();
+    let (list, _) = list.split_once("\n}\n").unwrap();
+    list.split(';')
+        .filter_map(|entry| entry.split('"').nth(3))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_matrix_of_defects_has_every_defect_and_scenario_and_no_uncaught_row() {
+    let page = fs::read_to_string(root().join("docs/defects.md")).unwrap();
+    let (matrix, scenarios) = page.split_once("## What each scenario catches").unwrap();
+    let rows: Vec<Vec<&str>> = matrix
+        .lines()
+        .filter(|line| line.contains("| `"))
+        .map(|line| line.split(" | ").collect())
+        .collect();
+    let named: BTreeSet<String> = rows
+        .iter()
+        .map(|row| row[1].trim_matches('`').to_owned())
+        .collect();
+    assert_eq!(named, defects(), "run scripts/defects again");
+    assert!(named.len() >= 30);
+    for row in &rows {
+        assert_ne!(row[3], "0", "nothing catches {}", row[1]);
+    }
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let entries = entries.iter().filter(|entry| entry.plan.name != "day-in-the-life");
+    for entry in entries {
+        let row = format!("| {} |", entry.plan.name);
+        assert!(scenarios.contains(&row), "run scripts/defects again: {row}");
+    }
+}
+
+#[test]
+fn the_table_of_presets_has_every_scenario_twice() {
+    let page = fs::read_to_string(root().join("docs/presets.md")).unwrap();
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    for entry in entries {
+        for preset in ["recommended", "msal_net"] {
+            let row = format!("| {} | {preset} |", entry.plan.name);
+            assert!(page.contains(&row), "run `loadgen scenarios presets` again: {row}");
+        }
+    }
+}

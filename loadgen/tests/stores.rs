@@ -1,0 +1,10 @@
+//! Scenarios in real time over Redis and Postgres, with real faults, beside the
+//! same in virtual time.
+#![cfg(all(feature = "redis", feature = "postgres"))]
+
+#[path = "clocks/lab.rs"]
+mod lab;
+#[path = "stores/faults.rs"]
+mod faults;
+#[path = "../../token-cache/tests/stores/support/server.rs"]
+mod server;

@@ -1,0 +1,201 @@
+//! A server is stopped, killed and put behind a proxy that stalls, while a run
+//! goes on.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use loadgen::report::model::Report;
+use loadgen::scenario::plan::Mode;
+
+use super::lab::{plan, report};
+use super::server::{Server, free_port};
+
+/// Tokens that serve for three seconds, so that L2 is asked all the time.
+fn scenario(l2: &str, faults: &str) -> String {
+    format!(
+        "version: 1\nduration: 9s\nidp: {{ expires_in: 303s, latency: {{ token: 20ms }} }}\n\
+         cache:\n  policy: {{ l2_guard: {{ timeout: 200ms, failures: 3, rest: 500ms }} }}\n  l2: {l2}\n\
+         fleet: {{ instances: 2 }}\npopulation: {{ tenants: 20 }}\n\
+         traffic: [{{ flow: client_credentials, rate: 100/s }}]\n{faults}"
+    )
+}
+
+fn real(url: &str, kind: &str, breaking: impl FnOnce() + Send + 'static) -> Report {
+    let l2 = format!("{{ store: {kind}, url: '{url}' }}");
+    let plan = plan(&scenario(&l2, ""), 7, &[]);
+    let breaking = thread::spawn(breaking);
+    let report = report(&plan, Mode::Real);
+    breaking.join().unwrap();
+    report
+}
+
+fn virtually(faults: &str) -> Report {
+    let l2 = "{ store: memory, latency: 1ms }";
+    report(&plan(&scenario(l2, faults), 7, &[]), Mode::Virtual)
+}
+
+/// The stated intervals: no call fails or waits for more than two time limits
+/// and a fetch; as many calls go to the provider as in virtual time, a third
+/// more or less; hits are within two points.
+fn agrees(real: &Report, virtual_: &Report) {
+    assert_eq!(real.totals.errors, 0, "{:?}", real.totals.errors_by_kind);
+    assert_eq!(virtual_.totals.errors, 0);
+    let longest = real.totals.durations.total.max_us / 1e6;
+    assert!(longest < 1.5, "{longest} s");
+    let ratio = real.idp.token_requests as f64 / virtual_.idp.token_requests as f64;
+    assert!((0.66..1.34).contains(&ratio), "{ratio}");
+    let hits = |report: &Report| report.totals.hit_ratio.unwrap();
+    let apart = (hits(real) - hits(virtual_)).abs();
+    assert!(apart < 0.02, "{} and {}", hits(real), hits(virtual_));
+    assert!(real.cache.l2.errors > 0, "the fault was not felt");
+    // L2 serves again: what the other instance fetched is found there.
+    assert!(real.totals.cache_level.l2 > 10, "{:?}", real.totals.cache_level);
+}
+
+fn signal(ids: &[String], signal: &str) {
+    let status = Command::new("kill").arg(signal).args(ids).status().unwrap();
+    assert!(status.success());
+}
+
+fn redis(port: u16) -> Server {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--appendonly", "no", "--dir", "/tmp"]);
+    Server::start(port, command)
+}
+
+/// Stops a server for two seconds of a run, as a machine that swaps would.
+fn stalled(server: &Server) -> impl FnOnce() + Send + 'static {
+    let ids = server.ids();
+    move || {
+        thread::sleep(Duration::from_secs(3));
+        signal(&ids, "-STOP");
+        thread::sleep(Duration::from_secs(2));
+        signal(&ids, "-CONT");
+    }
+}
+
+const HANGS: &str = "faults: [{ at: 3s, for: 2s, l2: { is: hang } }]\n";
+
+#[test]
+fn redis_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
+    let server = redis(free_port());
+    let url = format!("redis://127.0.0.1:{}", server.port);
+    agrees(&real(&url, "redis", stalled(&server)), &virtually(HANGS));
+}
+
+#[test]
+fn redis_that_is_killed_and_started_again_costs_what_a_refusing_l2_does() {
+    let server = redis(free_port());
+    let (port, url) = (server.port, format!("redis://127.0.0.1:{}", server.port));
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let breaking = move || {
+        thread::sleep(Duration::from_secs(3));
+        drop(server);
+        thread::sleep(Duration::from_secs(2));
+        let again = redis(port);
+        // It runs until the test is over.
+        let _ = wait.recv();
+        drop(again);
+    };
+    let l2 = format!("{{ store: redis, url: '{url}' }}");
+    let plan = plan(&scenario(&l2, ""), 7, &[]);
+    let breaking = thread::spawn(breaking);
+    let measured = report(&plan, Mode::Real);
+    drop(done);
+    breaking.join().unwrap();
+    let faults = "faults: [{ at: 3s, for: 2s, l2: { is: refuse } }, { at: 5s, l2: { is: wipe } }]\n";
+    agrees(&measured, &virtually(faults));
+}
+
+/// A Postgres of the test's own.
+struct Cluster {
+    directory: PathBuf,
+    server: Option<Server>,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let id = |of: &str, user: &str| -> Option<u32> {
+            let output = Command::new("id").args([of, user]).output().ok()?;
+            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        };
+        let who = id("-u", "postgres").zip(id("-g", "postgres"));
+        let (user, group) = who.expect("Debian's `postgresql` makes the user `postgres`");
+        let programs = fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .map(|version| version.unwrap().path().join("bin"))
+            .find(|bin| bin.join("initdb").is_file())
+            .expect("Debian's `postgresql` is installed; `scripts/test` does that");
+        let name = format!("loadgen-postgres-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        std::os::unix::fs::chown(&directory, Some(user), Some(group)).unwrap();
+        let program = |name: &str| {
+            let mut command = Command::new(programs.join(name));
+            command.current_dir(&directory).uid(user).gid(group);
+            command
+        };
+        let mut init = program("initdb");
+        init.arg("-D").arg(directory.join("data"));
+        init.args(["-U", "tester", "--auth", "trust", "--no-sync"]);
+        assert!(init.output().unwrap().status.success());
+        let port = free_port();
+        let mut command = program("postgres");
+        command.arg("-D").arg(directory.join("data"));
+        command.args(["-p", &port.to_string(), "-h", "127.0.0.1", "-F"]);
+        command.arg("-k").arg(&directory);
+        Self {
+            server: Some(Server::start(port, command)),
+            directory: directory.clone(),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.server = None;
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn postgres_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
+    let cluster = Cluster::start();
+    let server = cluster.server.as_ref().unwrap();
+    let url = format!("postgres://tester@127.0.0.1:{}/postgres", server.port);
+    let id = server.ids().pop().unwrap();
+    // Its processes are looked up when the time has come: sessions come and go.
+    let breaking = move || {
+        thread::sleep(Duration::from_secs(3));
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let mut ids: Vec<String> = children
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        ids.push(id);
+        signal(&ids, "-STOP");
+        thread::sleep(Duration::from_secs(2));
+        signal(&ids, "-CONT");
+    };
+    agrees(&real(&url, "postgres", breaking), &virtually(HANGS));
+}
+
+#[test]
+fn a_run_leaves_nothing_in_the_store() {
+    let server = redis(free_port());
+    let url = format!("redis://127.0.0.1:{}", server.port);
+    let report = real(&url, "redis", || ());
+    assert!(report.cache.l2.contents.access_tokens > 0, "{:?}", report.cache.l2);
+    let output = Command::new("redis-cli")
+        .args(["-p", &server.port.to_string(), "dbsize"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0");
+}
