@@ -1,7 +1,6 @@
 //! The scenarios that ship: complete, indexed, provable; and what is not is
 //! found out.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -81,7 +80,10 @@ fn the_fifteen_are_there_by_their_names() {
         "l2-ttl-mismatch",
         "l2-failover",
     ] {
-        assert!(root().join(format!("scenarios/{name}.yaml")).is_file(), "{name}");
+        assert!(
+            root().join(format!("scenarios/{name}.yaml")).is_file(),
+            "{name}"
+        );
     }
 }
 
@@ -173,55 +175,5 @@ fn a_scenario_without_question_links_or_marks_does_not_ship() {
         "README.md is not the index",
     ] {
         assert!(text.contains(missing), "{missing} is not in\n{text}");
-    }
-}
-
-/// The names of the defects, from the file that lists them: the list itself is
-/// in test builds alone.
-fn defects() -> BTreeSet<String> {
-    let text = fs::read_to_string(root().join("token-cache/src/defects.rs")).unwrap();
-    let (_, list) = text.split_once("catalogue! {\n").unwrap();
-    let (list, _) = list.split_once("\n}\n").unwrap();
-    list.split(';')
-        .filter_map(|entry| entry.split('"').nth(3))
-        .map(str::to_owned)
-        .collect()
-}
-
-#[test]
-fn the_matrix_of_defects_has_every_defect_and_scenario_and_no_uncaught_row() {
-    let page = fs::read_to_string(root().join("docs/defects.md")).unwrap();
-    let (matrix, scenarios) = page.split_once("## What each scenario catches").unwrap();
-    let rows: Vec<Vec<&str>> = matrix
-        .lines()
-        .filter(|line| line.contains("| `"))
-        .map(|line| line.split(" | ").collect())
-        .collect();
-    let named: BTreeSet<String> = rows
-        .iter()
-        .map(|row| row[1].trim_matches('`').to_owned())
-        .collect();
-    assert_eq!(named, defects(), "run scripts/defects again");
-    assert!(named.len() >= 30);
-    for row in &rows {
-        assert_ne!(row[3], "0", "nothing catches {}", row[1]);
-    }
-    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
-    let entries = entries.iter().filter(|entry| entry.plan.name != "day-in-the-life");
-    for entry in entries {
-        let row = format!("| {} |", entry.plan.name);
-        assert!(scenarios.contains(&row), "run scripts/defects again: {row}");
-    }
-}
-
-#[test]
-fn the_table_of_presets_has_every_scenario_twice() {
-    let page = fs::read_to_string(root().join("docs/presets.md")).unwrap();
-    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
-    for entry in entries {
-        for preset in ["recommended", "msal_net"] {
-            let row = format!("| {} | {preset} |", entry.plan.name);
-            assert!(page.contains(&row), "run `loadgen scenarios presets` again: {row}");
-        }
     }
 }

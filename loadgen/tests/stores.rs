@@ -2,9 +2,9 @@
 //! same in virtual time.
 #![cfg(all(feature = "redis", feature = "postgres"))]
 
-#[path = "clocks/lab.rs"]
-mod lab;
 #[path = "stores/faults.rs"]
 mod faults;
+#[path = "clocks/lab.rs"]
+mod lab;
 #[path = "../../token-cache/tests/stores/support/server.rs"]
 mod server;

@@ -42,7 +42,11 @@ fn check(story: &str) {
     let directory = root().join("docs/stories");
     let text = std::fs::read_to_string(directory.join(story)).unwrap();
     let commands = told(&text);
-    assert!(commands.len() >= 3, "{story} has {} commands", commands.len());
+    assert!(
+        commands.len() >= 3,
+        "{story} has {} commands",
+        commands.len()
+    );
     for told in commands {
         let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
             .args(told.command.split(' '))
@@ -53,7 +57,11 @@ fn check(story: &str) {
         assert_eq!(output.status.code(), Some(told.exit), "{}", told.command);
         for line in told.prints {
             let found = printed.lines().any(|printed| printed == line);
-            assert!(found, "{story}: `{}` does not print\n{line}\nbut\n{printed}", told.command);
+            assert!(
+                found,
+                "{story}: `{}` does not print\n{line}\nbut\n{printed}",
+                told.command
+            );
         }
     }
     for picture in text.split("](").skip(1) {

@@ -48,7 +48,7 @@ scenario with a known-bad cache, which must fail. This page is made from the fil
 - In its full size: `cargo run --release -p loadgen -- run scenarios/NAME.yaml --full`
 - Prove all of them: `cargo run --release -p loadgen -- gate --prove scenarios`
 - Every key of a scenario file: [docs/scenario-reference.md](../docs/scenario-reference.md)
-- What MSAL.NET's defaults cost in each: [docs/presets.md](../docs/presets.md)
+- What MSAL.NET's defaults cost in each: `cargo run --release -p loadgen -- scenarios presets scenarios`
 
 A threshold is marked *ideal*, for what a cache as good as can be does, or
 *msal-compatible*, for what MSAL as it is can keep, configured as the scenario advises.

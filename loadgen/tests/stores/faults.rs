@@ -53,7 +53,11 @@ fn agrees(real: &Report, virtual_: &Report) {
     assert!(apart < 0.02, "{} and {}", hits(real), hits(virtual_));
     assert!(real.cache.l2.errors > 0, "the fault was not felt");
     // L2 serves again: what the other instance fetched is found there.
-    assert!(real.totals.cache_level.l2 > 10, "{:?}", real.totals.cache_level);
+    assert!(
+        real.totals.cache_level.l2 > 10,
+        "{:?}",
+        real.totals.cache_level
+    );
 }
 
 fn signal(ids: &[String], signal: &str) {
@@ -108,7 +112,8 @@ fn redis_that_is_killed_and_started_again_costs_what_a_refusing_l2_does() {
     let measured = report(&plan, Mode::Real);
     drop(done);
     breaking.join().unwrap();
-    let faults = "faults: [{ at: 3s, for: 2s, l2: { is: refuse } }, { at: 5s, l2: { is: wipe } }]\n";
+    let faults =
+        "faults: [{ at: 3s, for: 2s, l2: { is: refuse } }, { at: 5s, l2: { is: wipe } }]\n";
     agrees(&measured, &virtually(faults));
 }
 
@@ -192,7 +197,11 @@ fn a_run_leaves_nothing_in_the_store() {
     let server = redis(free_port());
     let url = format!("redis://127.0.0.1:{}", server.port);
     let report = real(&url, "redis", || ());
-    assert!(report.cache.l2.contents.access_tokens > 0, "{:?}", report.cache.l2);
+    assert!(
+        report.cache.l2.contents.access_tokens > 0,
+        "{:?}",
+        report.cache.l2
+    );
     let output = Command::new("redis-cli")
         .args(["-p", &server.port.to_string(), "dbsize"])
         .output()
