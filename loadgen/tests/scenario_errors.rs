@@ -111,7 +111,7 @@ fn each_kind_of_slip_is_named_where_it_stands() {
         ("name: ''", "5:7 expected a text, found an empty one"),
         (
             "idp: none",
-            "5:6 expected a table with `signing`, `expires_in`, `jitter`, `refresh_in`, `refresh_tokens`, `managed_identity`, `applications`, `latency`, `throttles`, `url` and `ca`, found `none`",
+            "5:6 expected a table with `signing`, `token_pool`, `expires_in`, `jitter`, `refresh_in`, `refresh_tokens`, `managed_identity`, `applications`, `latency`, `throttles`, `url` and `ca`, found `none`",
         ),
         (
             "idp: { expires_in: 300s }",
