@@ -16,7 +16,7 @@ use telemetry::logging;
 use tracing::level_filters::LevelFilter;
 
 use self::failure::Failure;
-use self::options::DataDirectory;
+use self::options::{DataDirectory, LogFormat};
 use self::run::Run;
 use self::serve::Serve;
 use crate::config::Config;
@@ -92,17 +92,21 @@ Examples:
 pub fn run() -> ExitCode {
     // Prints help, version and usage errors itself, with exit codes 0 and 2.
     let cli = Cli::parse();
-    let verbose = match &cli.command {
-        Command::Serve(serve) => serve.options.verbose,
-        Command::Run(run) => run.options.verbose,
-        Command::Check { .. } | Command::Schema | Command::Ca(_) => false,
+    let options = match &cli.command {
+        Command::Serve(serve) => Some(&serve.options),
+        Command::Run(run) => Some(&run.options),
+        Command::Check { .. } | Command::Schema | Command::Ca(_) => None,
     };
-    let level = if verbose {
+    let level = if options.is_some_and(|options| options.verbose) {
         LevelFilter::DEBUG
     } else {
         LevelFilter::INFO
     };
-    logging::init(level, logging::Format::Text);
+    let format = match options.and_then(|options| options.log_format) {
+        Some(LogFormat::Json) => logging::Format::Json,
+        Some(LogFormat::Text) | None => logging::Format::Text,
+    };
+    logging::init(level, format);
     let result = match cli.command {
         Command::Serve(arguments) => block_on(serve::serve(&arguments)).map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),

@@ -80,6 +80,26 @@ pub struct RequestFilter {
     pub limit: Option<usize>,
 }
 
+impl RecordedRequest {
+    /// One line in the log, for those who want every request there.
+    fn log(&self) {
+        tracing::debug!(
+            grant = self.grant.as_str(),
+            status = self.status,
+            tenant = self.tenant,
+            client = self.client,
+            scopes_hash = self.scopes_hash,
+            sku = self.sku.as_str(),
+            client_version = self.client_version,
+            api = self.api.map(tracing::field::debug),
+            cache_refresh_reason = self.cache_refresh_reason.map(CacheRefreshReason::as_str),
+            correlation_id = %self.correlation_id,
+            latency_us = self.latency_us,
+            "token request"
+        );
+    }
+}
+
 impl RequestFilter {
     fn fits(&self, request: &RecordedRequest) -> bool {
         fn fits<T: PartialEq>(wanted: Option<&T>, found: &T) -> bool {
@@ -164,6 +184,7 @@ impl RecentRequests {
             status,
             latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         };
+        request.log();
         let mut state = self.state.lock();
         state.recorded += 1;
         if self.kept == 0 {

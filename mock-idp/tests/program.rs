@@ -417,3 +417,41 @@ fn the_published_schema_is_one() {
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(schema["properties"]["rules"].is_object());
 }
+
+#[test]
+fn every_token_request_is_a_line_of_json_in_the_log_of_those_who_want_it() {
+    let program = Program::serve(&["--verbose", "--log-format", "json"]);
+    let form =
+        "grant_type=client_credentials&client_id=app&client_secret=hush&scope=api://x/.default";
+    let address = program.http.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "POST /contoso.com/oauth2/v2.0/token HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+         x-client-sku: MSAL.Python\r\nx-client-current-telemetry: 4|730,3|\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, log) = program.terminate();
+    assert!(!log.contains("hush"), "{log}");
+    let lines = log.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["fields"].clone()
+    });
+    let requests: Vec<_> = lines
+        .filter(|fields| fields["message"] == "token request")
+        .collect();
+    assert_eq!(requests.len(), 1, "{log}");
+    for (name, value) in [
+        ("grant", "client_credentials"),
+        ("client", "app"),
+        ("sku", "msal_python"),
+        ("cache_refresh_reason", "expired"),
+    ] {
+        assert_eq!(requests[0][name], value, "{name}");
+    }
+    assert_eq!(requests[0]["status"], 200);
+}

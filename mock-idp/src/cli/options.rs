@@ -80,9 +80,19 @@ pub(super) struct Options {
     /// What the admin API wants as bearer token [default: none, and only this machine is served]
     #[arg(long, value_name = "TOKEN", value_parser = admin_token)]
     admin_token: Option<AdminToken>,
-    /// Log every refused request and failed connection too
+    /// Log every token request and failed connection too
     #[arg(long, short)]
     pub(super) verbose: bool,
+    /// How the log on stderr is written: for people, or one JSON object a line [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
 }
 
 /// Who approves sign-ins by device code.
