@@ -49,8 +49,11 @@ impl Shared {
         let Some(refresh_on) = answer.refresh_on() else {
             return defect!(RefreshedAlways);
         };
-        if defect!(NeverRefreshed) || defect!(RefreshedAlways) {
-            return defect!(RefreshedAlways);
+        if defect!(NeverRefreshed) {
+            return false;
+        }
+        if defect!(RefreshedAlways) {
+            return true;
         }
         refresh_may_be_due(refresh_on, now)
             && refresh_is_due(refresh_on, self.jitter.draw(jitter, &answer.token), now)

@@ -123,11 +123,13 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
 ///
 /// The first that could not.
 fn write(files: &[(PathBuf, String)]) -> Result<(), Failure> {
-    let written = files.iter().map(|(path, content)| {
-        fs::write(path, content).map_err(|error| cannot_write(path, &error))
-    });
+    let mut written = Ok(());
     // All are tried: where one has no room, a smaller one may have.
-    written.fold(Ok(()), |first, next| first.and(next))
+    for (path, content) in files {
+        let this = fs::write(path, content).map_err(|error| cannot_write(path, &error));
+        written = written.and(this);
+    }
+    written
 }
 
 /// What a run leaves.

@@ -83,12 +83,16 @@ fn check(directory: &Path) -> Result<(String, Exit), Failure> {
         let text = format!("PASS  {count} scenarios lack nothing\n");
         return Ok((text, Exit::Pass));
     }
-    let list: String = problems
+    let list: Vec<String> = problems
         .iter()
-        .map(|problem| format!("x {}\n", problem.trim_end()))
+        .map(|problem| format!("x {}", problem.trim_end()))
         .collect();
     Ok((
-        format!("FAIL  {} things are missing\n\n{list}", problems.len()),
+        format!(
+            "FAIL  {} things are missing\n\n{}\n",
+            problems.len(),
+            list.join("\n")
+        ),
         Exit::GateFailed,
     ))
 }

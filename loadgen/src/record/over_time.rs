@@ -255,7 +255,9 @@ pub(super) fn intervals<'a>(
 
 fn sum<T: Default>(parts: &[T], add: impl Fn(&mut T, &T)) -> T {
     let mut sum = T::default();
-    parts.iter().for_each(|part| add(&mut sum, part));
+    for part in parts {
+        add(&mut sum, part);
+    }
     sum
 }
 

@@ -73,6 +73,10 @@ pub struct Unavailable {
 
 impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: a line or a sentence a feature"
+    )]
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
         let not_yet = |what: &str, hint: &str| {
             Some(Unavailable {
@@ -107,7 +111,7 @@ impl Feature {
             {
                 None
             }
-            Self::NetworkFault | Self::Es256 if mode == Mode::Real => None,
+            Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::Flow(_)
             | Self::ApplicationLifetimes
             | Self::Encryption
@@ -143,7 +147,7 @@ impl Feature {
             Self::ExternalProvider => None,
             Self::StationaryStart => not_yet("a stationary start", "write `start: cold`"),
             Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
-            Self::WhenFull(_) if mode != Mode::Model => None,
+            Self::WhenFull(_) | Self::ClosedLoop if mode != Mode::Model => None,
             Self::WhenFull(_) => Some(Unavailable {
                 message: "the model of an ideal cache has room for every arrival".to_owned(),
                 hint: "write `when_full: drop`, or choose another `mode`".to_owned(),
@@ -174,12 +178,10 @@ impl Feature {
                 hint: "write `store: redis`, `store: postgres` or `store: memory`".to_owned(),
             }),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
-            Self::ClosedLoop if mode != Mode::Model => None,
             Self::ClosedLoop => Some(Unavailable {
                 message: "the model of an ideal cache knows nothing of closed loops".to_owned(),
                 hint: "write `rate:` instead of `users:`, or choose another `mode`".to_owned(),
             }),
-            Self::NoThink if mode == Mode::Real => None,
             Self::NoThink => Some(Unavailable {
                 message: format!(
                     "in mode `{}` calls take no time, and users who do not think would make \

@@ -84,7 +84,7 @@ fn cache(plan: &Plan) -> String {
         Some(l2) => {
             let store = match &l2.store {
                 StorePlan::Memory { latency, .. } => {
-                    format!("a shared memory store that takes {}", latency)
+                    format!("a shared memory store that takes {latency}")
                 }
                 StorePlan::Remote { kind, url } => {
                     format!("a shared {} at {url}", kind.as_str())

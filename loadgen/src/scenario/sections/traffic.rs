@@ -110,6 +110,7 @@ pub(super) fn traffic() -> ListOf<TableOf<TrafficDraft>> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "sections share one signature")]
+#[expect(clippy::too_many_lines, reason = "a table: a key after the other")]
 fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
     let name = table.optional(
         "name",
