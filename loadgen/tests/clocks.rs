@@ -11,6 +11,10 @@ mod agreement;
 mod course;
 #[path = "clocks/full.rs"]
 mod full;
+#[path = "clocks/formulas.rs"]
+mod formulas;
+#[path = "clocks/gate.rs"]
+mod gate;
 #[path = "clocks/repetition.rs"]
 mod repetition;
 #[path = "clocks/users.rs"]

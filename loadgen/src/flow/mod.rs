@@ -24,6 +24,7 @@ use crate::report::model::Violation;
 use crate::scenario::plan::{ApplicationCache, Flow, Plan, TrafficPlan};
 use crate::target::directory::USER_SCOPE;
 use crate::target::{Directory, Fleet, Provider};
+use crate::theory::shadow::{self, Shadow};
 use session::Sessions;
 
 /// A claims challenge as a resource sends it when a session was revoked.
@@ -46,6 +47,8 @@ pub struct Callers {
     pub recorder: Arc<Recorder>,
     /// What time it is.
     pub clock: Clock,
+    /// Finds out why tokens were fetched that a cache could have had.
+    pub shadow: Shadow,
     /// Tokens by resource, where an application keeps a dictionary of its own.
     pub application_cache: Option<ApplicationTokens>,
 }
@@ -227,12 +230,16 @@ impl Callers {
     ) -> Result<AuthenticationResult, AcquireError> {
         let Caller { subject, flow, .. } = caller;
         let client = self.fleet.client(subject, flow);
+        let key = shadow::key(&ask, subject);
         let request = self.request(ask, caller);
         if !self.sessions.watches_renewals() {
-            return client.acquire(&request).await;
+            let answer = client.acquire(&request).await;
+            self.note_fetch(caller, key, &answer);
+            return answer;
         }
         let renewed = self.sessions.renewed(subject);
         let answer = client.acquire(&request).await;
+        self.note_fetch(caller, key, &answer);
         if let Ok(result) = &answer
             && let Some(issued) = self.oracle.issued_at(&result.token.secret)
         {
@@ -244,6 +251,22 @@ impl Callers {
             }
         }
         answer
+    }
+
+    /// Has the reason found of a token that came from the provider.
+    fn note_fetch(
+        &self,
+        caller: Caller<'_>,
+        key: Option<u64>,
+        answer: &Result<AuthenticationResult, AcquireError>,
+    ) {
+        if let (Ok(result), Some(key)) = (answer, key)
+            && result.metadata.token_source == TokenSource::IdentityProvider
+        {
+            let (now, standing) = (self.clock.now(), self.fleet.standing(caller.subject));
+            let flow_index = caller.mark as usize;
+            self.shadow.fetched(flow_index, key, result, now, standing);
+        }
     }
 
     fn request(&self, ask: Ask, caller: Caller<'_>) -> AcquireRequest {

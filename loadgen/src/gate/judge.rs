@@ -3,14 +3,15 @@
 
 use super::theory;
 use super::threshold::{Limit, Operator, Threshold, Tolerance};
-use crate::report::model::{Report, ThresholdResult, ThresholdVerdict};
+use crate::report::model::{Mode, Report, ThresholdResult, ThresholdVerdict};
 
 /// Judges one threshold. `measured` and `limit` are in the metric's unit:
 /// counts, shares from 0 to 1, bytes, microseconds.
 pub fn judge(threshold: &Threshold, report: &Report) -> ThresholdResult {
     let subject = &threshold.subject;
     let window = threshold.window;
-    let measured = subject.measure(report, window);
+    let is_knowable = report.mode != Mode::Model || subject.metric.is_known_to_the_model();
+    let measured = subject.measure(report, window).filter(|_| is_knowable);
     let enough = threshold
         .min_samples
         .is_none_or(|least| subject.samples(report, window) >= least);

@@ -30,19 +30,18 @@ pub fn predicted_metrics() -> String {
 pub fn predict(subject: &Subject, report: &Report) -> Option<Prediction> {
     let scope = subject.flow.as_deref().unwrap_or("totals");
     let theory = report.theory.iter().find(|theory| theory.scope == scope)?;
-    let gap = (theory.measured_hit_ratio - theory.predicted_hit_ratio).abs();
-    let errors = theory.z.abs();
-    let standard_error = (errors > 0.0 && gap > 0.0).then(|| gap / errors);
+    // A report of an earlier build does not say.
+    let standard_error = (theory.standard_error > 0.0).then_some(theory.standard_error);
     // Measured exactly as predicted: any standard error is wide enough.
-    let standard_error = standard_error.or_else(|| (gap <= 0.0).then_some(0.0));
+    let exact = (theory.measured_hit_ratio - theory.predicted_hit_ratio).abs() <= 0.0;
+    let standard_error = standard_error.or(exact.then_some(0.0));
     let prediction = match subject.metric.name {
         "hit_ratio" => Prediction {
             value: theory.predicted_hit_ratio,
             standard_error,
         },
-        // An ideal cache asks once for each miss.
         "idp_calls_per_1k" => Prediction {
-            value: (1.0 - theory.predicted_hit_ratio) * 1_000.0,
+            value: theory.predicted_idp_calls_per_1k?,
             standard_error: standard_error.map(|error| error * 1_000.0),
         },
         _ => return None,

@@ -205,6 +205,7 @@ fn idp(before: &LedgerSnapshot, after: &LedgerSnapshot) -> Idp {
         by_grant: by_grant.filter(|(_, count)| *count > 0).collect(),
         by_status: by_status.filter(|(_, count)| *count > 0).collect(),
         faults_injected: since(after.faults_injected, before.faults_injected),
+        max_concurrent_fetches_per_key: None,
     }
 }
 

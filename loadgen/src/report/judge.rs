@@ -2,7 +2,7 @@
 //! trusted at all.
 
 use super::conserve;
-use super::model::{Generator, Load, Report, ThresholdVerdict, Verdict};
+use super::model::{Generator, Load, Mode, Report, ThresholdVerdict, Verdict};
 use crate::exit::{Exit, Failure};
 use crate::gate;
 use crate::gate::threshold::Threshold;
@@ -125,6 +125,14 @@ fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {
                 "threshold `{}` does not hold (line {})",
                 threshold.expression, threshold.line
             )),
+            ThresholdVerdict::NoData
+                if report.mode == Mode::Model && threshold.measured.is_none() =>
+            {
+                reasons.push(format!(
+                    "threshold `{}` is not for a model of an ideal cache, which cannot tell (line {})",
+                    threshold.expression, threshold.line
+                ));
+            }
             ThresholdVerdict::NoData => reasons.push(format!(
                 "threshold `{}` has nothing, or too little, to judge by (line {})",
                 threshold.expression, threshold.line

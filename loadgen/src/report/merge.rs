@@ -10,6 +10,7 @@ use super::model::{
 };
 use crate::exit::{Exit, Failure};
 use crate::gate::threshold::{Context, Threshold, parse};
+use crate::theory;
 
 /// Merges reports of one scenario.
 ///
@@ -102,6 +103,8 @@ fn add(whole: &mut Report, part: &Report) -> Result<(), String> {
     };
     same("thresholds", &expressions(whole), &expressions(part))?;
 
+    // By the calls of each, so before they are added.
+    theory::merge::add(whole, part);
     acquisitions(&mut whole.totals, &part.totals)?;
     for (mine, theirs) in whole.flows.iter_mut().zip(&part.flows) {
         acquisitions(&mut mine.acquisitions, &theirs.acquisitions)?;
@@ -113,8 +116,7 @@ fn add(whole: &mut Report, part: &Report) -> Result<(), String> {
     if part.started_at < whole.started_at {
         whole.started_at.clone_from(&part.started_at);
     }
-    // Predictions are of one run, and outcomes of one seed.
-    whole.theory.clear();
+    // Outcomes are of one seed.
     whole.outcomes = None;
     series(&mut whole.series, &part.series)
 }
@@ -179,6 +181,10 @@ fn provider(whole: &mut Report, part: &Report) {
     mine.token_requests += theirs.token_requests;
     mine.redundant_token_requests += theirs.redundant_token_requests;
     mine.faults_injected += theirs.faults_injected;
+    mine.max_concurrent_fetches_per_key = mine
+        .max_concurrent_fetches_per_key
+        .zip(theirs.max_concurrent_fetches_per_key)
+        .map(|(one, other)| one.max(other));
     counts(&mut mine.by_grant, &theirs.by_grant);
     counts(&mut mine.by_status, &theirs.by_status);
     let (mine, theirs) = (&mut whole.ledger, &part.ledger);

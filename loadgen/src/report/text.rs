@@ -1,5 +1,7 @@
 //! The report for people: 80 columns, plain text, what is wrong first.
 
+mod theory;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
@@ -29,6 +31,7 @@ pub fn render(report: &Report) -> String {
 fn write_all(out: &mut String, report: &Report) -> fmt::Result {
     header(out, report)?;
     sources(out, report)?;
+    theory::write(out, &report.theory)?;
     durations(out, report)?;
     load(out, report)?;
     evidence(out, report)?;

@@ -15,6 +15,7 @@ use super::contents::contents;
 use super::directory::Directory;
 use super::heard::Heard;
 use super::key_rings::KeyRings;
+use super::overlap::Overlap;
 use super::provider::{CLIENT_SECRET, Endpoints, Provider};
 use super::store::SharedStore;
 use crate::exit::Failure;
@@ -24,6 +25,7 @@ use crate::record::Recorder;
 use crate::report::model;
 use crate::scenario::plan::{ClockFault, Fault, FleetPlan, Flow, Plan};
 use crate::scenario::units::Share;
+use crate::theory::shadow::Standing;
 
 /// A server's entries are read at the end, and removed, for no longer than this.
 const LOOK_INTO_STORE: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ pub struct Fleet {
     key_rings: Option<KeyRings>,
     heard: Arc<Heard>,
     store_faults: Arc<StoreFaults>,
+    overlap: Arc<Overlap>,
 }
 
 /// The instances that run, and what is left of those that do not.
@@ -114,6 +117,7 @@ impl Fleet {
             store,
             key_rings,
             store_faults: StoreFaults::new(plan.seed),
+            overlap: Arc::default(),
         };
         fleet.scale(plan.fleet.instances);
         Ok(fleet)
@@ -132,6 +136,31 @@ impl Fleet {
             _ => &instance.clients,
         };
         clients[subject.application as usize].clone()
+    }
+
+    /// Where the instance that serves `subject`, and L2, stand now.
+    pub fn standing(&self, subject: &Subject) -> Standing {
+        let running = self.running.read();
+        let fleet = FleetPlan {
+            instances: running.instances.len(),
+            ..self.blueprint.plan.fleet
+        };
+        let instance = subject.instance(&fleet);
+        let l2 = self.store.as_ref().map(|store| store.report());
+        Standing {
+            instance,
+            generation: running.generations[instance],
+            l1_evictions: running.instances[instance].evictions(),
+            has_l2: l2.is_some(),
+            l2_evictions: l2.map_or(0, |l2| l2.evictions + l2.refused),
+            l2_failures: l2.map_or(0, |l2| l2.errors),
+            is_key_split: subject.key_value.is_some(),
+        }
+    }
+
+    /// The most requests for one token that one instance had under way at a time.
+    pub fn most_fetches_of_a_key(&self) -> u64 {
+        self.overlap.most()
     }
 
     /// There are this many instances from now on, at least one. Work under way
@@ -272,6 +301,7 @@ impl Fleet {
                 .and_then(|store| self.connect(store, number)),
             sealing: self.key_rings.as_ref().map(|rings| rings.of(number)),
             heard: Arc::clone(&self.heard),
+            overlap: Arc::clone(&self.overlap),
         };
         let instance = self.blueprint.instance(number, generation, outside);
         instance.cache.step_clock(running.step_of(number));
@@ -300,6 +330,7 @@ struct Outside {
     store: Option<Arc<dyn Store>>,
     sealing: Option<Arc<dyn token_cache::Sealing>>,
     heard: Arc<Heard>,
+    overlap: Arc<Overlap>,
 }
 
 impl Running {
@@ -333,7 +364,7 @@ impl Blueprint {
             events: outside.heard,
             ..TokenCacheOptions::default()
         }));
-        let endpoint = self.endpoints.connect();
+        let endpoint = Arc::clone(&outside.overlap).watch(self.endpoints.connect());
         let machine = self.endpoints.machine();
         let name = match generation {
             0 => format!("jitter/{number}"),

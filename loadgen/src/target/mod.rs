@@ -8,6 +8,7 @@ pub mod heard;
 pub mod in_process;
 pub mod key_rings;
 pub mod latency;
+pub mod overlap;
 pub mod provider;
 pub mod remote;
 pub mod store;

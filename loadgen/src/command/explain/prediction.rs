@@ -1,26 +1,19 @@
 //! What to expect before anything runs: how often tokens have to be fetched
 //! when a cache fetches each once, starts with nothing, loses nothing, and
 //! calls come independently of each other at their mean rate.
-//!
-//! Then the fetches of one key are a renewal process whose gaps are the time a
-//! token is served, T, and an exponential wait for the next call. The n-th falls
-//! into a run of length D with the chance that a Poisson count of mean
-//! `rate (D - (n - 1) T)` is at least n; the sum over n is exact, cold start
-//! included.
+//! Then the fetches of one key are a renewal process (`theory::renewal`), and what
+//! is said of it is exact, cold start included.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::scenario::plan::{
-    Affinity, Flow, Group, IdpPlan, Load, Plan, Popularity, SessionsPlan, TrafficPlan,
-};
+use crate::scenario::plan::{Flow, IdpPlan, Load, Plan, TrafficPlan};
+use crate::theory::keys::keys;
+use crate::theory::renewal::Fetches;
 
 /// MSAL's buffer: a token is not served this long before its end.
 const EXPIRY_BUFFER: Duration = Duration::from_secs(300);
-
-/// Ranks taken one by one; the others in steps of a percent.
-const HEAD: u64 = 400;
 
 /// What to expect. `None` where it depends on how long answers take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -161,7 +154,7 @@ fn expected(
     for (weight, keys) in keys(plan, traffic.flow) {
         let rate = rate * weight;
         let first = -(-rate * length).exp_m1();
-        let fetches = fetches(rate, advice.unwrap_or(served), length);
+        let fetches = Fetches::of(rate, advice.unwrap_or(served), length).mean;
         requests += keys * fetches;
         misses += keys
             * match advice {
@@ -177,113 +170,6 @@ fn expected(
         misses: misses + more,
         requests: requests + more,
     })
-}
-
-/// Fetches of one key that is asked for at `rate` for `length` seconds, when a
-/// token lasts `served` seconds.
-fn fetches(rate: f64, served: f64, length: f64) -> f64 {
-    /// A run of more tokens than this is long: its rate of fetches has settled.
-    const LONG: u32 = 2_000;
-    let mut sum = 0.0;
-    for number in 0..LONG {
-        let left = length - f64::from(number) * served;
-        if left <= 0.0 {
-            return sum;
-        }
-        sum += at_least(number + 1, rate * left);
-    }
-    length * rate / (1.0 + rate * served)
-}
-
-/// The chance that a Poisson count of this mean is `count` or more.
-fn at_least(count: u32, mean: f64) -> f64 {
-    let n = f64::from(count);
-    if mean > n + 40.0 + 10.0 * n.sqrt() {
-        return 1.0;
-    }
-    let mut term = (-mean).exp();
-    let mut below = 0.0;
-    for k in 0..count {
-        below += term;
-        term *= mean / f64::from(k + 1);
-    }
-    (1.0 - below).max(0.0)
-}
-
-/// The keys of a flow: part of the calls each gets, and how many are alike.
-fn keys(plan: &Plan, flow: Flow) -> Vec<(f64, f64)> {
-    let population = &plan.population;
-    let mut groups = vec![
-        weights(&population.applications),
-        weights(&population.resources),
-    ];
-    match flow {
-        Flow::ClientCredentials => groups.push(weights(&population.tenants)),
-        Flow::ManagedIdentity => {}
-        Flow::OnBehalfOf | Flow::LongRunningObo => {
-            groups.push(weights(&population.users));
-            groups.push(alike(sessions(&population.sessions)));
-        }
-        Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => {
-            groups.push(weights(&population.users));
-        }
-    }
-    // Without an L2 each instance that may be asked fetches for itself.
-    if plan.cache.l2.is_none() && plan.fleet.affinity == Affinity::None {
-        groups.push(alike(plan.fleet.instances as f64));
-    }
-    groups.into_iter().fold(vec![(1.0, 1.0)], |keys, group| {
-        keys.iter()
-            .flat_map(|(weight, count)| {
-                group
-                    .iter()
-                    .map(move |(part, alike)| (weight * part, count * alike))
-            })
-            .collect()
-    })
-}
-
-fn alike(count: f64) -> Vec<(f64, f64)> {
-    vec![(1.0 / count, count)]
-}
-
-fn sessions(sessions: &SessionsPlan) -> f64 {
-    let spread = (sessions.p99 / sessions.median).ln() / 2.326_347_874_040_841;
-    (sessions.median * (spread * spread / 2.0).exp()).clamp(1.0, f64::from(sessions.most))
-}
-
-/// The members of a group: part of the draws each gets, and how many are alike.
-fn weights(group: &Group) -> Vec<(f64, f64)> {
-    let count = group.count as f64;
-    match group.popularity {
-        Popularity::Uniform => alike(count),
-        Popularity::Hotspot { members, draws } => {
-            let hot = (members.get() * count).round().max(1.0);
-            if hot >= count {
-                return alike(count);
-            }
-            vec![
-                (draws.get() / hot, hot),
-                ((1.0 - draws.get()) / (count - hot), count - hot),
-            ]
-        }
-        Popularity::Zipf { exponent } | Popularity::Latest { exponent } => {
-            let mut ranks = Vec::new();
-            let mut rank = 1;
-            while rank <= group.count {
-                let step = if rank <= HEAD { 1 } else { rank / 100 };
-                let end = (rank + step).min(group.count + 1);
-                let middle = f64::midpoint(rank as f64, (end - 1) as f64);
-                ranks.push((middle.powf(-exponent), (end - rank) as f64));
-                rank = end;
-            }
-            let whole: f64 = ranks.iter().map(|(weight, alike)| weight * alike).sum();
-            ranks
-                .into_iter()
-                .map(|(weight, alike)| (weight / whole, alike))
-                .collect()
-        }
-    }
 }
 
 #[cfg(test)]

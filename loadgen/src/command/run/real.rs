@@ -19,10 +19,13 @@ use crate::progress;
 use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
+use crate::scenario::plan::IdpPlan;
 use crate::scrape::export::{self, Exporter, Watch};
 use crate::scrape::otlp::Pusher;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
+use crate::theory;
+use crate::theory::shadow::Shadow;
 
 /// Runs the scenario of `options` in real time.
 pub(super) async fn measure(
@@ -89,6 +92,14 @@ pub(super) async fn measure(
         environment: environment(&plan),
         wall: ended.duration,
     });
+    report.idp.max_concurrent_fetches_per_key = Some(callers.fleet.most_fetches_of_a_key());
+    // A run that was stopped had fewer arrivals than the model has.
+    if let IdpPlan::Embedded(idp) = &plan.idp
+        && !ended.interrupted
+        && !ended.aborted
+    {
+        report.theory = theory::beside(&plan, idp, &report, &callers.shadow.causes());
+    }
     let circumstances = Circumstances {
         interrupted: ended.interrupted,
         under_way: ended.under_way as u64,
@@ -151,6 +162,7 @@ impl Ready {
             recorder: Arc::clone(&recorder),
             clock,
             application_cache: application_cache(&plan),
+            shadow: Shadow::default(),
         });
         let run = Arc::new(Run::new(plan, callers, recorder));
         let exporter = Exporter::new(&run, started_at);

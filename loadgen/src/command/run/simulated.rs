@@ -25,7 +25,8 @@ use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
 use crate::target::in_process::EPOCH;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Provider};
-use crate::theory::against_model;
+use crate::theory;
+use crate::theory::shadow::{Causes, Shadow};
 
 /// What a report is made of, the plan and wall time apart.
 struct Outcome {
@@ -37,6 +38,8 @@ struct Outcome {
     driver_requests: u64,
     duration: Duration,
     circumstances: Circumstances,
+    causes: Causes,
+    most_fetches_of_a_key: Option<u64>,
 }
 
 /// Runs the scenario of `options` in virtual time or by the model.
@@ -89,11 +92,11 @@ pub(super) async fn measure(
         duration: outcome.duration,
         environment: environment(&plan),
     });
+    report.idp.max_concurrent_fetches_per_key = outcome.most_fetches_of_a_key;
     // What a run that was cut short did is not what the model of a whole one does,
     // and that may take longer than whoever stopped it has patience.
-    let is_whole = !outcome.circumstances.interrupted && !outcome.circumstances.aborted;
-    if plan.mode == Mode::Virtual && is_whole {
-        report.theory = against_model(&plan, &idp_plan, &report);
+    if !outcome.circumstances.interrupted && !outcome.circumstances.aborted {
+        report.theory = theory::beside(&plan, &idp_plan, &report, &outcome.causes);
     }
     let exit = conclude(&mut report, &plan.thresholds, &outcome.circumstances);
     Ok(Measured {
@@ -152,6 +155,7 @@ async fn run(
         recorder: Arc::clone(&recorder),
         clock,
         application_cache: application_cache(&plan),
+        shadow: Shadow::default(),
     });
     let run = Arc::new(Run::new(plan, Arc::clone(&callers), Arc::clone(&recorder)));
     run.sign_in_beforehand().await?;
@@ -170,6 +174,8 @@ async fn run(
             aborted: ended.aborted,
             ledger_unread: None,
         },
+        causes: callers.shadow.causes(),
+        most_fetches_of_a_key: Some(callers.fleet.most_fetches_of_a_key()),
         recorder,
     })
 }
@@ -205,6 +211,8 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
             interrupted: is_stopped(),
             ..Circumstances::default()
         },
+        causes: Causes::default(),
+        most_fetches_of_a_key: None,
     }
 }
 

@@ -126,6 +126,7 @@ fn full() -> Report {
             token_requests: 50,
             redundant_token_requests: 52,
             by_status: BTreeMap::from([("429".to_owned(), 53)]),
+            max_concurrent_fetches_per_key: Some(54),
             ..Idp::default()
         },
         ledger: Ledger {
@@ -235,6 +236,7 @@ fn every_metric_reads_its_own_number() {
         ("censored", 45.0),
         ("token_requests", 51.0),
         ("redundant_token_requests", 52.0),
+        ("max_concurrent_fetches_per_key", 54.0),
         ("idp_calls_per_1k", 51.0),
         ("wrong_token", 61.0),
         ("expired_served", 62.0),
@@ -472,18 +474,42 @@ fn fewer_samples_than_asked_for_are_no_data() {
 }
 
 #[test]
+fn what_a_model_cannot_know_is_never_a_pass_there() {
+    use crate::report::model::Mode;
+    let mut report = full();
+    for (text, of_model) in [
+        ("hit_ratio > 0%", ThresholdVerdict::Pass),
+        ("token_requests > 0", ThresholdVerdict::Pass),
+        ("redundant_token_requests > 0", ThresholdVerdict::NoData),
+        ("errors < 1000000", ThresholdVerdict::NoData),
+        ("dropped > 0", ThresholdVerdict::NoData),
+        ("l1_bytes > 1B", ThresholdVerdict::NoData),
+        ("p99(acquire) < 1h", ThresholdVerdict::NoData),
+        ("p99(lag) < 1h", ThresholdVerdict::NoData),
+    ] {
+        for (mode, verdict) in [
+            (Mode::Virtual, ThresholdVerdict::Pass),
+            (Mode::Model, of_model),
+        ] {
+            report.mode = mode;
+            assert_eq!(judged(text, &report).1, verdict, "{text} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn theory_is_a_limit_only_where_it_says_something() {
     use ThresholdVerdict::{Fail, NoData, Pass};
-    let theory = |scope: &str, z| Theory {
+    let theory = |scope: &str, standard_error| Theory {
         scope: scope.to_owned(),
         predicted_hit_ratio: 0.95,
         measured_hit_ratio: 0.9,
-        z,
-        assumptions: vec![],
-        attribution: BTreeMap::new(),
+        standard_error,
+        predicted_idp_calls_per_1k: Some(50.0),
+        ..Theory::default()
     };
     let mut report = full();
-    report.theory = vec![theory("totals", -5.0)];
+    report.theory = vec![theory("totals", 0.01)];
     for (text, verdict, limit) in [
         // 51 calls per thousand, of which theory has 50.
         ("idp_calls_per_1k <= theory * 1.03", Pass, Some(51.5)),

@@ -179,6 +179,12 @@ pub const METRICS: &[Metric] = &[
         "token requests although a token with time left had been issued",
     ),
     run(
+        "max_concurrent_fetches_per_key",
+        Unit::Count,
+        |report| if_ran(report, report.idp.max_concurrent_fetches_per_key?),
+        "the most requests for one token that one instance had under way at a time",
+    ),
+    run(
         "idp_calls_per_1k",
         Unit::Count,
         |report| {

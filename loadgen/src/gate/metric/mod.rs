@@ -122,6 +122,25 @@ impl Metric {
         }
     }
 
+    /// Whether a model of an ideal cache can tell it. What never fails, waits or
+    /// weighs anything there says nothing of a cache.
+    pub fn is_known_to_the_model(&self) -> bool {
+        matches!(
+            self.name,
+            "acquisitions"
+                | "hit_ratio"
+                | "coalesced"
+                | "background_refreshes"
+                | "token_source"
+                | "cache_level"
+                | "cache_refresh_reason"
+                | "offered"
+                | "started"
+                | "token_requests"
+                | "idp_calls_per_1k"
+        )
+    }
+
     /// Whether it is kept for each interval, so that a window can be judged.
     pub fn is_kept_over_time(&self) -> bool {
         self.by_flow() && !matches!(self.name, "acquire_cache" | "acquire_http")
