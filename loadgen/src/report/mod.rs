@@ -8,6 +8,7 @@ pub mod judge;
 mod marks;
 pub mod merge;
 pub mod model;
+pub mod predicted;
 pub mod read;
 pub mod schema;
 pub mod series;

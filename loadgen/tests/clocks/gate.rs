@@ -76,7 +76,7 @@ fn a_regression_is_red_and_named_in_one_line_and_a_refactor_is_green() {
     let stale = built(|plan| {
         plan.cache.policy.stale_l1 = token_cache::policy::StaleL1::AskIdentityProvider;
     });
-    red(&stale, &["cache_refresh_reason=expired rose"]);
+    red(&stale, &["redundant_token_requests rose 0 →"]);
     // Operations on L2 that were not there.
     let touched = built(|plan| plan.cache.policy.l2_touch = token_cache::policy::L2Touch::Always);
     red(&touched, &["l2_operations{operation=refresh} rose"]);
