@@ -9,10 +9,10 @@ mod lab;
 mod agreement;
 #[path = "clocks/course.rs"]
 mod course;
-#[path = "clocks/full.rs"]
-mod full;
 #[path = "clocks/formulas.rs"]
 mod formulas;
+#[path = "clocks/full.rs"]
+mod full;
 #[path = "clocks/gate.rs"]
 mod gate;
 #[path = "clocks/repetition.rs"]
