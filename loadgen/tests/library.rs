@@ -1,5 +1,6 @@
 //! The scenarios that ship: complete, indexed, provable; and what is not is
 //! found out.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What scenarios can ask of the engine does what it says: flows, faults of
 //! keys and clocks, encryption, wording, sessions.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 #[path = "seams/faults.rs"]
 mod faults;

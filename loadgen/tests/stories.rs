@@ -1,5 +1,6 @@
 //! The stories in docs/stories tell what really happens: their commands are run,
 //! and what they quote is looked for in the output.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -190,7 +190,9 @@ mod tests {
         #[test]
         fn sparse_counts_come_back(values in proptest::collection::vec(0..LONGEST_NS, 0..50)) {
             let mut counts = Counts::<TWO_DIGITS>::default();
-            values.iter().for_each(|value| counts.record(*value));
+            for value in &values {
+                counts.record(*value);
+            }
             let before = counts.clone();
             let sparse = counts.take_sparse();
             prop_assert_eq!(counts.len(), 0);

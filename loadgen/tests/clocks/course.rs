@@ -39,7 +39,12 @@ fn is_consistent(report: &Report) {
 
     let letters = report.outcomes.as_ref().unwrap().unpack().unwrap();
     assert_eq!(letters.len() as u64, report.load.offered);
-    let times = |wanted: u8| letters.iter().filter(|letter| **letter == wanted).count() as u64;
+    let times = |wanted: u8| {
+        letters
+            .iter()
+            .map(|letter| u64::from(*letter == wanted))
+            .sum::<u64>()
+    };
     assert_eq!(times(b'h'), totals.cache_level.l1, "{:?}", report.mode);
     assert_eq!(times(b'l'), totals.cache_level.l2);
     assert_eq!(
