@@ -23,6 +23,9 @@ const REMEMBERED: usize = 50_000;
 /// Checks tokens against what was asked for.
 pub struct Oracle {
     keys: RwLock<Keys>,
+    /// Held while the provider changes its keys, so that none is missed that
+    /// signs already and is not known here yet.
+    changing: tokio::sync::RwLock<()>,
     is_simulation: bool,
     /// Claims of tokens already verified. Each distinct token is verified once.
     seen: Mutex<HashMap<Secret, Verified>>,
@@ -135,6 +138,7 @@ impl Oracle {
     fn trusting(jwks: &[u8], is_simulation: bool) -> Result<Self, String> {
         Ok(Self {
             keys: RwLock::new(keys_of(jwks, is_simulation)?),
+            changing: tokio::sync::RwLock::default(),
             is_simulation,
             seen: Mutex::default(),
             held: Mutex::default(),
@@ -154,6 +158,17 @@ impl Oracle {
         self.seen.lock().clear();
         self.held.lock().clear();
         Ok(())
+    }
+
+    /// The provider's keys change until this is dropped.
+    pub async fn change(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.changing.write().await
+    }
+
+    /// Waits while the provider's keys change: what is checked then, is checked
+    /// against those that came of it.
+    pub async fn settled(&self) {
+        let _ = self.changing.read().await;
     }
 
     /// Whether `token`, returned at `now` from `source`, is what was asked for.

@@ -42,6 +42,7 @@ impl Breakable for Callers {
         let Some(idp) = self.provider.idp() else {
             return;
         };
+        let _change = self.oracle.change().await;
         if let Err(error) = idp.roll_keys(what == KeyFault::Withdrawal).await {
             tracing::error!(%error, "the provider has no new key");
             return;

@@ -2,9 +2,11 @@
 //! judged, read back, and rendered, one file a format.
 
 pub mod build;
+mod checked;
 pub mod conserve;
 pub mod hdr;
 pub mod judge;
+mod levels;
 mod marks;
 pub mod merge;
 pub mod model;

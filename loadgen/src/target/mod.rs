@@ -3,6 +3,7 @@
 
 pub mod contents;
 pub mod directory;
+mod embedded;
 pub mod fleet;
 pub mod heard;
 pub mod in_process;

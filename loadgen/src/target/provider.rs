@@ -11,23 +11,19 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use mock_idp::{
-    Idp, KeySchedule, Latencies, LedgerSnapshot, Lifetimes, RefreshTokens, Server, Signing,
-    SigningAlgorithm, TokenPolicy,
-};
+use mock_idp::{Idp, LedgerSnapshot, Server, Signing};
 use rand::Rng as _;
 use serde::Deserialize;
 use token_cache::Secret;
 use token_client::idp::managed_identity::{HttpManagedIdentity, ManagedIdentitySource};
 use token_client::{HttpIdentityProvider, IdentityProvider};
 
-use super::directory::application_id;
+use super::embedded::config;
 use super::in_process::{EPOCH, InProcess};
 use crate::exit::{Failure, with_causes};
-use crate::fault::rules::{latency, throttles};
 use crate::http::{Http, trusting};
 use crate::population::Stream;
-use crate::scenario::plan::{ApplicationLifetime, EmbeddedIdpPlan, IdpPlan, SigningPlan};
+use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan};
 
 /// Where codes are sent. Nobody listens there: the driver reads the redirect.
 pub const REDIRECT_URI: &str = "https://localhost/signed-in";
@@ -446,56 +442,4 @@ fn trust_file(path: &Path) -> Result<rustls::ClientConfig, Failure> {
     };
     let pem = fs::read(PathBuf::from(path)).map_err(|error| unusable(error.to_string()))?;
     trusting(&pem).map_err(unusable)
-}
-
-/// The mock's form of `plan`.
-fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
-    mock_idp::Config {
-        lifetimes: Lifetimes {
-            expires_in: plan.expires_in,
-            jitter: plan.lifetime_jitter,
-            refresh_in: plan.refresh_in,
-            refresh_token: plan.refresh_token_lifetime,
-            managed_identity: plan.managed_identity_lifetime,
-            ..Default::default()
-        },
-        refresh_tokens: if plan.refresh_tokens_once {
-            RefreshTokens::Strict
-        } else {
-            RefreshTokens::Relaxed
-        },
-        latency: Latencies {
-            token: latency(&plan.latency.token),
-            authorize: latency(&plan.latency.authorize),
-            discovery: latency(&plan.latency.discovery),
-            jwks: latency(&plan.latency.keys),
-            instance_discovery: latency(&plan.latency.instance_discovery),
-        },
-        throttles: throttles(&plan.throttles),
-        tokens: plan
-            .application_lifetimes
-            .iter()
-            .map(token_policy)
-            .collect(),
-        keys: KeySchedule {
-            algorithm: match plan.signing {
-                SigningPlan::Rs256 => SigningAlgorithm::Rs256,
-                SigningPlan::Es256 => SigningAlgorithm::Es256,
-            },
-            ..KeySchedule::default()
-        },
-        seed,
-        ..Default::default()
-    }
-}
-
-/// The lifetimes of one application's tokens. It says both: what a policy
-/// leaves out is the server's own.
-fn token_policy(of: &ApplicationLifetime) -> TokenPolicy {
-    TokenPolicy {
-        client: Some(application_id(of.application).to_string()),
-        expires_in: Some(of.expires_in),
-        refresh_in: of.refresh_in,
-        ..TokenPolicy::default()
-    }
 }

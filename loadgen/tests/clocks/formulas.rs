@@ -4,6 +4,7 @@
 use loadgen::report::model::Report;
 use loadgen::scenario::plan::Mode;
 use loadgen::theory::formula;
+use std::fmt::Write as _;
 
 use crate::lab::{plan, report};
 
@@ -88,8 +89,9 @@ fn every_closed_form_holds_of_the_real_cache_in_virtual_time() {
     );
     for row in rows.iter().flatten() {
         let gap = row.measured - row.predicted;
-        table += &format!(
-            "{:<34}{:>10.5}{:>10.5}{gap:>+10.5}{:>10.5}{:>+8.1}{}\n",
+        let _ = writeln!(
+            table,
+            "{:<34}{:>10.5}{:>10.5}{gap:>+10.5}{:>10.5}{:>+8.1}{}",
             row.name,
             row.measured,
             row.predicted,
