@@ -1,5 +1,6 @@
 //! Scenarios in real time over Redis and Postgres, with real faults, beside the
 //! same in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 #![cfg(all(feature = "redis", feature = "postgres"))]
 
 #[path = "stores/faults.rs"]
