@@ -201,11 +201,10 @@ impl Run {
         tokio::pin!(call);
         let in_time = tokio::time::timeout(self.plan.acquire_timeout, &mut call).await;
         let service = started.elapsed();
-        self.callers.oracle.settled().await;
         let outcome = match &in_time {
             Ok(Ok(result)) => Outcome::Token {
                 metadata: result.metadata,
-                finding: self.callers.judge(caller, result),
+                finding: self.callers.judge(caller, result).await,
             },
             Ok(Err(Trouble::Acquire(error))) => Outcome::Error(error),
             Ok(Err(Trouble::SignIn(reason))) => {

@@ -184,7 +184,7 @@ impl Callers {
     }
 
     /// Whether the token is the one that `caller` asked for.
-    pub fn judge(&self, caller: Caller<'_>, result: &AuthenticationResult) -> Finding {
+    pub async fn judge(&self, caller: Caller<'_>, result: &AuthenticationResult) -> Finding {
         let subject = caller.subject;
         let username = self.directory.username(subject);
         let expected = Expectation {
@@ -208,7 +208,12 @@ impl Callers {
         let left = result.token.expires_on.since(self.clock.now());
         self.recorder.remaining(source, left);
         let (token, now) = (&result.token.secret, self.clock.now());
-        let finding = self.oracle.check(token, &expected, source, now);
+        let mut finding = self.oracle.check(token, &expected, source, now);
+        if finding == Finding::NotIssued {
+            // Perhaps by a key so new that it is not known here yet.
+            self.oracle.settled().await;
+            finding = self.oracle.check(token, &expected, source, now);
+        }
         if let Some(kind) = finding.kind() {
             self.recorder.violate(|| Violation {
                 kind: kind.to_owned(),
