@@ -11,9 +11,7 @@ use super::counts::{Counts, TWO_DIGITS, nanoseconds};
 use super::ways::Ways;
 use super::{Outcome, Sample};
 use crate::report::hdr;
-use crate::report::model::{
-    Cache, CacheLevelCounts, CacheRefreshReasonCounts, Interval, TokenSourceCounts,
-};
+use crate::report::model::{Cache, Interval};
 use crate::report::series::MOST_INTERVALS;
 
 /// Lengths of intervals, in seconds, that people can read off a clock.
@@ -290,9 +288,6 @@ struct Room {
 
 fn interval(due: Due, closed: &Closed, room: &mut Room) -> Interval {
     let tokens = &closed.ended.tokens;
-    let source = |word: &str| tokens.count(|how| how.0 == word);
-    let level = |word: &str| tokens.count(|how| how.1 == word);
-    let reason = |word: &str| tokens.count(|how| how.2 == word);
     let held = due.held.unwrap_or_default();
     let mut interval = Interval {
         offered: due.offered,
@@ -300,23 +295,9 @@ fn interval(due: Due, closed: &Closed, room: &mut Room) -> Interval {
         errors: closed.ended.errors,
         coalesced: closed.ended.coalesced,
         background_refreshes: closed.ended.refreshes,
-        token_source: TokenSourceCounts {
-            cache: source("cache"),
-            identity_provider: source("identity_provider"),
-        },
-        cache_level: CacheLevelCounts {
-            none: level("none"),
-            l1: level("l1"),
-            l2: level("l2"),
-        },
-        cache_refresh_reason: CacheRefreshReasonCounts {
-            not_applicable: reason("not_applicable"),
-            no_cached_access_token: reason("no_cached_access_token"),
-            expired: reason("expired"),
-            force_refresh_or_claims: reason("force_refresh_or_claims"),
-            proactively_refreshed: reason("proactively_refreshed"),
-            cache_disabled: reason("cache_disabled"),
-        },
+        token_source: tokens.by_source(),
+        cache_level: tokens.by_level(),
+        cache_refresh_reason: tokens.by_reason(),
         l1_bytes: held.l1.bytes,
         l1_entries: held.l1.entries,
         l2_bytes: held.l2.bytes,

@@ -4,6 +4,8 @@
 use token_cache::CacheLevel;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
+use crate::report::model::{CacheLevelCounts, CacheRefreshReasonCounts, TokenSourceCounts};
+
 /// The three of one way, as the words of reports and labels.
 pub type How = (&'static str, &'static str, &'static str);
 
@@ -75,6 +77,38 @@ impl Ways {
     pub fn count(&self, fits: impl Fn(&How) -> bool) -> u64 {
         let fitting = self.iter().filter(|(how, _)| fits(how));
         fitting.map(|(_, count)| count).sum()
+    }
+
+    /// By where the token came from.
+    pub fn by_source(&self) -> TokenSourceCounts {
+        let of = |word: &str| self.count(|how| how.0 == word);
+        TokenSourceCounts {
+            cache: of("cache"),
+            identity_provider: of("identity_provider"),
+        }
+    }
+
+    /// By the level of the cache that had it.
+    pub fn by_level(&self) -> CacheLevelCounts {
+        let of = |word: &str| self.count(|how| how.1 == word);
+        CacheLevelCounts {
+            none: of("none"),
+            l1: of("l1"),
+            l2: of("l2"),
+        }
+    }
+
+    /// By why the provider was asked.
+    pub fn by_reason(&self) -> CacheRefreshReasonCounts {
+        let of = |word: &str| self.count(|how| how.2 == word);
+        CacheRefreshReasonCounts {
+            not_applicable: of("not_applicable"),
+            no_cached_access_token: of("no_cached_access_token"),
+            expired: of("expired"),
+            force_refresh_or_claims: of("force_refresh_or_claims"),
+            proactively_refreshed: of("proactively_refreshed"),
+            cache_disabled: of("cache_disabled"),
+        }
     }
 
     /// Those that went this very way.

@@ -7,9 +7,8 @@ use mock_idp::LedgerSnapshot;
 
 use super::marks::marks;
 use super::model::{
-    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Distribution,
-    Durations, FlowReport, Generator, Idp, Ledger, Load, Popularity, Report, SCHEMA_VERSION,
-    ScenarioId, Series, TokenSourceCounts, Verdict, Violation,
+    Acquisitions, BySource, Cache, Distribution, Durations, FlowReport, Generator, Idp, Ledger,
+    Load, Popularity, Report, SCHEMA_VERSION, ScenarioId, Series, Verdict, Violation,
 };
 use crate::record::flow::FlowRecord;
 use crate::record::{Course, Recorded};
@@ -119,12 +118,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
 
 fn acquisitions(record: &FlowRecord) -> Acquisitions {
     let ok = record.ok();
-    let token_source = TokenSourceCounts {
-        cache: record.count(|how| how.0 == "cache"),
-        identity_provider: record.count(|how| how.0 == "identity_provider"),
-    };
-    let level = |word: &str| record.count(|how| how.1 == word);
-    let reason = |word: &str| record.count(|how| how.2 == word);
+    let token_source = record.tokens.by_source();
     let times = record.all_times();
     let mut errors_by_kind = record.errors.clone();
     if record.timeouts > 0 {
@@ -135,19 +129,8 @@ fn acquisitions(record: &FlowRecord) -> Acquisitions {
         errors: record.failures() + record.timeouts,
         hit_ratio: (ok > 0).then(|| token_source.cache as f64 / ok as f64),
         token_source,
-        cache_level: CacheLevelCounts {
-            none: level("none"),
-            l1: level("l1"),
-            l2: level("l2"),
-        },
-        cache_refresh_reason: CacheRefreshReasonCounts {
-            not_applicable: reason("not_applicable"),
-            no_cached_access_token: reason("no_cached_access_token"),
-            expired: reason("expired"),
-            force_refresh_or_claims: reason("force_refresh_or_claims"),
-            proactively_refreshed: reason("proactively_refreshed"),
-            cache_disabled: reason("cache_disabled"),
-        },
+        cache_level: record.tokens.by_level(),
+        cache_refresh_reason: record.tokens.by_reason(),
         background_refreshes: record.refreshes.succeeded + record.refreshes.failed,
         coalesced: record.coalesced,
         durations: Durations {
