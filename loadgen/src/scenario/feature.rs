@@ -73,10 +73,6 @@ pub struct Unavailable {
 
 impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "a table: a line or a sentence a feature"
-    )]
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
         let not_yet = |what: &str, hint: &str| {
             Some(Unavailable {
@@ -92,25 +88,6 @@ impl Feature {
                 None
             }
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
-            Self::Flow(_)
-            | Self::ApplicationLifetimes
-            | Self::Encryption
-            | Self::ClockStep
-            | Self::KeyRollover
-            | Self::KeyRingSwap
-            | Self::Wording
-            | Self::PassOver
-            | Self::SignOut
-            | Self::SeveralSessions
-            | Self::LifetimeJitter
-            | Self::Throttles
-            | Self::FleetChange
-            | Self::IdpFault
-            | Self::L2Fault
-                if mode != Mode::Model =>
-            {
-                None
-            }
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::Flow(_)
             | Self::ApplicationLifetimes
@@ -126,7 +103,7 @@ impl Feature {
             | Self::Throttles
             | Self::FleetChange
             | Self::IdpFault
-            | Self::L2Fault => Some(Unavailable {
+            | Self::L2Fault => (mode == Mode::Model).then(|| Unavailable {
                 message: "the model of an ideal cache knows nothing of this".to_owned(),
                 hint: "leave it out, or choose another `mode`".to_owned(),
             }),
