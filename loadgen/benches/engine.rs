@@ -10,8 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::command::run::{Format, Options, run};
-use loadgen::progress::Progress;
+use loadgen::command::run::{Options, run};
 use loadgen::report::model::{Report, Verdict};
 use loadgen::scenario::plan::Mode;
 use loadgen::scenario::{Overrides, Plan, load::parse};
@@ -77,17 +76,7 @@ fn report(scenario: &str, mode: Mode, workers: usize) -> Report {
         .enable_all()
         .build()
         .expect("a runtime");
-    let options = Options {
-        plan: plan(scenario, mode),
-        out: None,
-        format: Format::Json,
-        metrics_addr: None,
-        metrics_compat: None,
-        linger: Duration::ZERO,
-        openmetrics_out: None,
-        otlp: None,
-        progress: Progress::None,
-    };
+    let options = Options::quiet(plan(scenario, mode));
     let finished = runtime.block_on(run(options)).expect("a report");
     let report: Report = serde_json::from_str(&finished.printed).expect("a report");
     // What was cut short is no figure: it would look smaller, or faster, than it is.

@@ -59,6 +59,15 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What was asked for makes no sense, or a file that was named cannot be used.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
     /// The environment lacks something.
     pub fn environment(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {

@@ -80,14 +80,13 @@ impl CompareArgs {
     pub fn execute(&self) -> Result<(String, Exit), Failure> {
         let (base, head) = (side(&self.base)?, side(&self.head)?);
         if base.scenario.name != head.scenario.name {
-            return Err(Failure {
-                exit: Exit::Usage,
-                message: format!(
+            return Err(Failure::usage(
+                format!(
                     "the runs are of different scenarios: {} and {}",
                     base.scenario.name, head.scenario.name
                 ),
-                hint: Some("compare runs of one scenario".to_owned()),
-            });
+                "compare runs of one scenario",
+            ));
         }
         let rows = rows(&base, &head);
         let printed = match self.format {

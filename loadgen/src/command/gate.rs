@@ -131,7 +131,7 @@ impl GateArgs {
             });
         }
         let Some(path) = &self.baseline else {
-            return Err(usage(
+            return Err(Failure::usage(
                 "a gate needs something to hold runs against",
                 "add --baseline FILE, --base PROGRAM, --prove or --self-test",
             ));
@@ -166,7 +166,7 @@ impl GateArgs {
         let mut exit = Exit::Pass;
         for report in reports {
             if let Some(mismatch) = baseline.mismatch(report) {
-                return Err(usage(
+                return Err(Failure::usage(
                     &mismatch,
                     "accept the change with --bless, and review the difference",
                 ));
@@ -191,8 +191,8 @@ impl GateArgs {
                 }
             }
             let beside = hold(report, baseline).ok_or_else(|| {
-                usage(
-                    &format!("the baseline has no run of seed {}", report.seed),
+                Failure::usage(
+                    format!("the baseline has no run of seed {}", report.seed),
                     "bless it with as many --seeds as the gate runs",
                 )
             })?;
@@ -206,8 +206,8 @@ impl GateArgs {
             .iter()
             .find(|run| !reports.iter().any(|report| report.seed == run.seed))
         {
-            return Err(usage(
-                &format!(
+            return Err(Failure::usage(
+                format!(
                     "the baseline has a run of seed {} that was not done",
                     unused.seed
                 ),
@@ -239,14 +239,6 @@ impl GateArgs {
             costs,
             exit,
         })
-    }
-}
-
-fn usage(message: &str, hint: &str) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
     }
 }
 

@@ -46,6 +46,23 @@ pub struct Options {
     pub progress: Progress,
 }
 
+impl Options {
+    /// Runs `plan`, shows and writes nothing, and prints `report.json`.
+    pub fn quiet(plan: Plan) -> Self {
+        Self {
+            plan,
+            out: None,
+            format: Format::Json,
+            metrics_addr: None,
+            metrics_compat: None,
+            linger: Duration::ZERO,
+            openmetrics_out: None,
+            otlp: None,
+            progress: Progress::None,
+        }
+    }
+}
+
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Unit;
 use super::subject::{Subject, Window};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::report::model::{Mode, Outcomes, Report, ScenarioId};
 
 /// Version of the layout below.
@@ -173,10 +173,11 @@ impl Baseline {
     /// for one that cannot be read.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let unusable = |message: String, hint: &str| Failure {
-            exit: Exit::Usage,
-            message: format!("baseline `{shown}` cannot be used: {message}"),
-            hint: Some(hint.to_owned()),
+        let unusable = |message: String, hint: &str| {
+            Failure::usage(
+                format!("baseline `{shown}` cannot be used: {message}"),
+                hint,
+            )
         };
         let size = fs::metadata(path)
             .map(|meta| meta.len())

@@ -57,11 +57,10 @@ pub fn merge(parts: &[Report]) -> Result<Report, Failure> {
 }
 
 fn refused(message: &str) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: format!("the reports cannot be merged: {message}"),
-        hint: Some("merge runs of one scenario, one mode and one loadgen".to_owned()),
-    }
+    Failure::usage(
+        format!("the reports cannot be merged: {message}"),
+        "merge runs of one scenario, one mode and one loadgen",
+    )
 }
 
 fn thresholds(report: &Report) -> Result<Vec<Threshold>, String> {

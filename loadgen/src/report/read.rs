@@ -55,11 +55,10 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn unusable(path: &Path, message: &str, hint: &str) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: format!("`{}` cannot be used: {message}", path.display()),
-        hint: Some(hint.to_owned()),
-    }
+    Failure::usage(
+        format!("`{}` cannot be used: {message}", path.display()),
+        hint,
+    )
 }
 
 /// What is wrong, and what to do about it.

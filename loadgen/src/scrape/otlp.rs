@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::export::Exporter;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Where to push metrics, and how often.
 #[derive(Debug, Clone)]
@@ -32,13 +32,13 @@ impl Pusher {
     #[cfg(feature = "otlp")]
     pub fn start(otlp: &Otlp, exporter: &Arc<Exporter>) -> Result<Self, Failure> {
         let endpoint = otlp.endpoint.parse().map_err(|reason: String| {
-            usage(
+            Failure::usage(
                 reason,
                 "--otlp-endpoint is where a collector listens for OTLP over HTTP",
             )
         })?;
         if otlp.every.is_zero() {
-            return Err(usage(
+            return Err(Failure::usage(
                 "metrics cannot be pushed all the time",
                 "choose an --otlp-interval above zero",
             ));
@@ -57,7 +57,7 @@ impl Pusher {
     /// Always: this program cannot push.
     #[cfg(not(feature = "otlp"))]
     pub fn start(_: &Otlp, _: &Arc<Exporter>) -> Result<Self, Failure> {
-        Err(usage(
+        Err(Failure::usage(
             "this program was built without the feature `otlp`",
             "build it with `cargo build --release -p loadgen --features otlp`",
         ))
@@ -76,13 +76,5 @@ impl Pusher {
         if let Err(error) = self.exporter.finish().await {
             tracing::warn!(%error, "the last metrics were not pushed");
         }
-    }
-}
-
-fn usage(message: impl Into<String>, hint: &str) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: message.into(),
-        hint: Some(hint.to_owned()),
     }
 }

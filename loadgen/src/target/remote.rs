@@ -34,16 +34,15 @@ impl Remote {
     ///
     /// A [`Failure`] with exit code 2 when the URL cannot be used.
     pub fn connect(&self) -> Result<Arc<dyn Store>, Failure> {
-        token_cache::store::open(&self.url, self.clock).map_err(|error| Failure {
-            exit: crate::exit::Exit::Usage,
-            message: format!(
-                "the store `{}` cannot be used: {}",
-                self.kind.as_str(),
-                error.reason
-            ),
-            hint: Some(
-                "`cache.l2.url` says where it is, such as redis://127.0.0.1:6379".to_owned(),
-            ),
+        token_cache::store::open(&self.url, self.clock).map_err(|error| {
+            Failure::usage(
+                format!(
+                    "the store `{}` cannot be used: {}",
+                    self.kind.as_str(),
+                    error.reason
+                ),
+                "`cache.l2.url` says where it is, such as redis://127.0.0.1:6379",
+            )
         })
     }
 }

@@ -1,10 +1,8 @@
 //! Runs scenarios in this process, on any clock.
 
 use std::path::Path;
-use std::time::Duration;
 
-use loadgen::command::run::{Format, Options, run};
-use loadgen::progress::Progress;
+use loadgen::command::run::{Options, run};
 use loadgen::report::model::Report;
 use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::Mode;
@@ -33,20 +31,10 @@ pub(crate) fn written_with(plan: &Plan, mode: Mode, workers: usize) -> String {
         .enable_all()
         .build()
         .unwrap();
-    let options = Options {
-        plan: Plan {
-            mode,
-            ..plan.clone()
-        },
-        out: None,
-        format: Format::Json,
-        metrics_addr: None,
-        metrics_compat: None,
-        linger: Duration::ZERO,
-        openmetrics_out: None,
-        otlp: None,
-        progress: Progress::None,
-    };
+    let options = Options::quiet(Plan {
+        mode,
+        ..plan.clone()
+    });
     runtime.block_on(run(options)).unwrap().printed
 }
 

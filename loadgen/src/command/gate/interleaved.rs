@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use rand::RngExt as _;
 
-use super::usage;
 use crate::exit::{Exit, Failure};
 use crate::gate::pairs::{
     ALPHA, Estimate, Finding, LEAST_PAIRS, MOST_LOOKS, estimate, pairs_needed,
@@ -55,7 +54,9 @@ pub(super) fn compare(asked: &Asked<'_>) -> Result<(String, Exit), Failure> {
         .map(Share::get)
         .ok()
         .filter(|margin| *margin > 0.0)
-        .ok_or_else(|| usage(&format!("`{}` is not a margin", asked.margin), "write `5%`"))?;
+        .ok_or_else(|| {
+            Failure::usage(format!("`{}` is not a margin", asked.margin), "write `5%`")
+        })?;
     let mut compared = asked
         .metrics
         .iter()
@@ -74,9 +75,9 @@ pub(super) fn compare(asked: &Asked<'_>) -> Result<(String, Exit), Failure> {
         PAIRS
     });
     if first < LEAST_PAIRS {
-        return Err(usage(
-            &format!("{first} pairs tell nothing"),
-            &format!("{LEAST_PAIRS} is the least"),
+        return Err(Failure::usage(
+            format!("{first} pairs tell nothing"),
+            format!("{LEAST_PAIRS} is the least"),
         ));
     }
     if asked.self_test {
@@ -113,8 +114,8 @@ fn subject(text: &str) -> Result<Subject, Failure> {
         .reduce(Result::or)
         .and_then(Result::ok);
     threshold.map(|threshold| threshold.subject).ok_or_else(|| {
-        usage(
-            &format!("`{text}` is not a metric"),
+        Failure::usage(
+            format!("`{text}` is not a metric"),
             "write it like `p50(acquire)`",
         )
     })

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{plan, usage};
+use super::plan;
 use crate::exit::{Exit, Failure};
 use crate::gate::runner::Runner;
 use crate::library::side_by_side::side_by_side;
@@ -77,8 +77,8 @@ fn scenarios(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     if files.is_empty() {
-        return Err(usage(
-            &format!("`{}` holds no scenario", path.display()),
+        return Err(Failure::usage(
+            format!("`{}` holds no scenario", path.display()),
             "scenarios end in .yaml",
         ));
     }

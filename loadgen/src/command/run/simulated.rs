@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::environment::environment;
 use super::{Measured, Options, conclude};
 use crate::engine::{Run, Stop, model};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::flow::session::Sessions;
 use crate::flow::{Callers, application_cache};
 use crate::oracle::Oracle;
@@ -48,14 +48,14 @@ pub(super) async fn measure(
     stop: watch::Receiver<Stop>,
 ) -> Result<Measured, Failure> {
     let IdpPlan::Embedded(idp_plan) = options.plan.idp.clone() else {
-        return Err(usage(
+        return Err(Failure::usage(
             "a provider elsewhere can only be asked in real time",
             "leave `idp.url` out, or run with --mode real",
         ));
     };
     if options.metrics_addr.is_some() || options.openmetrics_out.is_some() || options.otlp.is_some()
     {
-        return Err(usage(
+        return Err(Failure::usage(
             "metrics are served in real time only",
             "leave --metrics-addr, --openmetrics-out and --otlp-endpoint out, or run with --mode real",
         ));
@@ -213,13 +213,5 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
         },
         causes: Causes::default(),
         most_fetches_of_a_key: None,
-    }
-}
-
-fn usage(message: &str, hint: &str) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
     }
 }
