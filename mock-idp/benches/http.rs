@@ -109,38 +109,29 @@ fn rs256(
     cores: usize,
 ) -> Result<(), Failure> {
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
-    let sign_rsa = || {
+    let sign = || {
         let mut signature = vec![0; rsa.public_modulus_len()];
         let random = SystemRandom::new();
         rsa.sign(&RSA_PKCS1_SHA256, &random, &[b'x'; 980], &mut signature)
             .is_ok()
     };
-    writeln!(
+    let raw = || raw_rate(cores, effort.time / 2, sign);
+    beside_signing(
         out,
-        "RS256      connections      tokens/s   raw signatures/s   share"
-    )?;
-    let server = runtime.block_on(start(SigningAlgorithm::Rs256))?;
-    for &connections in effort.connections {
-        let (mut tokens, mut raw) = (Vec::new(), Vec::new());
-        for _ in 0..effort.rounds {
-            raw.push(raw_rate(cores, effort.time / 2, sign_rsa));
-            tokens.push(wrk.rate(&url(&server), connections, effort.time)?);
-        }
-        let (tokens, raw) = (median(tokens), median(raw));
-        let share = tokens / raw;
-        writeln!(
-            out,
-            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}  {}",
+        runtime,
+        wrk,
+        effort,
+        SigningAlgorithm::Rs256,
+        raw,
+        |_, share| {
             if share > MOST_SHARE {
                 "UNUSABLE: no server signs more than the library; something else takes the cores"
                     .to_owned()
             } else {
                 verdict(share >= RS256_SHARE, "0.85")
             }
-        )?;
-    }
-    runtime.block_on(server.stop());
-    Ok(())
+        },
+    )
 }
 
 fn es256(
@@ -153,24 +144,48 @@ fn es256(
     let document =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let ecdsa = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())?;
-    let sign_ecdsa = || ecdsa.sign(&SystemRandom::new(), &[b'x'; 980]).is_ok();
+    let sign = || ecdsa.sign(&SystemRandom::new(), &[b'x'; 980]).is_ok();
+    let raw = || raw_rate(cores, effort.time / 2, sign);
+    beside_signing(
+        out,
+        runtime,
+        wrk,
+        effort,
+        SigningAlgorithm::Es256,
+        raw,
+        |tokens, _| verdict(tokens >= FAST_RATE, "20 000/s"),
+    )
+}
+
+/// Fresh tokens a second beside raw signatures a second, in turns, and what
+/// `judge` says of the tokens and their share.
+fn beside_signing(
+    out: &mut impl io::Write,
+    runtime: &Runtime,
+    wrk: &Wrk,
+    effort: &Effort,
+    algorithm: SigningAlgorithm,
+    raw_signatures: impl Fn() -> f64,
+    judge: impl Fn(f64, f64) -> String,
+) -> Result<(), Failure> {
     writeln!(
         out,
-        "ES256      connections      tokens/s   raw signatures/s   share"
+        "{}      connections      tokens/s   raw signatures/s   share",
+        format!("{algorithm:?}").to_uppercase()
     )?;
-    let server = runtime.block_on(start(SigningAlgorithm::Es256))?;
+    let server = runtime.block_on(start(algorithm))?;
     for &connections in effort.connections {
         let (mut tokens, mut raw) = (Vec::new(), Vec::new());
         for _ in 0..effort.rounds {
-            raw.push(raw_rate(cores, effort.time / 2, sign_ecdsa));
+            raw.push(raw_signatures());
             tokens.push(wrk.rate(&url(&server), connections, effort.time)?);
         }
         let (tokens, raw) = (median(tokens), median(raw));
+        let share = tokens / raw;
         writeln!(
             out,
-            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {:>5.2}  {}",
-            tokens / raw,
-            verdict(tokens >= FAST_RATE, "20 000/s")
+            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}  {}",
+            judge(tokens, share)
         )?;
     }
     runtime.block_on(server.stop());

@@ -6,16 +6,21 @@
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use std::fmt::Write as _;
+#[path = "../../loadgen/tests/live/http.rs"]
+mod http;
+#[path = "../../loadgen/tests/live/prometheus.rs"]
+#[expect(dead_code, reason = "other tests ask more")]
+mod prometheus;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use prometheus::Prometheus;
 use serde_json::Value;
 use telemetry::catalogue::{
     DURATION_BUCKETS, LOADGEN_ARRIVALS, LOADGEN_RESPONSE_DURATION, LOADGEN_SCHEDULE_LAG,
@@ -24,7 +29,7 @@ use telemetry::otlp::{Exporter, Span};
 use telemetry::serve::{MetricsServer, Pages};
 use telemetry::{Family, HistogramSample};
 
-/// Ended with the test, also when it failed.
+/// The collector, ended with the test, also when it failed.
 struct Program(Child);
 
 impl Drop for Program {
@@ -83,29 +88,6 @@ fn families() -> Vec<Family> {
     ]
 }
 
-fn get(address: &str, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.contains(" 200 ").then(|| body.to_owned())
-}
-
-fn value(address: &str, expr: &str) -> Option<f64> {
-    // Everything escaped, which is always right.
-    let encoded = expr.bytes().fold(String::new(), |mut encoded, byte| {
-        let _ = write!(encoded, "%{byte:02X}");
-        encoded
-    });
-    let answer = get(address, &format!("/api/v1/query?query={encoded}"))?;
-    let answer: Value = serde_json::from_str(&answer).ok()?;
-    answer["data"]["result"][0]["value"][1]
-        .as_str()?
-        .parse()
-        .ok()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_reads_native_histograms_where_they_are_known_and_classic_ones_elsewhere() {
     let pages = Pages::default().page("/metrics", families);
@@ -128,27 +110,12 @@ fn scraped_by_prometheus(target: &str) {
         ),
     )
     .unwrap();
-    // Freed at once for Prometheus, which cannot be given a socket.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
-    let _prometheus = Program(
-        Command::new("prometheus")
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--config.file=prometheus.yml")
-            .arg("--storage.tsdb.path=data")
-            .arg("--enable-feature=native-histograms")
-            .current_dir(&directory.0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus is needed: apt-get install prometheus, or scripts/test"),
-    );
+    let data = directory.0.join("data");
+    let prometheus = Prometheus::start(&directory.0, &data, "native-histograms");
     let found = |expr: &str| {
         for _ in 0..300 {
-            if let Some(value) = value(&address, expr) {
-                return value;
+            if let Some((_, value)) = prometheus.query(expr).first() {
+                return *value;
             }
             thread::sleep(Duration::from_millis(100));
         }

@@ -49,11 +49,12 @@ impl Prometheus {
             .unwrap();
         }
         fs::write(directory.join("prometheus.yml"), config).unwrap();
-        Self::start(directory, &directory.join("data"))
+        Self::start(directory, &directory.join("data"), "exemplar-storage")
     }
 
-    /// Starts one over `data`, by the configuration in `directory`.
-    pub(crate) fn start(directory: &Path, data: &Path) -> Self {
+    /// Starts one over `data`, by the configuration in `directory`, with a feature
+    /// of its own switched on.
+    pub(crate) fn start(directory: &Path, data: &Path, feature: &str) -> Self {
         // Freed at once for Prometheus, which cannot be given a socket.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
@@ -66,7 +67,7 @@ impl Prometheus {
             ))
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg("--storage.tsdb.retention.time=10y")
-            .arg("--enable-feature=exemplar-storage")
+            .arg(format!("--enable-feature={feature}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(directory.join("prometheus.log")).unwrap())

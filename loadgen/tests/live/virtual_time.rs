@@ -38,7 +38,7 @@ fn a_run_that_nobody_scraped_loads_into_prometheus_with_its_times() {
         .expect("promtool is needed: apt-get install prometheus, or scripts/test");
     assert!(blocks.status.success(), "{blocks:?}");
     lab.write("prometheus.yml", "global: { scrape_interval: 1h }\n");
-    let prometheus = Prometheus::start(&lab.path(""), &lab.path("blocks"));
+    let prometheus = Prometheus::start(&lab.path(""), &lab.path("blocks"), "exemplar-storage");
     // The last moment in the file is the run's end.
     let last = text
         .lines()

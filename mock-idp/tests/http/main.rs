@@ -1,6 +1,8 @@
 //! The server as its clients see it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+#[path = "../../../loadgen/tests/support/promtool.rs"]
+mod promtool;
 #[path = "../support/client.rs"]
 mod support;
 #[path = "../support/temp_dir.rs"]
