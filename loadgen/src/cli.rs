@@ -95,12 +95,13 @@ Examples:
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Print the JSON Schema of scenario files or of reports, or the reference of scenario files.
+    /// Print the JSON Schema of scenario files or of reports, or the reference of scenario files or thresholds.
     #[command(after_help = after_help!("\
 Examples:
   loadgen schema > scenario.schema.json
   loadgen schema --of report > report.schema.json
-  loadgen schema --of reference > docs/scenario-reference.md"))]
+  loadgen schema --of reference > docs/scenario-reference.md
+  loadgen schema --of thresholds > docs/thresholds.md"))]
     Schema {
         /// What to describe.
         #[arg(long, default_value = "scenario", value_enum)]
@@ -175,6 +176,8 @@ enum Described {
     Report,
     /// Every key of scenario files, as Markdown.
     Reference,
+    /// The grammar and the metrics of thresholds, as Markdown.
+    Thresholds,
 }
 
 #[derive(Debug, Args)]
@@ -357,6 +360,7 @@ impl Cli {
                     Described::Scenario => format!("{:#}\n", schema()),
                     Described::Report => format!("{:#}\n", crate::report::schema::schema()),
                     Described::Reference => reference(),
+                    Described::Thresholds => crate::gate::threshold::reference::reference(),
                 };
                 Ok((described, Exit::Pass))
             }

@@ -9,6 +9,8 @@ mod lab;
 mod agreement;
 #[path = "clocks/course.rs"]
 mod course;
+#[path = "clocks/early_end.rs"]
+mod early_end;
 #[path = "clocks/formulas.rs"]
 mod formulas;
 #[path = "clocks/full.rs"]

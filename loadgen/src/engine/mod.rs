@@ -2,6 +2,7 @@
 //! ideal cache, `virtual_time` runs the real one on a paused clock, `real`
 //! on the wall clock. Arrivals and whom they are about are the same in all.
 
+mod early_end;
 mod gauges;
 mod in_flight;
 mod machine;
@@ -13,4 +14,4 @@ mod subjects;
 mod users;
 mod virtual_time;
 
-pub use run::{Ended, Run, Stop};
+pub use run::{Abort, Ended, Run, Stop};

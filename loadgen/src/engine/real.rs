@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::early_end::Watch;
 use super::gauges::Gauges;
 use super::machine::Machine;
 use super::pacer;
@@ -28,6 +29,7 @@ impl Run {
         let machine = Machine::watch();
         let _held = Gauges::begin(self, begin);
         let _faults = Driven::begin(&self.plan, begin, &self.callers);
+        let _watched = Watch::begin(self, begin);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let stop_pacing = Arc::new(AtomicBool::new(false));
         let mut due = pacer::start(
@@ -51,6 +53,10 @@ impl Run {
                 stop_pacing.store(true, Ordering::Relaxed);
                 self.start_all(&mut due, begin).await;
             }
+            () = self.aborted() => {
+                stop_pacing.store(true, Ordering::Relaxed);
+                self.start_all(&mut due, begin).await;
+            }
             () = async {
                 self.start_all(&mut due, begin).await;
                 stop_pacing.store(true, Ordering::Relaxed);
@@ -67,7 +73,7 @@ impl Run {
         Ok(Ended {
             duration: begin.elapsed(),
             interrupted: interrupted || *stop.borrow() > Stop::Run,
-            aborted: self.is_aborted(),
+            aborted: self.abortion(),
             under_way: self.in_flight.count(),
             generator: machine.end(&self.recorder),
         })

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use token_client::result::TokenRequests;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::in_flight::{InFlight, Place};
@@ -14,7 +15,7 @@ use crate::arrival::{Arrival, Schedule};
 use crate::exit::Failure;
 use crate::flow::{Caller, Callers, Trouble};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::report::model::Generator;
+use crate::report::model::{Generator, ThresholdResult};
 use crate::scenario::plan::{Flow, Plan, WhenFull};
 
 /// What a run needs.
@@ -30,8 +31,8 @@ pub struct Run {
     pub(super) in_flight: Arc<InFlight>,
     pub(super) began_at: OnceLock<jiff::Timestamp>,
     sign_in_failed: AtomicBool,
-    /// An arrival found no room, and that ends the run.
-    aborted: AtomicBool,
+    aborted: OnceLock<Abort>,
+    abort_noticed: Notify,
     /// Calls of closed loops so far, to number them.
     pub(super) called: AtomicU64,
 }
@@ -47,6 +48,15 @@ pub enum Stop {
     Now,
 }
 
+/// What ends a run before its time, other than a signal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Abort {
+    /// An arrival found `max_in_flight` under way (`when_full: abort`).
+    NoRoom,
+    /// A threshold with `abort_on_fail` does not hold.
+    Threshold(Box<ThresholdResult>),
+}
+
 /// How a run went.
 #[derive(Debug, Clone)]
 pub struct Ended {
@@ -54,8 +64,8 @@ pub struct Ended {
     pub duration: Duration,
     /// Whether it was stopped before its time.
     pub interrupted: bool,
-    /// Whether it ended because an arrival found no room.
-    pub aborted: bool,
+    /// What ended it before its time, other than a signal.
+    pub aborted: Option<Abort>,
     /// Operations under way when the drain ended.
     pub under_way: usize,
     /// What the machine let the generator have; nothing in simulated time.
@@ -73,7 +83,8 @@ impl Run {
                 WhenFull::Queue => InFlight::queueing(plan.max_in_flight),
                 WhenFull::Drop | WhenFull::Abort => InFlight::new(plan.max_in_flight),
             },
-            aborted: AtomicBool::new(false),
+            aborted: OnceLock::new(),
+            abort_noticed: Notify::new(),
             called: AtomicU64::new(0),
             plan,
             callers,
@@ -169,12 +180,34 @@ impl Run {
     pub(super) fn no_room(&self, arrival: Arrival) {
         self.recorder.drop_arrivals(&[arrival]);
         if self.plan.when_full == WhenFull::Abort {
-            self.aborted.store(true, Ordering::Relaxed);
+            self.abort(Abort::NoRoom);
         }
     }
 
+    /// Ends the run; the first reason is the one that counts.
+    pub(super) fn abort(&self, reason: Abort) {
+        let _ = self.aborted.set(reason);
+        self.abort_noticed.notify_waiters();
+    }
+
     pub(super) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Relaxed)
+        self.aborted.get().is_some()
+    }
+
+    /// What ended the run before its time.
+    pub(super) fn abortion(&self) -> Option<Abort> {
+        self.aborted.get().cloned()
+    }
+
+    /// Waits until something ends the run before its time.
+    pub(super) async fn aborted(&self) {
+        let noticed = self.abort_noticed.notified();
+        tokio::pin!(noticed);
+        // Counted among the waiters before the look, so that none is missed.
+        noticed.as_mut().enable();
+        if !self.is_aborted() {
+            noticed.await;
+        }
     }
 
     /// One arrival, from start to sample.

@@ -85,6 +85,7 @@ impl Run {
                 tokio::select! {
                     biased;
                     Ok(_) = stop.wait_for(|stop| *stop >= Stop::Drain) => return,
+                    () = self.aborted() => return,
                     () = sleep_until(due) => {}
                 }
             }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
+use super::early_end::Watch;
 use super::gauges::Gauges;
 use super::run::{Ended, Run, Stop};
 use crate::arrival::Schedule;
@@ -32,6 +33,7 @@ impl Run {
         self.recorder.begin(begin);
         let _held = Gauges::begin(self, begin);
         let _faults = Driven::begin(&self.plan, begin, &self.callers);
+        let _watched = Watch::begin(self, begin);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let mut users = self.users(begin, &stop);
         let mut now = begin;
@@ -41,6 +43,9 @@ impl Run {
             if due > now {
                 sleep_until(due).await;
                 now = due;
+                if self.is_aborted() {
+                    break;
+                }
             }
             if number.is_multiple_of(LOOK_UP) && *stop.borrow() > Stop::Run {
                 stopped = true;
@@ -69,6 +74,7 @@ impl Run {
             tokio::select! {
                 biased;
                 Ok(_) = stop.wait_for(|stop| *stop >= Stop::Drain) => {}
+                () = self.aborted() => {}
                 _ = tokio::time::timeout_at(begin + self.plan.duration, all_gone) => {}
             }
         }
@@ -78,7 +84,7 @@ impl Run {
         Ended {
             duration: begin.elapsed(),
             interrupted: stopped || *stop.borrow() > Stop::Run,
-            aborted: self.is_aborted(),
+            aborted: self.abortion(),
             under_way: self.in_flight.count(),
             generator: Generator::default(),
         }

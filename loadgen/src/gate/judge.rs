@@ -35,6 +35,7 @@ pub fn judge(threshold: &Threshold, report: &Report) -> ThresholdResult {
         },
         unit: subject.metric.unit,
         verdict,
+        aborted_at_s: None,
         file: report.scenario.file.clone(),
         line: threshold.line,
     }

@@ -116,6 +116,27 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     }
 }
 
+/// What a run that goes on can say of itself: what its generator recorded. Caches
+/// and the provider are asked at the end.
+pub fn so_far(plan: &Plan, recorded: &Recorded) -> Report {
+    build(Evidence {
+        plan,
+        recorded,
+        course: Course::default(),
+        violations: Vec::new(),
+        popularity: Vec::new(),
+        generator: Generator::default(),
+        cache: Cache::default(),
+        ledger_before: &LedgerSnapshot::default(),
+        ledger_after: None,
+        driver_requests: OwnRequests::default(),
+        started_at: String::new(),
+        wall: Duration::ZERO,
+        duration: Duration::ZERO,
+        environment: BTreeMap::new(),
+    })
+}
+
 fn acquisitions(record: &FlowRecord) -> Acquisitions {
     let ok = record.ok();
     let token_source = record.tokens.by_source();

@@ -1,11 +1,15 @@
 //! The verdict: thresholds, oracle and ledgers, and whether the numbers can be
 //! trusted at all.
 
+use std::time::Duration;
+
 use super::conserve;
-use super::model::{Generator, Load, Mode, Report, ThresholdVerdict, Verdict};
+use super::model::{Generator, Load, Mode, Report, ThresholdResult, ThresholdVerdict, Verdict};
+use crate::engine::Abort;
 use crate::exit::{Exit, Failure};
 use crate::gate;
 use crate::gate::threshold::Threshold;
+use crate::scenario::units::show_duration;
 
 /// More dropped arrivals than this share, and the load was not the one planned.
 const MOST_DROPPED: f64 = 0.01;
@@ -38,15 +42,15 @@ const MOST_STEAL: f64 = 0.25;
 const MOST_UNSETTLED: f64 = 0.01;
 
 /// What a judgement needs to know beside the report.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Circumstances {
     /// Whether the run was stopped before its time.
     pub interrupted: bool,
     /// Operations under way when the drain ended: as many arrivals may lack a
     /// sample, and no more.
     pub under_way: u64,
-    /// Whether it ended early because an arrival found no room.
-    pub aborted: bool,
+    /// What ended it early, other than a signal.
+    pub aborted: Option<Abort>,
     /// Why the provider's ledger could not be read at the end.
     pub ledger_unread: Option<String>,
 }
@@ -65,6 +69,11 @@ pub fn judge(
     report.thresholds = thresholds
         .iter()
         .map(|threshold| gate::judge(threshold, report))
+        .map(|result| match &circumstances.aborted {
+            // What ended the run did not hold, whatever the drain brought.
+            Some(Abort::Threshold(then)) if is_same(then, &result) => (**then).clone(),
+            _ => result,
+        })
         .collect();
     let failed = failures(report, circumstances);
     let invalid = invalidities(report, circumstances);
@@ -90,6 +99,10 @@ pub fn judge(
     }
     report.exit_code = Exit::from(report.verdict).code();
     Ok(())
+}
+
+fn is_same(one: &ThresholdResult, other: &ThresholdResult) -> bool {
+    (one.line, &one.expression) == (other.line, &other.expression)
 }
 
 fn conserve(report: &Report, circumstances: &Circumstances) -> Result<(), Failure> {
@@ -121,6 +134,14 @@ fn failures(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     for threshold in &report.thresholds {
         match threshold.verdict {
             ThresholdVerdict::Pass => {}
+            ThresholdVerdict::Fail if threshold.aborted_at_s.is_some() => reasons.push(format!(
+                "threshold `{}` did not hold after {}, and ended the run (line {})",
+                threshold.expression,
+                show_duration(Duration::from_secs_f64(
+                    threshold.aborted_at_s.unwrap_or_default()
+                )),
+                threshold.line
+            )),
             ThresholdVerdict::Fail => reasons.push(format!(
                 "threshold `{}` does not hold (line {})",
                 threshold.expression, threshold.line
@@ -183,11 +204,13 @@ fn invalidities(report: &Report, circumstances: &Circumstances) -> Vec<String> {
     if load.ok + load.error == 0 {
         reasons.push("no acquisition ended".to_owned());
     }
-    if circumstances.aborted {
+    if circumstances.aborted == Some(Abort::NoRoom) {
         reasons.push(
             "aborted: an arrival found `max_in_flight` under way (`when_full: abort`)".to_owned(),
         );
-    } else if load.dropped as f64 > load.offered as f64 * MOST_DROPPED {
+    } else if circumstances.aborted.is_none()
+        && load.dropped as f64 > load.offered as f64 * MOST_DROPPED
+    {
         reasons.push(format!(
             "{} of {} arrivals were dropped: the load was not the one planned",
             load.dropped, load.offered

@@ -37,7 +37,7 @@ pub fn merge(parts: &[Report]) -> Result<Report, Failure> {
             .server_side
             .is_none()
             .then(|| "a part does not have it".to_owned()),
-        aborted: false,
+        aborted: None,
     };
     judge(&mut whole, &thresholds, &circumstances)?;
     let invalid: Vec<String> = (1..)

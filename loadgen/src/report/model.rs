@@ -442,6 +442,10 @@ pub struct ThresholdResult {
     pub unit: Unit,
     /// `pass`, `fail`, or `no_data` (which is never a pass).
     pub verdict: ThresholdVerdict,
+    /// When it ended the run (`abort_on_fail`), in seconds after the first arrival;
+    /// absent when it did not. What was measured then is what is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_at_s: Option<f64>,
     /// The scenario file.
     pub file: String,
     /// Its line, from 1.

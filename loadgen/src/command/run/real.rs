@@ -96,7 +96,7 @@ pub(super) async fn measure(
     // A run that was stopped had fewer arrivals than the model has.
     if let IdpPlan::Embedded(idp) = &plan.idp
         && !ended.interrupted
-        && !ended.aborted
+        && ended.aborted.is_none()
     {
         report.theory = theory::beside(&plan, idp, &report, &callers.shadow.causes());
     }

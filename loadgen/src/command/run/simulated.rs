@@ -95,7 +95,7 @@ pub(super) async fn measure(
     report.idp.max_concurrent_fetches_per_key = outcome.most_fetches_of_a_key;
     // What a run that was cut short did is not what the model of a whole one does,
     // and that may take longer than whoever stopped it has patience.
-    if !outcome.circumstances.interrupted && !outcome.circumstances.aborted {
+    if !outcome.circumstances.interrupted && outcome.circumstances.aborted.is_none() {
         report.theory = theory::beside(&plan, &idp_plan, &report, &outcome.causes);
     }
     let exit = conclude(&mut report, &plan.thresholds, &outcome.circumstances);

@@ -141,6 +141,27 @@ impl Metric {
         )
     }
 
+    /// Whether it is known before a run has ended: by what the generator itself
+    /// records.
+    pub fn is_known_as_the_run_goes(&self) -> bool {
+        self.by_flow()
+            || matches!(self.reading, Reading::RunTimes(_))
+            || matches!(
+                self.name,
+                "offered"
+                    | "started"
+                    | "dropped"
+                    | "timeout"
+                    | "wrong_token"
+                    | "expired_served"
+                    | "under_scoped"
+                    | "not_issued"
+                    | "interaction_required"
+                    | "stale_served"
+                    | "served_after_sign_out"
+            )
+    }
+
     /// Whether it is kept for each interval, so that a window can be judged.
     pub fn is_kept_over_time(&self) -> bool {
         self.by_flow() && !matches!(self.name, "acquire_cache" | "acquire_http")

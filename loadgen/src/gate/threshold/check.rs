@@ -44,7 +44,7 @@ pub fn parse(
         flow,
         label,
     };
-    let clauses = clauses(&subject, &parts)?;
+    let clauses = clauses(&subject, limit, &parts)?;
     Ok(Threshold {
         expression: text.trim().to_owned(),
         line,
@@ -54,6 +54,7 @@ pub fn parse(
         operator,
         limit,
         min_samples: clauses.min_samples,
+        abort_on_fail: clauses.abort_on_fail,
     })
 }
 

@@ -92,9 +92,14 @@ fn tolerance(
 pub(super) struct Clauses {
     pub(super) window: Window,
     pub(super) min_samples: Option<u64>,
+    pub(super) abort_on_fail: Option<Duration>,
 }
 
-pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, ThresholdError> {
+pub(super) fn clauses(
+    subject: &Subject,
+    limit: Limit,
+    parts: &Parts,
+) -> Result<Clauses, ThresholdError> {
     let mut read = Clauses::default();
     for (name, value) in &parts.clauses {
         match name.text.as_str() {
@@ -109,6 +114,7 @@ pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, Thres
             }
             "after" if value.text == "warmup" => read.window.from = Start::Warmup,
             "after" => read.window.from = Start::At(duration(value)?),
+            "abort_on_fail" => read.abort_on_fail = Some(duration(value)?),
             _ => read.window.until = Some(duration(value)?),
         }
     }
@@ -131,7 +137,39 @@ pub(super) fn clauses(subject: &Subject, parts: &Parts) -> Result<Clauses, Thres
             "write a later time behind `until`",
         ));
     }
+    if let Some((clause, _)) = placed("abort_on_fail") {
+        is_known_as_the_run_goes(subject, limit, windowed.is_some(), clause)?;
+    }
     Ok(read)
+}
+
+/// A threshold that could end a run is judged while it goes on, by what is known
+/// then.
+fn is_known_as_the_run_goes(
+    subject: &Subject,
+    limit: Limit,
+    is_windowed: bool,
+    clause: &Piece,
+) -> Result<(), ThresholdError> {
+    let (what, hint) = if !subject.metric.is_known_as_the_run_goes() {
+        (
+            format!("`{}` is known at the end of a run", subject.metric.name),
+            "a run can be ended by `errors`, `hit_ratio`, `acquire`, `response`, `wrong_token` and their like",
+        )
+    } else if matches!(limit, Limit::Theory { .. }) {
+        (
+            "theory speaks of whole runs".to_owned(),
+            "write a number for a limit",
+        )
+    } else if is_windowed {
+        (
+            "a window is judged when it is over".to_owned(),
+            "leave `after` and `until` out: `abort_on_fail 30s` is looked at from then on",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(clause.error(what, hint))
 }
 
 fn duration(value: &Piece) -> Result<Duration, ThresholdError> {

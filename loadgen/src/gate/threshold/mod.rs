@@ -1,26 +1,15 @@
 //! A threshold: `hit_ratio{flow=obo} >= 95%`, `p99(acquire{flow=obo}) < 50ms`.
 //!
-//! ```text
-//! threshold = subject ( operator limit | "within" limit "+-" tolerance ) { clause }
-//! subject   = metric | statistic "(" metric ")"
-//! metric    = name [ "{" [ label "=" value { "," label "=" value } ] "}" ]
-//! statistic = "p50" | "p90" | "p99" | "p999" | "max" | "mean"
-//! operator  = "<" | "<=" | ">" | ">=" | "==" | "!="
-//! limit     = quantity | "theory" [ "*" number ]
-//! tolerance = quantity | number "se"
-//! quantity  = number | number "%" | duration | size, as the metric's unit asks
-//! clause    = "after" ( duration | "warmup" ) | "until" duration
-//!           | "min_samples" number
-//! ```
-//!
-//! `theory` is what an ideal cache would do under the same load, and `se` the
-//! standard error of that prediction. `after` and `until` judge a part of the
-//! run alone.
+//! The grammar is in `reference`, of which `docs/thresholds.md` is made. `theory` is
+//! what an ideal cache would do under the same load, and `se` the standard error of
+//! that prediction. `after` and `until` judge a part of the run alone. A threshold with
+//! `abort_on_fail` is also judged as the run goes on, and ends it when it does not hold.
 
 mod check;
 mod cursor;
 mod limit;
 mod parse;
+pub mod reference;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -51,6 +40,8 @@ pub struct Threshold {
     pub limit: Limit,
     /// With fewer samples than this it is not judged.
     pub min_samples: Option<u64>,
+    /// From so long after the first arrival on, the run ends when it does not hold.
+    pub abort_on_fail: Option<Duration>,
 }
 
 /// What a measured number is held against.
@@ -73,6 +64,7 @@ impl PartialEq for Threshold {
             && self.operator == other.operator
             && self.limit == other.limit
             && self.min_samples == other.min_samples
+            && self.abort_on_fail == other.abort_on_fail
     }
 }
 

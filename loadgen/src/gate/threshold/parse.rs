@@ -29,7 +29,7 @@ pub(super) enum Sign {
 }
 
 /// What may follow a limit.
-const CLAUSES: [&str; 3] = ["after", "until", "min_samples"];
+const CLAUSES: [&str; 4] = ["after", "until", "min_samples", "abort_on_fail"];
 
 pub(super) fn parts(text: &str) -> Result<Parts, ThresholdError> {
     let mut cursor = Cursor::new(text);
@@ -96,7 +96,7 @@ fn clauses(cursor: &mut Cursor) -> Result<Vec<(Piece, Piece)>, ThresholdError> {
         if value.text.is_empty() {
             return Err(name.error(
                 format!("{} needs a value", quoted(&name.text)),
-                "write it like `after 30s`, `until 5m` or `min_samples 500`",
+                "write it like `after 30s`, `until 5m`, `min_samples 500` or `abort_on_fail 10s`",
             ));
         }
         clauses.push((name, value));

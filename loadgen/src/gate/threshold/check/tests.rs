@@ -234,6 +234,19 @@ fn clauses_narrow_a_threshold_down() {
     assert_ne!(all, plain);
     let warm = read("hit_ratio >= 95% after warmup").unwrap();
     assert_eq!(warm.window.from, Start::Warmup);
+    let ends = read("errors == 0 min_samples 5 abort_on_fail 10s").unwrap();
+    assert_eq!(ends.abort_on_fail, Some(Duration::from_secs(10)));
+    assert_eq!(ends.min_samples, Some(5));
+    assert_eq!(plain.abort_on_fail, None);
+    assert_ne!(ends, read("errors == 0 min_samples 5").unwrap());
+    for known in [
+        "wrong_token == 0 abort_on_fail 0s",
+        "p99(response) < 1s abort_on_fail 1m",
+        "dropped == 0 abort_on_fail 1s",
+        "hit_ratio{flow=web_api} > 50% abort_on_fail 1m",
+    ] {
+        read(known).unwrap_or_else(|error| panic!("{known}: {error:?}"));
+    }
 }
 
 #[test]
@@ -251,6 +264,26 @@ fn a_wrong_clause_says_where_and_what_instead() {
         (
             "errors == 0 until 1s until 2s",
             "21+5 `until` is written twice",
+        ),
+        (
+            "errors == 0 abort_on_fail",
+            "12+13 `abort_on_fail` needs a value",
+        ),
+        (
+            "l1_bytes < 1MB abort_on_fail 1s",
+            "15+13 `l1_bytes` is known at the end of a run",
+        ),
+        (
+            "idp_calls_per_1k < 5 abort_on_fail 1s",
+            "21+13 `idp_calls_per_1k` is known at the end of a run",
+        ),
+        (
+            "hit_ratio >= theory abort_on_fail 1s",
+            "20+13 theory speaks of whole runs",
+        ),
+        (
+            "errors == 0 after 5s abort_on_fail 1s",
+            "21+13 a window is judged when it is over",
         ),
         ("errors == 0 abort", "10+7 `0 abort` is not a count"),
         (
