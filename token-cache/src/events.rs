@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::adapter::CacheLevel;
 use crate::error::{CacheError, StoreError};
 
-/// An operation on the L2 store.
+/// What is asked of a cache level; [`L2Operation::Refresh`] of L2 alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum L2Operation {
-    /// Read a blob.
+    /// Read an entry.
     Get,
-    /// Write a blob.
+    /// Write an entry.
     Set,
     /// Extend a sliding expiration.
     Refresh,
-    /// Remove a blob.
+    /// Remove an entry.
     Remove,
 }
 

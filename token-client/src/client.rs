@@ -310,7 +310,7 @@ impl Client {
         } else if let Some(key) = key
             && let Some(cached) = shared.cache.read_l1(key, now).await
         {
-            match shared.look(request, &cached, now, &mut seen) {
+            match shared.look(request, cached, now, &mut seen) {
                 Ok(Some(answer)) => {
                     let reason = shared.refresh_if_due(request, key, &answer, now);
                     return Ok(answer.into_cached_result(request, started, CacheLevel::L1, reason));

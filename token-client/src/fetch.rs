@@ -94,14 +94,17 @@ impl Shared {
     pub(crate) fn look(
         &self,
         request: &AcquireRequest,
-        cached: &Cached,
+        mut cached: Cached,
         now: Timestamp,
         seen: &mut Seen,
     ) -> Result<Option<Answer>, CacheError> {
         let asks_for_any =
             !request.passes_over_cached_tokens() && request.token_refused().is_none();
-        if asks_for_any && let Some(found) = cached.find_sole(&self.query(request), now) {
-            return Ok(Some(Answer::of_sole(found)));
+        if asks_for_any {
+            cached = match cached.into_sole(&self.query(request), now) {
+                Ok(found) => return Ok(Some(Answer::of_sole(found))),
+                Err(cached) => cached,
+            };
         }
         let partition = cached.partition();
         let found = self.search(request, partition, now, seen)?;

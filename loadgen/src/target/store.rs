@@ -186,6 +186,7 @@ impl SharedStore {
             bytes,
             refused,
             evicted,
+            ..
         } = match &self.backing {
             Backing::Memory { store, .. } => store.stats(),
             Backing::Remote { .. } => MemoryStoreStats::default(),

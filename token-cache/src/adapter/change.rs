@@ -10,6 +10,7 @@ use super::l2::{Base, InL2, L2, Written};
 use super::unsaved::{Change, WasOverdue, replay};
 use super::{Inner, TokenCache};
 use crate::error::CacheError;
+use crate::events::{L2Operation, OperationOutcome};
 use crate::key::PartitionKey;
 use crate::partition::Partition;
 use crate::policy::{Accessor, L2Conflict, L2Write, StaleL1};
@@ -85,11 +86,7 @@ impl TokenCache {
             inner.unsaved.mark(key)
         });
         let writing = lane.begin_write();
-        writing.change_l1(|| {
-            if let Some(l1) = &inner.l1 {
-                l1.remove(key);
-            }
-        });
+        writing.change_l1(|| inner.remove_l1(key));
         let Some(l2) = &inner.l2 else { return };
         let trying = mark.map(|_| Trying::new(inner, key));
         let written = l2.remove(&key.to_string()).await;
@@ -315,12 +312,19 @@ impl Inner {
         };
         let now = self.clock().now();
         if !partition.has_tokens(now) {
-            return l1.remove(key);
+            return self.remove_l1(key);
         }
         let suggested = partition.suggested_expiry(now);
         let expires_at = self.expirations.of_written_l1(suggested, now);
         let payload = payload.unwrap_or_else(|| partition.size_bytes());
         l1.put(key, Arc::clone(partition), expires_at, payload, now);
+        self.tell_l1(L2Operation::Set, OperationOutcome::Ok);
+    }
+
+    fn remove_l1(&self, key: &PartitionKey) {
+        let Some(l1) = &self.l1 else { return };
+        l1.remove(key);
+        self.tell_l1(L2Operation::Remove, OperationOutcome::Ok);
     }
 
     /// Brings overdue changes to L2, until one fails.

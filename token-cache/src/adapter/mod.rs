@@ -145,14 +145,10 @@ impl TokenCache {
         self.inner.l1.as_ref().map(L1::stats)
     }
 
-    /// What L1 holds by kind. Looks at every partition: for a scrape, not for
-    /// a request.
+    /// What L1 holds by kind. Counted as it comes and goes, so that asking costs
+    /// no more for a million partitions than for one.
     pub fn l1_kinds(&self) -> KindSizes {
-        let mut kinds = KindSizes::default();
-        for partition in self.l1_partitions() {
-            kinds.add(&partition);
-        }
-        kinds
+        self.inner.l1.as_ref().map(L1::kinds).unwrap_or_default()
     }
 
     /// The accounts whose partitions L1 holds, without asking L2; MSAL's
@@ -249,18 +245,24 @@ impl Inner {
         Some(Arc::clone(cached.partition()))
     }
 
+    /// Not timed: that would cost more than the operation.
+    fn tell_l1(&self, operation: L2Operation, outcome: OperationOutcome) {
+        self.events.operation(Operation {
+            level: CacheLevel::L1,
+            operation,
+            outcome,
+            took: None,
+        });
+    }
+
     async fn read_l1(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Cached> {
         let l1 = self.l1.as_ref()?;
         let cached = l1.get(key, now);
-        self.events.operation(Operation {
-            level: CacheLevel::L1,
-            operation: L2Operation::Get,
-            outcome: match cached {
-                Some(_) => OperationOutcome::Hit,
-                None => OperationOutcome::Miss,
-            },
-            took: None,
-        });
+        let outcome = match cached {
+            Some(_) => OperationOutcome::Hit,
+            None => OperationOutcome::Miss,
+        };
+        self.tell_l1(L2Operation::Get, outcome);
         let cached = cached?;
         if defect!(L2ReadOnHit)
             && let Some(l2) = &self.l2
@@ -310,8 +312,10 @@ impl Inner {
             // configured one: the tokens in it carry theirs.
             let now = self.clock().now();
             let expires_at = self.expirations.of_back_propagated(now);
-            let put = || l1.put(key, Arc::clone(&partition), expires_at, payload_bytes, now);
-            self.lanes.of(key).if_still(version, put);
+            self.lanes.of(key).if_still(version, || {
+                l1.put(key, Arc::clone(&partition), expires_at, payload_bytes, now);
+                self.tell_l1(L2Operation::Set, OperationOutcome::Ok);
+            });
         }
         Ok(Read {
             partition: Some(partition),

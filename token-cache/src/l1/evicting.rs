@@ -3,13 +3,12 @@
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use super::LetGo;
-use super::held::{Held, KeyText};
+use super::held::{Held, KeyText, Slot};
+use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::partition::Partition;
 
@@ -21,7 +20,8 @@ pub(super) const OVERHEAD_BYTES: u64 = 200;
 const SMALLEST_SHARD_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) struct Evicting {
-    cache: Cache<HeldKey, Arc<Held>, Weigh, Prehashed, CountEvictions>,
+    cache: Cache<HeldKey, Slot, Weigh, Prehashed, Count>,
+    tally: Arc<Tally>,
 }
 
 /// The key of a map slot lies in what the slot holds.
@@ -74,26 +74,31 @@ impl Hasher for Hash64 {
 #[derive(Clone)]
 struct Weigh;
 
-impl Weighter<HeldKey, Arc<Held>> for Weigh {
-    fn weight(&self, _: &HeldKey, held: &Arc<Held>) -> u64 {
-        held.payload_bytes + OVERHEAD_BYTES
+impl Weighter<HeldKey, Slot> for Weigh {
+    fn weight(&self, _: &HeldKey, slot: &Slot) -> u64 {
+        slot.held().payload_bytes + OVERHEAD_BYTES
     }
 }
 
 #[derive(Clone)]
-struct CountEvictions(Arc<LetGo>);
+struct Count(Arc<Tally>);
 
-impl Lifecycle<HeldKey, Arc<Held>> for CountEvictions {
+impl Lifecycle<HeldKey, Slot> for Count {
     type RequestState = ();
 
     // Not `on_evict`: quick_cache 0.7 calls that for replaced values as well.
-    fn before_evict(&self, (): &mut (), _: &HeldKey, _: &mut Arc<Held>) {
-        self.0.evicted.fetch_add(1, Ordering::Relaxed);
+    fn before_evict(&self, (): &mut (), _: &HeldKey, _: &mut Slot) {
+        self.0.evicted.count(true);
+    }
+
+    /// Evicted, replaced, or too heavy to be let in: what was put is held no more.
+    fn on_evict(&self, (): &mut (), _: HeldKey, slot: Slot) {
+        self.0.went(slot.held().partition());
     }
 }
 
 impl Evicting {
-    pub(super) fn new(size_limit_bytes: u64, let_go: Arc<LetGo>) -> Self {
+    pub(super) fn new(size_limit_bytes: u64, tally: Arc<Tally>) -> Self {
         let shards = [16, 8, 4, 2]
             .into_iter()
             .find(|shards| size_limit_bytes / shards >= SMALLEST_SHARD_BYTES)
@@ -109,35 +114,45 @@ impl Evicting {
             .weight_capacity(size_limit_bytes)
             .estimated_items_capacity(usize::try_from(items).unwrap_or(1))
             .shards(usize::try_from(shards).unwrap_or(1));
-        let lifecycle = CountEvictions(let_go);
+        let lifecycle = Count(Arc::clone(&tally));
         let hasher = Prehashed::default();
         let cache = match options.build() {
             Ok(options) => Cache::with_options(options, Weigh, hasher, lifecycle),
             Err(_) => Cache::with(1, size_limit_bytes, Weigh, hasher, lifecycle),
         };
-        Self { cache }
+        Self { cache, tally }
     }
 
-    pub(super) fn get(&self, key: &KeyText) -> Option<Arc<Held>> {
+    pub(super) fn get(&self, key: &KeyText) -> Option<Slot> {
         self.cache.get(key)
     }
 
     /// Whether there was something to replace.
-    pub(super) fn put(&self, held: Arc<Held>) -> bool {
-        let replaces = self.cache.contains_key(&held.key);
-        self.cache.insert(HeldKey(Arc::clone(&held)), held);
+    pub(super) fn put(&self, slot: Slot) -> bool {
+        let key = HeldKey(Arc::clone(slot.held()));
+        let replaces = self.cache.contains_key(&key.0.key);
+        self.cache.insert(key, slot);
         replaces
     }
 
     /// Whether there was something to remove.
     pub(super) fn remove(&self, key: &KeyText) -> bool {
-        self.cache.remove(key).is_some()
+        self.went(self.cache.remove(key).as_ref())
     }
 
     /// Whether there was something to remove.
     pub(super) fn remove_expired(&self, key: &KeyText, now: Timestamp) -> bool {
-        let expired = |held: &Arc<Held>| held.has_expired(now);
-        self.cache.remove_if(key, expired).is_some()
+        let expired = |slot: &Slot| slot.held().has_expired(now);
+        self.went(self.cache.remove_if(key, expired).as_ref())
+    }
+
+    /// Whether it was there; `quick_cache` tells its listener of what it evicts
+    /// itself alone.
+    fn went(&self, removed: Option<&(HeldKey, Slot)>) -> bool {
+        if let Some((HeldKey(held), _)) = removed {
+            self.tally.went(held.partition());
+        }
+        removed.is_some()
     }
 
     pub(super) fn len_and_weight(&self) -> (u64, u64) {
@@ -146,6 +161,7 @@ impl Evicting {
 
     pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
         let held = self.cache.iter();
-        held.map(|(_, held)| Arc::clone(held.partition())).collect()
+        held.map(|(HeldKey(held), _)| Arc::clone(held.partition()))
+            .collect()
     }
 }

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
-use crate::item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken};
+use crate::item::AccessToken;
 use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
 use crate::query::{Query, TokenFacts, is_as_key_says};
@@ -86,48 +86,59 @@ impl PartialOrd for KeyText {
     }
 }
 
-/// A partition in L1.
+/// A partition in L1, and the token in it where that is the only one. A map slot
+/// holds both: the two objects that a hit touches are fetched from memory at the
+/// same time, not one after the other.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    /// First, as what is looked at first.
+    held: Arc<Held>,
+    sole: Option<Arc<AccessToken>>,
+}
+
+/// What a slot leads to.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) key: KeyText,
-    /// The partition's only access token, if all that the key says of it is so.
-    sole: Option<Sole>,
+    /// All that a hit looks at of the partition's only access token, if what the
+    /// key says of that one is so.
+    facts: Option<TokenFacts>,
     expires_at: Option<Timestamp>,
     partition: Arc<Partition>,
     pub(super) payload_bytes: u64,
 }
 
-/// A token, and beside the pointer all of it that a hit looks at.
-#[derive(Debug)]
-struct Sole {
-    token: Arc<AccessToken>,
-    facts: TokenFacts,
-}
-
-impl Held {
+impl Slot {
     pub(super) fn new(
         text: KeyText,
         key: &PartitionKey,
         partition: Arc<Partition>,
         expires_at: Option<Timestamp>,
         payload_bytes: usize,
-    ) -> Arc<Self> {
+    ) -> Self {
         let sole = partition
             .sole_access_token()
             .filter(|token| is_as_key_says(key.borrowed(), token))
-            .map(|token| Sole {
-                token: Arc::clone(token),
-                facts: TokenFacts::of(token),
-            });
-        Arc::new(Self {
+            .cloned();
+        let held = Held {
             key: text,
-            sole,
+            facts: sole.as_deref().map(TokenFacts::of),
             expires_at,
             partition,
             payload_bytes: payload_bytes as u64,
-        })
+        };
+        Self {
+            held: Arc::new(held),
+            sole,
+        }
     }
 
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
+    }
+}
+
+impl Held {
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -139,28 +150,37 @@ impl Held {
 
 /// What L1 has under a key: a partition, and a short way to its only token.
 #[derive(Debug, Clone)]
-pub struct Cached(Arc<Held>);
+pub struct Cached(Slot);
 
 impl Cached {
-    pub(super) fn new(held: Arc<Held>) -> Self {
-        Self(held)
+    pub(super) fn new(slot: Slot) -> Self {
+        Self(slot)
     }
 
     /// The partition.
     pub fn partition(&self) -> &Arc<Partition> {
-        &self.0.partition
+        &self.0.held.partition
     }
 
-    /// The partition's only token, if it answers; `None` says nothing of others.
-    /// It takes a hit to the end without a look at the partition, or at more of
-    /// the token than its count of references.
-    pub fn find_sole(&self, query: &Query<'_>, now: Timestamp) -> Option<FoundSole> {
-        let Sole { token, facts } = self.0.sole.as_ref()?;
-        query.admits_sole(facts, now).then(|| FoundSole {
-            token: Arc::clone(token),
-            expires_on: facts.expires_on,
-            refresh_on: facts.refresh_on,
-        })
+    /// The partition's only token, if it answers; else what it was looked for in,
+    /// which may have others. It takes a hit to the end without a look at the
+    /// partition, or at more of the token than its count of references.
+    ///
+    /// # Errors
+    ///
+    /// The partition, where its only token does not answer or it has several.
+    pub fn into_sole(self, query: &Query<'_>, now: Timestamp) -> Result<FoundSole, Self> {
+        match (&self.0.held.facts, self.0.sole) {
+            (Some(facts), Some(token)) if query.admits_sole(facts, now) => Ok(FoundSole {
+                token,
+                expires_on: facts.expires_on,
+                refresh_on: facts.refresh_on,
+            }),
+            (_, sole) => Err(Self(Slot {
+                held: self.0.held,
+                sole,
+            })),
+        }
     }
 }
 
@@ -173,70 +193,4 @@ pub struct FoundSole {
     pub expires_on: Timestamp,
     /// When the provider advises to replace it.
     pub refresh_on: Option<Timestamp>,
-}
-
-/// Entries of one kind and their bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sizes {
-    /// How many.
-    pub entries: u64,
-    /// Their payload.
-    pub bytes: u64,
-}
-
-/// Entries by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KindSizes {
-    /// Access tokens.
-    pub access_token: Sizes,
-    /// Refresh tokens.
-    pub refresh_token: Sizes,
-    /// ID tokens.
-    pub id_token: Sizes,
-    /// Accounts.
-    pub account: Sizes,
-    /// Application metadata.
-    pub other: Sizes,
-}
-
-impl KindSizes {
-    /// Adds what `partition` holds.
-    pub fn add(&mut self, partition: &Partition) {
-        fn add<'a, T: 'a>(
-            sizes: &mut Sizes,
-            items: impl Iterator<Item = &'a Arc<T>>,
-            size_bytes: impl Fn(&T) -> usize,
-        ) {
-            for item in items {
-                sizes.entries += 1;
-                sizes.bytes += size_bytes(item) as u64;
-            }
-        }
-        let held = partition;
-        add(
-            &mut self.access_token,
-            held.access_tokens.values(),
-            AccessToken::size_bytes,
-        );
-        add(
-            &mut self.refresh_token,
-            held.refresh_tokens.values(),
-            RefreshToken::size_bytes,
-        );
-        add(
-            &mut self.id_token,
-            held.id_tokens.values(),
-            IdToken::size_bytes,
-        );
-        add(
-            &mut self.account,
-            held.accounts.values(),
-            Account::size_bytes,
-        );
-        add(
-            &mut self.other,
-            held.app_metadata.values(),
-            AppMetadata::size_bytes,
-        );
-    }
 }

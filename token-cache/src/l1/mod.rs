@@ -9,41 +9,33 @@
 mod evicting;
 mod held;
 mod rejecting;
+mod tally;
 
-pub use held::{Cached, FoundSole, KindSizes, Sizes};
+pub use held::{Cached, FoundSole};
+pub use tally::{KindSizes, Sizes};
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
 use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
 use crate::policy::L1Eviction;
 use evicting::Evicting;
-use held::{Held, KeyText};
+use held::{KeyText, Slot};
 use rejecting::Rejecting;
+use tally::Tally;
 
 /// The memory layer.
 pub struct L1 {
     layer: Layer,
     size_limit_bytes: u64,
-    let_go: Arc<LetGo>,
+    tally: Arc<Tally>,
 }
 
 enum Layer {
     Evicting(Evicting),
     Rejecting(Rejecting),
-}
-
-/// Why partitions went, counted.
-#[derive(Debug, Default)]
-struct LetGo {
-    evicted: AtomicU64,
-    rejected: AtomicU64,
-    expired: AtomicU64,
-    removed: AtomicU64,
-    replaced: AtomicU64,
 }
 
 /// What an L1 holds and has let go.
@@ -71,39 +63,38 @@ impl L1 {
     /// An empty L1 of at most `size_limit_bytes` bytes. The same operations evict
     /// the same entries, in every process.
     pub fn new(size_limit_bytes: u64, eviction: L1Eviction) -> Self {
-        let let_go = Arc::new(LetGo::default());
+        let tally = Arc::new(Tally::default());
         let layer = match eviction {
             L1Eviction::LeastUseful => {
-                Layer::Evicting(Evicting::new(size_limit_bytes, Arc::clone(&let_go)))
+                Layer::Evicting(Evicting::new(size_limit_bytes, Arc::clone(&tally)))
             }
             L1Eviction::RejectNew => {
-                Layer::Rejecting(Rejecting::new(size_limit_bytes, Arc::clone(&let_go)))
+                Layer::Rejecting(Rejecting::new(size_limit_bytes, Arc::clone(&tally)))
             }
         };
         Self {
             layer,
             size_limit_bytes,
-            let_go,
+            tally,
         }
     }
 
     /// What is under `key`, if it has not expired.
     pub fn get(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Cached> {
         let key = KeyText::of(key);
-        let held = match &self.layer {
+        let slot = match &self.layer {
             Layer::Evicting(layer) => layer.get(&key),
             Layer::Rejecting(layer) => layer.get(&key, now),
         }?;
-        if held.has_expired(now) {
+        if slot.held().has_expired(now) {
             let was_there = match &self.layer {
                 Layer::Evicting(layer) => layer.remove_expired(&key, now),
                 Layer::Rejecting(layer) => layer.remove_expired(&key, now),
             };
-            let expired = &self.let_go.expired;
-            expired.fetch_add(u64::from(was_there), Ordering::Relaxed);
+            self.tally.expired.count(was_there);
             return None;
         }
-        Some(Cached::new(held))
+        Some(Cached::new(slot))
     }
 
     /// Puts a partition of `payload_bytes` under `key` until `expires_at`. One
@@ -120,13 +111,13 @@ impl L1 {
             return self.remove(key);
         }
         let text = KeyText::of(key.borrowed());
-        let held = Held::new(text, key, partition, expires_at, payload_bytes);
+        self.tally.came(&partition);
+        let slot = Slot::new(text, key, partition, expires_at, payload_bytes);
         let replaced = match &self.layer {
-            Layer::Evicting(layer) => layer.put(held),
-            Layer::Rejecting(layer) => layer.put(held, now),
+            Layer::Evicting(layer) => layer.put(slot),
+            Layer::Rejecting(layer) => layer.put(slot, now),
         };
-        let count = &self.let_go.replaced;
-        count.fetch_add(u64::from(replaced), Ordering::Relaxed);
+        self.tally.replaced.count(replaced);
     }
 
     /// Removes the partition under `key`.
@@ -136,8 +127,7 @@ impl L1 {
             Layer::Evicting(layer) => layer.remove(&key),
             Layer::Rejecting(layer) => layer.remove(&key),
         };
-        let count = &self.let_go.removed;
-        count.fetch_add(u64::from(was_there), Ordering::Relaxed);
+        self.tally.removed.count(was_there);
     }
 
     /// What it holds now.
@@ -146,17 +136,23 @@ impl L1 {
             Layer::Evicting(layer) => layer.len_and_weight(),
             Layer::Rejecting(layer) => layer.len_and_weight(),
         };
-        let rejected = self.let_go.rejected.load(Ordering::Relaxed);
+        let tally = &self.tally;
+        let rejected = tally.rejected.read();
         L1Stats {
             entries,
             bytes,
             capacity_bytes: self.size_limit_bytes,
-            evictions: self.let_go.evicted.load(Ordering::Relaxed) + rejected,
+            evictions: tally.evicted.read() + rejected,
             rejected,
-            expired: self.let_go.expired.load(Ordering::Relaxed),
-            removed: self.let_go.removed.load(Ordering::Relaxed),
-            replaced: self.let_go.replaced.load(Ordering::Relaxed),
+            expired: tally.expired.read(),
+            removed: tally.removed.read(),
+            replaced: tally.replaced.read(),
         }
+    }
+
+    /// What it holds now, by kind.
+    pub fn kinds(&self) -> KindSizes {
+        self.tally.kinds()
     }
 
     /// All partitions, in no order. Takes time in proportion to their number.

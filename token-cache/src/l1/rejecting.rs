@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::LetGo;
-use super::held::{Held, KeyText};
+use super::held::{KeyText, Slot};
+use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::partition::Partition;
 
@@ -17,7 +17,7 @@ pub(super) struct Rejecting {
     size_limit_bytes: u64,
     held: RwLock<Entries>,
     uses: AtomicU64,
-    let_go: Arc<LetGo>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -27,47 +27,39 @@ struct Entries {
 }
 
 struct Entry {
-    held: Arc<Held>,
+    slot: Slot,
     used_at: AtomicI64,
     /// Tells uses of one moment apart.
     use_number: AtomicU64,
 }
 
-impl Entries {
-    fn remove(&mut self, key: &KeyText) -> bool {
-        let removed = self.by_key.remove(key);
-        if let Some(entry) = &removed {
-            self.bytes -= entry.held.payload_bytes;
-        }
-        removed.is_some()
-    }
-}
-
 impl Rejecting {
-    pub(super) fn new(size_limit_bytes: u64, let_go: Arc<LetGo>) -> Self {
+    pub(super) fn new(size_limit_bytes: u64, tally: Arc<Tally>) -> Self {
         Self {
             size_limit_bytes,
             held: RwLock::default(),
             uses: AtomicU64::new(0),
-            let_go,
+            tally,
         }
     }
 
-    pub(super) fn get(&self, key: &KeyText, now: Timestamp) -> Option<Arc<Held>> {
+    pub(super) fn get(&self, key: &KeyText, now: Timestamp) -> Option<Slot> {
         let held = self.held.read();
         let entry = held.by_key.get(key)?;
         entry.used_at.store(now.unix_millis(), Ordering::Relaxed);
         let number = self.uses.fetch_add(1, Ordering::Relaxed);
         entry.use_number.store(number, Ordering::Relaxed);
-        Some(Arc::clone(&entry.held))
+        Some(entry.slot.clone())
     }
 
     /// Whether there was something to replace.
-    pub(super) fn put(&self, held: Arc<Held>, now: Timestamp) -> bool {
+    pub(super) fn put(&self, slot: Slot, now: Timestamp) -> bool {
+        let held = Arc::clone(slot.held());
         let mut entries = self.held.write();
-        let replaces = entries.remove(&held.key);
+        let replaces = self.take_out(&mut entries, &held.key);
         if entries.bytes + held.payload_bytes > self.size_limit_bytes {
-            self.let_go.rejected.fetch_add(1, Ordering::Relaxed);
+            self.tally.rejected.count(true);
+            self.tally.went(held.partition());
             self.compact(&mut entries, now);
             return replaces;
         }
@@ -75,9 +67,9 @@ impl Rejecting {
         let entry = Entry {
             used_at: AtomicI64::new(now.unix_millis()),
             use_number: AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed)),
-            held,
+            slot,
         };
-        entries.by_key.insert(entry.held.key.clone(), entry);
+        entries.by_key.insert(held.key.clone(), entry);
         replaces
     }
 
@@ -87,7 +79,7 @@ impl Rejecting {
         let target = self.size_limit_bytes - self.size_limit_bytes / 20;
         let order = |entry: &Entry| {
             (
-                !entry.held.has_expired(now),
+                !entry.slot.held().has_expired(now),
                 entry.used_at.load(Ordering::Relaxed),
                 entry.use_number.load(Ordering::Relaxed),
             )
@@ -102,26 +94,38 @@ impl Rejecting {
             if is_good && entries.bytes <= target {
                 break;
             }
-            entries.remove(&key);
+            self.take_out(entries, &key);
             let count = if is_good {
-                &self.let_go.evicted
+                &self.tally.evicted
             } else {
-                &self.let_go.expired
+                &self.tally.expired
             };
-            count.fetch_add(1, Ordering::Relaxed);
+            count.count(true);
         }
+    }
+
+    /// Whether it was there.
+    fn take_out(&self, entries: &mut Entries, key: &KeyText) -> bool {
+        let removed = entries.by_key.remove(key);
+        if let Some(Entry { slot, .. }) = &removed {
+            let held = slot.held();
+            entries.bytes -= held.payload_bytes;
+            self.tally.went(held.partition());
+        }
+        removed.is_some()
     }
 
     /// Whether there was something to remove.
     pub(super) fn remove(&self, key: &KeyText) -> bool {
-        self.held.write().remove(key)
+        self.take_out(&mut self.held.write(), key)
     }
 
     /// Whether there was something to remove.
     pub(super) fn remove_expired(&self, key: &KeyText, now: Timestamp) -> bool {
         let mut entries = self.held.write();
         let expired = entries.by_key.get(key);
-        expired.is_some_and(|entry| entry.held.has_expired(now)) && entries.remove(key)
+        expired.is_some_and(|entry| entry.slot.held().has_expired(now))
+            && self.take_out(&mut entries, key)
     }
 
     pub(super) fn len_and_weight(&self) -> (u64, u64) {
@@ -132,7 +136,7 @@ impl Rejecting {
     pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
         let entries = self.held.read();
         let held = entries.by_key.values();
-        held.map(|entry| Arc::clone(entry.held.partition()))
+        held.map(|entry| Arc::clone(entry.slot.held().partition()))
             .collect()
     }
 }

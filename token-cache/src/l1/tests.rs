@@ -135,3 +135,52 @@ fn the_same_operations_evict_the_same_entries() {
     };
     assert_eq!(left(), left());
 }
+
+/// A partition with so many access tokens.
+fn partition(tokens: usize) -> Arc<Partition> {
+    let entry = |number| {
+        format!(
+            r#""{number}":{{"environment":"e","client_id":"c","secret":"s","realm":"t","target":"api{number}","cached_at":"1","expires_on":"2"}}"#
+        )
+    };
+    let entries: Vec<_> = (0..tokens).map(entry).collect();
+    let blob = format!(
+        r#"{{"AccessToken":{{{}}},"AppMetadata":{{"k":{{"environment":"e","client_id":"c"}}}}}}"#,
+        entries.join(",")
+    );
+    Arc::new(crate::schema::read(blob.as_bytes()).unwrap())
+}
+
+#[test]
+fn kinds_are_counted_as_partitions_come_and_go_in_whatever_way() {
+    for eviction in BOTH {
+        let l1 = L1::new(40 * OVERHEAD_BYTES, eviction);
+        for step in 0..1_000_usize {
+            let (number, now) = (step * 7 % 60, at(step.try_into().unwrap()));
+            let end = (step % 5 == 0).then(|| now.plus(std::time::Duration::from_secs(20)));
+            let bytes = if step % 97 == 0 { 1_000_000 } else { 700 };
+            l1.put(&key(number), partition(step % 4), end, bytes, now);
+            if step % 6 == 0 {
+                l1.remove(&key(step % 11));
+            }
+            has(&l1, step % 13, now);
+            let mut expected = KindSizes::default();
+            for held in l1.partitions() {
+                let kinds = KindSizes::of(&held);
+                for (sum, one) in [
+                    (&mut expected.access_token, kinds.access_token),
+                    (&mut expected.other, kinds.other),
+                ] {
+                    sum.entries += one.entries;
+                    sum.bytes += one.bytes;
+                }
+            }
+            assert_eq!(l1.kinds(), expected, "{eviction:?}, step {step}");
+        }
+        let stats = l1.stats();
+        assert!(
+            stats.evictions > 0 && stats.expired > 0 && stats.removed > 0 && stats.replaced > 0,
+            "{stats:?}"
+        );
+    }
+}

@@ -33,6 +33,12 @@ pub struct MemoryStoreStats {
     pub refused: u64,
     /// Blobs that went to make room.
     pub evicted: u64,
+    /// Blobs found past their time and let go.
+    pub expired: u64,
+    /// Blobs removed on request.
+    pub removed: u64,
+    /// Blobs that a newer one under their key replaced.
+    pub replaced: u64,
 }
 
 #[derive(Default)]
@@ -41,8 +47,17 @@ struct Held {
     writes: u64,
     entries: HashMap<String, Entry>,
     bytes: usize,
+    let_go: LetGo,
+}
+
+/// Why blobs went, counted.
+#[derive(Clone, Copy, Default)]
+struct LetGo {
     refused: u64,
     evicted: u64,
+    expired: u64,
+    removed: u64,
+    replaced: u64,
 }
 
 struct Entry {
@@ -65,29 +80,42 @@ impl Entry {
 }
 
 impl Held {
-    fn remove(&mut self, key: &str) {
+    /// Takes an entry out and notes why, if there was one.
+    fn take_out(&mut self, key: &str, why: impl FnOnce(&mut LetGo) -> &mut u64) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.blob.len();
+            *why(&mut self.let_go) += 1;
+        }
+    }
+
+    fn remove(&mut self, key: &str, now: Timestamp) {
+        // What is over is no longer there to be removed.
+        self.take_out_expired(key, now);
+        self.take_out(key, |why| &mut why.removed);
+    }
+
+    fn take_out_expired(&mut self, key: &str, now: Timestamp) {
+        let entry = self.entries.get(key);
+        if entry.is_some_and(|entry| entry.has_expired(now)) {
+            self.take_out(key, |why| &mut why.expired);
         }
     }
 
     /// The entry under `key`, if it has not expired; its time is renewed.
     fn touch(&mut self, key: &str, now: Timestamp) -> Option<&Entry> {
-        if self.entries.get(key)?.has_expired(now) {
-            self.remove(key);
-            return None;
-        }
+        self.take_out_expired(key, now);
         let entry = self.entries.get_mut(key)?;
         entry.used_at = now;
         Some(entry)
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        let bytes = &mut self.bytes;
+        let (bytes, let_go) = (&mut self.bytes, &mut self.let_go);
         self.entries.retain(|_, entry| {
             let keep = !entry.has_expired(now);
             if !keep {
                 *bytes -= entry.blob.len();
+                let_go.expired += 1;
             }
             keep
         });
@@ -103,7 +131,8 @@ impl Held {
         now: Timestamp,
         size_limit_bytes: usize,
     ) {
-        self.remove(key);
+        self.take_out_expired(key, now);
+        self.take_out(key, |why| &mut why.replaced);
         if self.bytes + blob.len() > size_limit_bytes {
             self.sweep(now);
         }
@@ -115,7 +144,7 @@ impl Held {
             used_at: now,
         };
         if self.bytes + entry.blob.len() > size_limit_bytes {
-            self.refused += 1;
+            self.let_go.refused += 1;
             self.compact(size_limit_bytes);
         } else if !entry.has_expired(now) {
             self.bytes += entry.blob.len();
@@ -125,12 +154,8 @@ impl Held {
 
     /// The version of what is under `key`, if anything.
     fn version(&mut self, key: &str, now: Timestamp) -> Option<Version> {
-        let entry = self.entries.get(key)?;
-        if entry.has_expired(now) {
-            self.remove(key);
-            return None;
-        }
-        Some(entry.version())
+        self.take_out_expired(key, now);
+        Some(self.entries.get(key)?.version())
     }
 
     /// Lets the least recently used entries go until 95 % of the limit are left,
@@ -147,8 +172,7 @@ impl Held {
             if self.bytes <= target {
                 break;
             }
-            self.remove(&key);
-            self.evicted += 1;
+            self.take_out(&key, |why| &mut why.evicted);
         }
     }
 }
@@ -170,8 +194,7 @@ impl MemoryStore {
         *held = Held {
             // Versions are never given twice.
             writes: held.writes,
-            refused: held.refused,
-            evicted: held.evicted,
+            let_go: held.let_go,
             ..Held::default()
         };
     }
@@ -183,8 +206,11 @@ impl MemoryStore {
         MemoryStoreStats {
             entries: held.entries.len(),
             bytes: held.bytes,
-            refused: held.refused,
-            evicted: held.evicted,
+            refused: held.let_go.refused,
+            evicted: held.let_go.evicted,
+            expired: held.let_go.expired,
+            removed: held.let_go.removed,
+            replaced: held.let_go.replaced,
         }
     }
 
@@ -248,7 +274,7 @@ impl CompareAndSet for MemoryStore {
         let swap = match held.version(key, self.clock.now()) {
             Some(version) if version != *expected => Swap::Conflict,
             _ => {
-                held.remove(key);
+                held.remove(key, self.clock.now());
                 Swap::Done
             }
         };
@@ -285,7 +311,7 @@ impl Store for MemoryStore {
     }
 
     fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.held.lock().remove(key);
+        self.held.lock().remove(key, self.clock.now());
         Box::pin(ready(Ok(())))
     }
 }
@@ -331,7 +357,35 @@ mod tests {
         assert!(has(&store, "refreshed").await);
         tokio::time::advance(minute).await;
         assert!(!has(&store, "at").await);
-        assert_eq!(store.stats(), MemoryStoreStats::default());
+        let gone = MemoryStoreStats {
+            expired: 3,
+            ..MemoryStoreStats::default()
+        };
+        assert_eq!(store.stats(), gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_is_counted_by_why_it_went() {
+        let store = MemoryStore::new(1_000, Clock::system());
+        let minute = Duration::from_secs(60);
+        let sliding = Expiration {
+            absolute: None,
+            sliding: Some(minute),
+        };
+        put(&store, "a", 1, Expiration::default()).await;
+        put(&store, "a", 2, Expiration::default()).await;
+        store.remove("a").await.unwrap();
+        store.remove("a").await.unwrap();
+        put(&store, "late", 1, sliding).await;
+        tokio::time::advance(minute).await;
+        store.remove("late").await.unwrap();
+        put(&store, "late", 1, sliding).await;
+        tokio::time::advance(minute).await;
+        put(&store, "late", 1, sliding).await;
+        let stats = store.stats();
+        assert_eq!((stats.removed, stats.replaced, stats.expired), (1, 1, 2));
+        store.clear();
+        assert_eq!(store.stats().removed, 1, "what it counted stays");
     }
 
     #[tokio::test(start_paused = true)]

@@ -436,9 +436,11 @@ async fn the_listener_hears_operations_and_blobs() {
             "l1 get miss",
             "l2 get miss",
             "l2 get miss",
+            "l1 set ok",
             "write",
             "l2 set ok",
             "l1 get hit",
+            "l1 remove ok",
             "l2 remove ok"
         ]
     );
