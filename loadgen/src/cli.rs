@@ -211,7 +211,7 @@ struct RunArgs {
     /// How often to push them; once more at the end.
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "otlp_endpoint", default_value = "10s")]
     otlp_interval: std::time::Duration,
-    /// How to show progress on stderr.
+    /// How to show progress of a run in real time on stderr: a live view on a terminal, else lines.
     #[arg(long, default_value = "auto", value_enum)]
     progress: Progress,
 }

@@ -236,6 +236,14 @@ impl Recorder {
         }
     }
 
+    /// The 99th percentile of acquisitions that ended in the interval of this number,
+    /// in microseconds; `None` when none did, or it is not over.
+    pub fn p99_of_interval(&self, number: usize) -> Option<f64> {
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let shards = shards.iter().filter_map(|shard| shard.intervals.as_ref());
+        over_time::p99_of(number, shards)
+    }
+
     /// A user who had signed in has to again.
     pub fn interaction_required(&self) {
         self.sessions[0].fetch_add(1, Ordering::Relaxed);

@@ -251,6 +251,22 @@ pub(super) fn intervals<'a>(
     (Duration::from_nanos(length_ns), intervals)
 }
 
+/// The 99th percentile of the times in the interval of this number, in microseconds,
+/// by the shards in which it is over.
+pub(super) fn p99_of<'a>(
+    number: usize,
+    shards: impl Iterator<Item = &'a Intervals>,
+) -> Option<f64> {
+    let mut times = Counts::<TWO_DIGITS>::default();
+    for shard in shards {
+        if let Some(closed) = shard.closed.get(number) {
+            times.add_sparse(&closed.acquire);
+        }
+    }
+    let times = times.histogram();
+    (!times.is_empty()).then(|| times.value_at_quantile(0.99) as f64 / 1_000.0)
+}
+
 fn sum<T: Default>(parts: &[T], add: impl Fn(&mut T, &T)) -> T {
     let mut sum = T::default();
     for part in parts {

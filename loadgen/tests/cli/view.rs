@@ -1,0 +1,90 @@
+//! The live view, on a terminal and where there is none.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::program::{Lab, NAP, NAPS};
+
+const THREE_SECONDS: &str = "
+version: 1
+name: three-seconds
+duration: 3s
+traffic: [{ flow: client_credentials, rate: 50/s }]
+";
+
+/// What a pseudo-terminal of 80 columns shows of `loadgen run` with `progress`.
+fn on_a_terminal(progress: &str, term: &str) -> String {
+    let lab = Lab::new();
+    lab.write("x.yaml", THREE_SECONDS);
+    let program = env!("CARGO_BIN_EXE_loadgen");
+    let run = format!("stty cols 80; {program} run x.yaml --progress {progress}");
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+        .current_dir(lab.path("."))
+        .env("TERM", term)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TMPDIR", lab.path("."))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    shown
+}
+
+#[test]
+fn a_terminal_gets_a_view_that_is_wiped_before_the_report() {
+    let shown = on_a_terminal("auto", "xterm");
+    let (view, report) = shown.split_once("PASS  three-seconds").unwrap();
+    for row in [
+        "acquisitions/s",
+        "hit ratio",
+        "p99 acquire",
+        "in flight",
+        "of 3 s",
+    ] {
+        assert!(view.matches(row).count() >= 4, "{row}: {view}");
+    }
+    assert!(view.contains('▁') || view.contains('█'), "{view}");
+    assert!(view.ends_with("\u{1b}[J"), "{view:?}");
+    assert!(!report.contains("p99 acquire"), "{report}");
+    for line in view.split("\r\n").filter(|line| !line.contains('\u{1b}')) {
+        assert!(line.chars().count() <= 79, "{line}");
+    }
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines() {
+    let shown = on_a_terminal("auto", "dumb");
+    assert!(shown.contains("2s of 3s  offered"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_no_run_up() {
+    let lab = Lab::new();
+    lab.write("x.yaml", THREE_SECONDS);
+    // A pipe holds 64 KiB; what does not fit blocks whoever writes it.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    std::thread::spawn(move || {
+        use std::io::Write as _;
+        let _ = filler.write_all(&[b'x'; 1 << 20]);
+    });
+    let mut child = lab
+        .command(&["run", "x.yaml", "--progress", "tui", "--out", "out"])
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let ended = (0..NAPS).find_map(|_| {
+        std::thread::sleep(NAP);
+        child.try_wait().unwrap()
+    });
+    let _ = child.kill();
+    drop(reader);
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(lab.path("out/report.json").is_file());
+}
