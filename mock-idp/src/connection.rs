@@ -129,6 +129,7 @@ struct Served {
 
 impl Served {
     async fn connection(self, mut stream: TcpStream, peer: Peer, mut stop: watch::Receiver<()>) {
+        let _open = self.idp.metrics.connected();
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection lost");
             return;

@@ -28,6 +28,8 @@ pub(crate) struct HerdSizes {
     pub(crate) largest: u64,
     /// Herds by the power of two at or below their size.
     pub(crate) by_size: BTreeMap<u64, u64>,
+    /// Of the sizes of herds that are over.
+    pub(crate) sum: u64,
 }
 
 impl Herds {
@@ -53,6 +55,7 @@ impl Herds {
             state.open.remove(&identity);
             let bucket = 1 << most.max(1).ilog2();
             *state.sizes.by_size.entry(bucket).or_default() += 1;
+            state.sizes.sum += most;
         }
     }
 
@@ -69,7 +72,7 @@ impl Herds {
         let largest = state.open.values().map(|herd| herd.now).max();
         state.sizes = HerdSizes {
             largest: largest.unwrap_or_default(),
-            by_size: BTreeMap::new(),
+            ..HerdSizes::default()
         };
     }
 }
@@ -103,6 +106,7 @@ mod tests {
             HerdSizes {
                 largest: 20,
                 by_size: BTreeMap::from([(1, 6), (16, 1)]),
+                sum: 26,
             }
         );
         assert_eq!(

@@ -76,7 +76,8 @@ impl Idp {
             .map_or_else(Clock::system, Clock::starting_at);
         let keys = SigningKeys::start(config.signing, config.keys, config.seed, clock.now())?;
         let ledger = Ledger::keeping(config.limits.recorded_requests);
-        let idp = Self::with(String::new(), config, clock, keys, ledger)?;
+        let metrics = Metrics::default();
+        let idp = Self::with(String::new(), config, clock, keys, ledger, metrics)?;
         for name in &config.runs {
             idp.runs.begin(&idp, name).map_err(|error| match error {
                 RunsError::Idp(error) => error,
@@ -99,7 +100,8 @@ impl Idp {
         let clock = Clock::starting_at(self.clock.now().since_epoch());
         let ledger = Ledger::of_run(config.limits.recorded_requests);
         let keys = self.keys.branch(config.seed);
-        let idp = Self::with(format!("/run/{name}"), &config, clock, keys, ledger)?;
+        let path = format!("/run/{name}");
+        let idp = Self::with(path, &config, clock, keys, ledger, self.metrics.of_run())?;
         if let Some(origin) = self.own_origin.get() {
             idp.own_origin.get_or_init(|| origin.in_run(name));
         }
@@ -112,6 +114,7 @@ impl Idp {
         clock: Clock,
         keys: SigningKeys,
         ledger: Ledger,
+        metrics: Metrics,
     ) -> Result<Self, IdpError> {
         let sealer =
             Sealer::new(config.seed).ok_or_else(|| SigningError::Key("no cipher".to_owned()))?;
@@ -140,7 +143,7 @@ impl Idp {
             consents: Consents::default(),
             presigned: PresignedTokens::default(),
             ledger,
-            metrics: Metrics::default(),
+            metrics,
         })
     }
 

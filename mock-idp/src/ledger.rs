@@ -96,6 +96,9 @@ pub struct LedgerSnapshot {
     /// tenant, subject, assertion and scopes with more than five minutes left had already been
     /// issued, and the request neither redeemed a code nor carried a claims challenge.
     pub redundant_token_requests: u64,
+    /// What `redundant_token_requests` is made of.
+    #[serde(default)]
+    pub redundant_by_grant: BTreeMap<GrantType, u64>,
     /// Token requests by what they asked for.
     pub by_grant: BTreeMap<GrantType, u64>,
     /// Token requests by the HTTP status they were answered with; 499 when the client went away
@@ -125,12 +128,28 @@ pub struct LedgerSnapshot {
     /// below the most that were open at a time.
     #[serde(default)]
     pub herds: BTreeMap<u64, u64>,
+    /// The sum of their sizes.
+    #[serde(default)]
+    pub herd_sizes: u64,
     /// What `faults_injected` is made of.
     #[serde(default)]
     pub by_fault: BTreeMap<FaultKind, u64>,
     /// Requests refused by a throttle, by the kind of its limit. They are not `faults_injected`.
     #[serde(default)]
     pub throttled: BTreeMap<ThrottleKind, u64>,
+}
+
+/// How a request and its answer went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Exchange {
+    /// The HTTP status; [`CLIENT_GONE`] when there was no answer.
+    pub(crate) status: u16,
+    /// From arrival to answer.
+    pub(crate) took: Duration,
+    /// Bytes of the request's body, as far as it was read.
+    pub(crate) received: u64,
+    /// Bytes of the answer's body.
+    pub(crate) sent: u64,
 }
 
 /// What makes two token requests ask for the same token.
@@ -218,8 +237,7 @@ impl Ledger {
     pub(crate) fn request(
         &self,
         context: Option<&RequestContext>,
-        status: u16,
-        took: Duration,
+        exchange: Exchange,
         now: UnixTime,
     ) {
         let mut counts = self.counts.lock();
@@ -227,7 +245,7 @@ impl Ledger {
         let sku = context.map_or(ClientSku::None, |context| context.sku);
         counts.token_requests += 1;
         *counts.by_grant.entry(grant).or_default() += 1;
-        *counts.by_status.entry(status).or_default() += 1;
+        *counts.by_status.entry(exchange.status).or_default() += 1;
         *counts.by_sku.entry(sku).or_default() += 1;
         let Some(context) = context else { return };
         if let Some(telemetry) = context.telemetry {
@@ -236,13 +254,14 @@ impl Ledger {
         }
         drop(counts);
         self.herds.leave(context.identity);
-        self.recent.record(context, status, took, now);
+        self.recent.record(context, exchange, now);
     }
 
     /// Counts an access token issued, and whether a cache would have had one. `excused` requests
     /// are never redundant.
     pub(crate) fn issued(
         &self,
+        grant: GrantType,
         identity: &TokenIdentity<'_>,
         now: UnixTime,
         ends: UnixTime,
@@ -253,7 +272,10 @@ impl Ledger {
         let (had_one, forgotten) = shard.lock().insert(key, now, ends);
         let mut counts = self.counts.lock();
         counts.tokens_issued += 1;
-        counts.redundant_token_requests += u64::from(had_one && !excused);
+        if had_one && !excused {
+            counts.redundant_token_requests += 1;
+            *counts.redundant_by_grant.entry(grant).or_default() += 1;
+        }
         counts.tokens_forgotten += forgotten;
     }
 
@@ -279,6 +301,7 @@ impl Ledger {
         LedgerSnapshot {
             largest_herd: herds.largest,
             herds: herds.by_size,
+            herd_sizes: herds.sum,
             ..self.counts.lock().clone()
         }
     }
@@ -371,9 +394,12 @@ mod tests {
 
     fn redundant_after(lifetime: Duration, waited: Duration, excused: bool) -> u64 {
         let (ledger, now) = (Ledger::default(), Clock::system().now());
-        ledger.issued(&identity("app"), now, now.plus(lifetime), false);
-        let later = now.plus(waited);
-        ledger.issued(&identity("app"), later, later.plus(lifetime), excused);
+        let issue = |at: UnixTime, excused| {
+            let grant = GrantType::ClientCredentials;
+            ledger.issued(grant, &identity("app"), at, at.plus(lifetime), excused);
+        };
+        issue(now, false);
+        issue(now.plus(waited), excused);
         ledger.snapshot().redundant_token_requests
     }
 
@@ -414,7 +440,8 @@ mod tests {
         ];
         let ledger = Ledger::default();
         for identity in std::iter::once(&base).chain(&others) {
-            ledger.issued(identity, now, now.plus(HOUR), false);
+            let grant = GrantType::ClientCredentials;
+            ledger.issued(grant, identity, now, now.plus(HOUR), false);
         }
         assert_eq!(ledger.snapshot().redundant_token_requests, 0);
         assert_eq!(ledger.snapshot().tokens_issued, 6);
@@ -458,7 +485,13 @@ mod tests {
             if let Some(context) = context {
                 ledger.enter(context);
             }
-            ledger.request(context, status, Duration::ZERO, now);
+            let exchange = Exchange {
+                status,
+                took: Duration::ZERO,
+                received: 0,
+                sent: 0,
+            };
+            ledger.request(context, exchange, now);
         }
         let snapshot = ledger.snapshot();
         assert_eq!(

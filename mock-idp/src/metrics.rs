@@ -1,161 +1,260 @@
 //! The server's numbers, kept as atomics on the way of a request and turned into Prometheus text
 //! when scraped.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
-use http::StatusCode;
 use telemetry::catalogue::{
-    DURATION_BUCKETS, MOCKIDP_BUILD_INFO, MOCKIDP_FAULTS_INJECTED, MOCKIDP_IN_FLIGHT,
-    MOCKIDP_REDUNDANT_TOKEN_REQUESTS, MOCKIDP_REQUEST_DURATION, MOCKIDP_REQUESTS,
-    MOCKIDP_THROTTLED_REQUESTS, MOCKIDP_TOKEN_REQUESTS, MOCKIDP_TOKENS_ISSUED,
+    DURATION_BUCKETS, HERD_BUCKETS, MOCKIDP_BUILD_INFO, MOCKIDP_CACHE_MISSES,
+    MOCKIDP_CLIENT_TOKEN_REQUESTS, MOCKIDP_FAULTS_INJECTED, MOCKIDP_HERD_SIZE, MOCKIDP_IN_FLIGHT,
+    MOCKIDP_ISSUED_TOKEN_SIZE, MOCKIDP_OPEN_CONNECTIONS, MOCKIDP_REDUNDANT_TOKEN_REQUESTS,
+    MOCKIDP_REQUEST_BODY, MOCKIDP_REQUEST_DURATION, MOCKIDP_REQUESTS, MOCKIDP_RESPONSE_BODY,
+    MOCKIDP_THROTTLED_REQUESTS, MOCKIDP_TOKEN_REQUESTS, MOCKIDP_TOKENS_ISSUED, TOKEN_SIZE_BUCKETS,
 };
-use telemetry::{Family, Histogram};
+use telemetry::{Family, Histogram, HistogramSample};
 
 use crate::behavior::fault::FaultKind;
 use crate::behavior::throttle::ThrottleKind;
 use crate::endpoint::Endpoint;
-use crate::ledger::LedgerSnapshot;
+use crate::ledger::{Exchange, GrantType, LedgerSnapshot};
+use crate::request::{CacheRefreshReason, ClientSku};
 
-const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+/// The statuses that are told apart; all others are counted together.
+const STATUSES: [u16; 8] = [200, 302, 400, 401, 429, 499, 500, 503];
+const CODES: [&str; STATUSES.len() + 1] = [
+    "200", "302", "400", "401", "429", "499", "500", "503", "other",
+];
 
-/// Counts and times of requests, by endpoint.
+/// One count for each code, of a grant or of all requests that ask for no token.
+type ByCode = [AtomicU64; CODES.len()];
+
+/// A kind of token that is issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    AppAccess,
+    UserAccess,
+    Refresh,
+    Id,
+}
+
+impl TokenKind {
+    const ALL: [Self; 4] = [Self::AppAccess, Self::UserAccess, Self::Refresh, Self::Id];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::AppAccess => "app_access_token",
+            Self::UserAccess => "user_access_token",
+            Self::Refresh => "refresh_token",
+            Self::Id => "id_token",
+        }
+    }
+}
+
+/// Counts, times and sizes of requests, by endpoint, and of the tokens issued.
 pub(crate) struct Metrics {
     in_flight: AtomicI64,
-    requests: [[AtomicU64; STATUS_CLASSES.len()]; Endpoint::ALL.len()],
-    durations: [Histogram; Endpoint::ALL.len()],
+    /// Of the whole server: runs share its connections.
+    connections: Arc<AtomicI64>,
+    endpoints: [OfEndpoint; Endpoint::ALL.len()],
+    /// Requests for tokens, by grant; those of machines are at their endpoint.
+    by_grant: [ByCode; GrantType::ALL.len()],
+    token_sizes: [Histogram; TokenKind::ALL.len()],
+}
+
+struct OfEndpoint {
+    /// At the token endpoint unused: its requests are counted by grant.
+    requests: ByCode,
+    durations: Histogram,
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Default for OfEndpoint {
+    fn default() -> Self {
+        Self {
+            requests: ByCode::default(),
+            durations: Histogram::new(DURATION_BUCKETS),
+            received: AtomicU64::default(),
+            sent: AtomicU64::default(),
+        }
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self {
             in_flight: AtomicI64::default(),
-            requests: Default::default(),
-            durations: Endpoint::ALL.map(|_| Histogram::new(DURATION_BUCKETS)),
+            connections: Arc::default(),
+            endpoints: Default::default(),
+            by_grant: Default::default(),
+            token_sizes: TokenKind::ALL.map(|_| Histogram::new(TOKEN_SIZE_BUCKETS)),
         }
+    }
+}
+
+/// A connection that is open until this is dropped.
+pub(crate) struct OpenConnection(Arc<AtomicI64>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Metrics {
+    /// Those of a run apart, at the same connections.
+    pub(crate) fn of_run(&self) -> Self {
+        Self {
+            connections: Arc::clone(&self.connections),
+            ..Self::default()
+        }
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn connected(&self) -> OpenConnection {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(&self.connections))
+    }
+
     pub(crate) fn begun(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request ended; `None` when its client went away, which counts as its mistake.
-    pub(crate) fn ended(&self, endpoint: Endpoint, status: Option<StatusCode>, took: Duration) {
+    /// A request ended; `grant` is what it asked for, if that was a token.
+    pub(crate) fn ended(&self, endpoint: Endpoint, grant: Option<GrantType>, exchange: Exchange) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let class = match status.map(|status| status.as_u16()) {
-            Some(..300) => 0,
-            Some(300..400) => 1,
-            Some(400..500) | None => 2,
-            Some(500..) => 3,
+        let of_endpoint = &self.endpoints[endpoint as usize];
+        let requests = match grant {
+            Some(grant) if endpoint == Endpoint::Token => &self.by_grant[grant as usize],
+            _ => &of_endpoint.requests,
         };
-        self.requests[endpoint as usize][class].fetch_add(1, Ordering::Relaxed);
-        self.durations[endpoint as usize].record(took);
+        let code = STATUSES.iter().position(|&known| known == exchange.status);
+        requests[code.unwrap_or(STATUSES.len())].fetch_add(1, Ordering::Relaxed);
+        of_endpoint.durations.record(exchange.took);
+        let add = |counter: &AtomicU64, bytes| counter.fetch_add(bytes, Ordering::Relaxed);
+        add(&of_endpoint.received, exchange.received);
+        add(&of_endpoint.sent, exchange.sent);
+    }
+
+    /// A token of this length was issued.
+    pub(crate) fn issued(&self, kind: TokenKind, length: usize) {
+        self.token_sizes[kind as usize].record_bytes(length);
     }
 
     /// Everything, for a scrape.
     pub(crate) fn families(&self, ledger: &LedgerSnapshot) -> Vec<Family> {
-        let mut requests = Family::of(&MOCKIDP_REQUESTS);
-        for endpoint in Endpoint::ALL {
-            for (class, count) in STATUS_CLASSES.iter().zip(&self.requests[endpoint as usize]) {
-                requests =
-                    requests.count(&[endpoint.as_str(), class], count.load(Ordering::Relaxed));
-            }
-        }
-        let mut by_grant = Family::of(&MOCKIDP_TOKEN_REQUESTS);
-        for grant in crate::ledger::GrantType::ALL {
-            let count = ledger.by_grant.get(&grant).copied().unwrap_or_default();
-            by_grant = by_grant.count(&[grant.as_str()], count);
-        }
-        let mut faults = Family::of(&MOCKIDP_FAULTS_INJECTED);
-        for kind in FaultKind::ALL {
-            let count = ledger.by_fault.get(&kind).copied().unwrap_or_default();
-            faults = faults.count(&[kind.as_str()], count);
-        }
-        let mut throttled = Family::of(&MOCKIDP_THROTTLED_REQUESTS);
-        for kind in ThrottleKind::ALL {
-            let count = ledger.throttled.get(&kind).copied().unwrap_or_default();
-            throttled = throttled.count(&[kind.as_str()], count);
-        }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut durations = Family::of(&MOCKIDP_REQUEST_DURATION);
+        let mut received = Family::of(&MOCKIDP_REQUEST_BODY);
+        let mut sent = Family::of(&MOCKIDP_RESPONSE_BODY);
         for endpoint in Endpoint::ALL {
-            let of_endpoint = self.durations[endpoint as usize].sample();
-            durations = durations.histogram(&[endpoint.as_str()], of_endpoint);
+            let (name, of_endpoint) = ([endpoint.as_str()], &self.endpoints[endpoint as usize]);
+            durations = durations.histogram(&name, of_endpoint.durations.sample());
+            received = received.count(&name, count(&of_endpoint.received));
+            sent = sent.count(&name, count(&of_endpoint.sent));
         }
-        let mut families = vec![
-            requests,
-            by_grant,
-            durations,
-            Family::of(&MOCKIDP_REDUNDANT_TOKEN_REQUESTS)
-                .count(&[], ledger.redundant_token_requests),
-            Family::of(&MOCKIDP_TOKENS_ISSUED).count(&[], ledger.tokens_issued),
-            throttled,
-            faults,
-            Family::of(&MOCKIDP_IN_FLIGHT)
-                .value(&[], self.in_flight.load(Ordering::Relaxed) as f64),
+        let mut tokens = Family::of(&MOCKIDP_TOKENS_ISSUED);
+        let mut sizes = Family::of(&MOCKIDP_ISSUED_TOKEN_SIZE);
+        for kind in TokenKind::ALL {
+            let sample = self.token_sizes[kind as usize].sample();
+            tokens = tokens.count(&[kind.as_str()], sample.count);
+            sizes = sizes.histogram(&[kind.as_str()], sample);
+        }
+        let gauge = |gauge: &AtomicI64| gauge.load(Ordering::Relaxed) as f64;
+        let mut families = vec![self.requests(), durations, received, sent, tokens, sizes];
+        families.extend(of_ledger(ledger));
+        families.extend([
+            Family::of(&MOCKIDP_IN_FLIGHT).value(&[], gauge(&self.in_flight)),
+            Family::of(&MOCKIDP_OPEN_CONNECTIONS).value(&[], gauge(&self.connections)),
             Family::of(&MOCKIDP_BUILD_INFO).value(&[env!("CARGO_PKG_VERSION")], 1.0),
-        ];
+        ]);
         families.extend(telemetry::process::families());
         families
+    }
+
+    /// Requests, under the labels that can occur together.
+    fn requests(&self) -> Family {
+        let mut family = Family::of(&MOCKIDP_REQUESTS);
+        for endpoint in Endpoint::ALL {
+            let requests = &self.endpoints[endpoint as usize].requests;
+            let by_grant = match endpoint {
+                Endpoint::Token => GrantType::ALL
+                    .into_iter()
+                    .filter(|grant| *grant != GrantType::ManagedIdentity)
+                    .map(|grant| (grant.as_str(), &self.by_grant[grant as usize]))
+                    .collect(),
+                Endpoint::ManagedIdentity => {
+                    vec![(GrantType::ManagedIdentity.as_str(), requests)]
+                }
+                _ => vec![("none", requests)],
+            };
+            for (grant, counts) in by_grant {
+                for (code, count) in CODES.iter().zip(counts) {
+                    let labels = [endpoint.as_str(), grant, code];
+                    family = family.count(&labels, count.load(Ordering::Relaxed));
+                }
+            }
+        }
+        family
+    }
+}
+
+/// What the ledger counts.
+fn of_ledger(ledger: &LedgerSnapshot) -> Vec<Family> {
+    let mut by_grant = Family::of(&MOCKIDP_TOKEN_REQUESTS);
+    let mut redundant = Family::of(&MOCKIDP_REDUNDANT_TOKEN_REQUESTS);
+    for grant in GrantType::ALL {
+        let of_grant = |counts: &std::collections::BTreeMap<GrantType, u64>| {
+            counts.get(&grant).copied().unwrap_or_default()
+        };
+        by_grant = by_grant.count(&[grant.as_str()], of_grant(&ledger.by_grant));
+        redundant = redundant.count(&[grant.as_str()], of_grant(&ledger.redundant_by_grant));
+    }
+    let mut by_client = Family::of(&MOCKIDP_CLIENT_TOKEN_REQUESTS);
+    for sku in ClientSku::ALL {
+        let count = ledger.by_sku.get(&sku).copied().unwrap_or_default();
+        by_client = by_client.count(&[sku.as_str()], count);
+    }
+    let mut by_reason = Family::of(&MOCKIDP_CACHE_MISSES);
+    let mut silent = ledger.token_requests;
+    for reason in CacheRefreshReason::ALL {
+        let count = ledger.by_cache_refresh_reason.get(&reason).copied();
+        let count = count.unwrap_or_default();
+        by_reason = by_reason.count(&[reason.as_str()], count);
+        silent = silent.saturating_sub(count);
+    }
+    by_reason = by_reason.count(&["not_said"], silent);
+    let mut faults = Family::of(&MOCKIDP_FAULTS_INJECTED);
+    for kind in FaultKind::ALL {
+        let count = ledger.by_fault.get(&kind).copied().unwrap_or_default();
+        faults = faults.count(&[kind.as_str()], count);
+    }
+    let mut throttled = Family::of(&MOCKIDP_THROTTLED_REQUESTS);
+    for kind in ThrottleKind::ALL {
+        let count = ledger.throttled.get(&kind).copied().unwrap_or_default();
+        throttled = throttled.count(&[kind.as_str()], count);
+    }
+    let herds = Family::of(&MOCKIDP_HERD_SIZE).histogram(&[], herds(ledger));
+    vec![
+        by_grant, redundant, by_client, by_reason, herds, throttled, faults,
+    ]
+}
+
+/// The herds that are over: the ledger has them by the power of two at or below their size, which
+/// is above one edge and below the next.
+fn herds(ledger: &LedgerSnapshot) -> HistogramSample {
+    let up_to = |edge: f64| {
+        let herds = ledger.herds.iter();
+        let smaller = herds.filter(|(size, _)| (**size as f64) <= edge);
+        smaller.map(|(_, count)| count).sum()
+    };
+    HistogramSample {
+        cumulative: HERD_BUCKETS.iter().map(|&edge| up_to(edge)).collect(),
+        count: ledger.herds.values().sum(),
+        sum: ledger.herd_sizes as f64,
+        ..HistogramSample::default()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn render(metrics: &Metrics) -> String {
-        let families = metrics.families(&LedgerSnapshot::default());
-        telemetry::render(families)
-    }
-
-    #[test]
-    fn a_second_is_an_edge_of_every_endpoint_s_durations() {
-        let metrics = Metrics::default();
-        for millis in [1, 1_000, 1_001] {
-            metrics.begun();
-            metrics.ended(
-                Endpoint::Token,
-                Some(StatusCode::OK),
-                Duration::from_millis(millis),
-            );
-        }
-        let text = render(&metrics);
-        for line in [
-            r#"mockidp_request_duration_seconds_bucket{endpoint="token",le="1"} 2"#,
-            r#"mockidp_request_duration_seconds_count{endpoint="token"} 3"#,
-            r#"mockidp_request_duration_seconds_count{endpoint="jwks"} 0"#,
-        ] {
-            assert!(text.contains(line), "no {line}: {text}");
-        }
-    }
-
-    #[test]
-    fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
-        let families = Metrics::default().families(&LedgerSnapshot::default());
-        for metric in telemetry::catalogue::all() {
-            if metric.name.starts_with("mockidp_") {
-                let family = families.iter().find(|family| family.metric() == metric);
-                assert_eq!(
-                    family.map(Family::series),
-                    Some(metric.most_series()),
-                    "{}",
-                    metric.name
-                );
-            }
-        }
-        let series: usize = families.iter().map(Family::series).sum();
-        assert!(series < 300, "{series} series");
-    }
-
-    #[test]
-    fn a_request_whose_client_left_is_no_longer_in_flight() {
-        let metrics = Metrics::default();
-        metrics.begun();
-        metrics.ended(Endpoint::Jwks, None, Duration::ZERO);
-        let text = render(&metrics);
-        assert!(text.contains("mockidp_in_flight_requests 0\n"), "{text}");
-        assert!(text.contains(r#"{endpoint="jwks",code="4xx"} 1"#), "{text}");
-    }
-}
+mod tests;

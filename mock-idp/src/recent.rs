@@ -1,7 +1,6 @@
 //! The latest token requests, one record each, and questions about them.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use crate::clock::UnixTime;
 use crate::directory::tenant::Tenant;
-use crate::ledger::GrantType;
+use crate::ledger::{Exchange, GrantType};
 use crate::request::{ApiId, CacheRefreshReason, ClientSku, RequestContext};
 
 /// One token request that is over.
@@ -44,6 +43,12 @@ pub struct RecordedRequest {
     pub status: u16,
     /// From arrival to answer, in microseconds.
     pub latency_us: u64,
+    /// Bytes of the request's body.
+    #[serde(default)]
+    pub request_bytes: u64,
+    /// Bytes of the answer's body.
+    #[serde(default)]
+    pub response_bytes: u64,
 }
 
 /// Which requests are meant; all of those given must hold.
@@ -95,6 +100,8 @@ impl RecordedRequest {
             cache_refresh_reason = self.cache_refresh_reason.map(CacheRefreshReason::as_str),
             correlation_id = %self.correlation_id,
             latency_us = self.latency_us,
+            request_bytes = self.request_bytes,
+            response_bytes = self.response_bytes,
             "token request"
         );
     }
@@ -162,13 +169,7 @@ impl RecentRequests {
         }
     }
 
-    pub(crate) fn record(
-        &self,
-        context: &RequestContext,
-        status: u16,
-        took: Duration,
-        at: UnixTime,
-    ) {
+    pub(crate) fn record(&self, context: &RequestContext, exchange: Exchange, at: UnixTime) {
         let request = RecordedRequest {
             number: 0,
             at: at.to_text(),
@@ -181,8 +182,10 @@ impl RecentRequests {
             api: context.telemetry.map(|telemetry| telemetry.api),
             cache_refresh_reason: context.telemetry.map(|telemetry| telemetry.reason),
             correlation_id: context.correlation_id,
-            status,
-            latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            status: exchange.status,
+            latency_us: u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX),
+            request_bytes: exchange.received,
+            response_bytes: exchange.sent,
         };
         request.log();
         let mut state = self.state.lock();
@@ -219,6 +222,8 @@ impl RecentRequests {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::Request;
 
     use super::*;
@@ -244,7 +249,13 @@ mod tests {
             ("common", "a", "", 200),
         ] {
             let context = context(tenant, client, telemetry);
-            recent.record(&context, status, Duration::from_millis(2), at);
+            let exchange = Exchange {
+                status,
+                took: Duration::from_millis(2),
+                received: 100,
+                sent: 1_500,
+            };
+            recent.record(&context, exchange, at);
         }
         recent
     }
@@ -279,6 +290,8 @@ mod tests {
         let latest = recent.find(&serde_json::from_str(r#"{"limit":1}"#).unwrap());
         assert_eq!((latest.count, latest.requests[0].number), (3, 3));
         assert_eq!(latest.requests[0].latency_us, 2000);
+        let sizes = |request: &RecordedRequest| (request.request_bytes, request.response_bytes);
+        assert_eq!(sizes(&latest.requests[0]), (100, 1_500));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
             discovery: latency(&plan.latency.discovery),
             jwks: latency(&plan.latency.keys),
             instance_discovery: latency(&plan.latency.instance_discovery),
+            ..Latencies::default()
         },
         throttles: throttles(&plan.throttles),
         tokens: plan

@@ -204,24 +204,29 @@ pub struct Latencies {
     pub jwks: Latency,
     /// `/common/discovery/instance`.
     pub instance_discovery: Latency,
+    /// `/{tenant}/oauth2/v2.0/devicecode` and its v1 form.
+    pub device_code: Latency,
 }
 
 impl Latencies {
     /// Each with the name of its endpoint.
-    pub(crate) fn named(&self) -> [(&'static str, &Latency); 5] {
+    pub(crate) fn named(&self) -> [(&'static str, &Latency); 6] {
         [
             ("token", &self.token),
             ("authorize", &self.authorize),
             ("discovery", &self.discovery),
             ("jwks", &self.jwks),
             ("instance_discovery", &self.instance_discovery),
+            ("device_code", &self.device_code),
         ]
     }
 
-    /// The latency of `endpoint`; those of the operator (health, metrics, admin) have none.
+    /// The latency of `endpoint`; those of the operator (health, metrics, admin) have none. A
+    /// machine's tokens take as long as others.
     pub(crate) fn of(&self, endpoint: Endpoint) -> &Latency {
         match endpoint {
-            Endpoint::Token => &self.token,
+            Endpoint::Token | Endpoint::ManagedIdentity => &self.token,
+            Endpoint::DeviceCode => &self.device_code,
             Endpoint::Authorize => &self.authorize,
             Endpoint::OpenIdConfiguration => &self.discovery,
             Endpoint::Jwks => &self.jwks,
@@ -260,16 +265,27 @@ impl Pace {
 
     /// What a rule adds to the latency of a request to `endpoint`.
     pub(crate) fn draw_added(&self, endpoint: Endpoint, added: &Latency) -> Duration {
-        self.added[endpoint as usize].draw(|generator| added.draw(generator))
+        stream(&self.added, endpoint).draw(|generator| added.draw(generator))
     }
 
     /// How long after its arrival the next request to `endpoint` may be answered.
     pub(crate) fn draw(&self, endpoint: Endpoint) -> Duration {
         match self.latencies.read().of(endpoint) {
             Latency::None => Duration::ZERO,
-            latency => self.streams[endpoint as usize].draw(|generator| latency.draw(generator)),
+            latency => stream(&self.streams, endpoint).draw(|generator| latency.draw(generator)),
         }
     }
+}
+
+/// The stream that decides at an endpoint; one for all tokens, so that a model of a run need not
+/// know where each is asked for.
+fn stream(streams: &[Stream; Endpoint::ALL.len()], endpoint: Endpoint) -> &Stream {
+    let paced_as = if endpoint.gives_tokens() {
+        Endpoint::Token
+    } else {
+        endpoint
+    };
+    &streams[paced_as as usize]
 }
 
 /// The latencies that a server's token endpoint draws, in the order of its requests: for a model of

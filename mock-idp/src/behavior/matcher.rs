@@ -13,7 +13,8 @@ use crate::request::{CacheRefreshReason, ClientSku, RequestContext};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Matcher {
-    /// To this endpoint, by its name in metrics; `token` when left out.
+    /// To this endpoint, by its name in metrics; `token` when left out, which means those of
+    /// machines too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// To this tenant, by id, domain or reserved name.
@@ -42,10 +43,9 @@ impl Matcher {
         let same = |wanted: Option<&str>, found: &str| {
             wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
         };
-        let endpoint = self.endpoint.as_deref().unwrap_or(Endpoint::Token.as_str());
         let scope = self.scope.as_deref();
         let reason = request.telemetry.map(|telemetry| telemetry.reason);
-        endpoint == request.endpoint.as_str()
+        self.is_at(request.endpoint)
             && same(self.client.as_deref(), &request.client_id)
             && same(
                 self.tenant.as_deref().map(tenant_id).as_deref(),
@@ -55,6 +55,12 @@ impl Matcher {
             && self.sku.is_none_or(|sku| sku == request.sku)
             && (self.reason.is_none() || self.reason == reason)
             && (scope.is_none() || request.scopes.iter().any(|found| same(scope, found)))
+    }
+
+    fn is_at(&self, endpoint: Endpoint) -> bool {
+        let token = Endpoint::Token.as_str();
+        let wanted = self.endpoint.as_deref().unwrap_or(token);
+        wanted == endpoint.as_str() || (wanted == token && endpoint.gives_tokens())
     }
 
     /// Whether it makes no condition, so that it can also be about connections, of which nothing
@@ -68,19 +74,19 @@ impl Matcher {
         let Some(name) = &self.endpoint else {
             return Ok(());
         };
-        let known = Endpoint::ALL.map(Endpoint::as_str);
-        if !known.contains(&name.as_str()) {
+        let named = |endpoint: &Endpoint| endpoint.as_str() == name;
+        let Some(endpoint) = Endpoint::ALL.into_iter().find(named) else {
             return Err(format!(
                 "`{name}` is no endpoint; there are {}",
-                known.join(", ")
+                Endpoint::ALL.map(Endpoint::as_str).join(", ")
             ));
-        }
+        };
         let beyond_path = Self {
             endpoint: None,
             tenant: None,
             ..self.clone()
         };
-        if name != Endpoint::Token.as_str() && !beyond_path.is_empty() {
+        if !endpoint.gives_tokens() && !beyond_path.is_empty() {
             return Err(format!("of requests to `{name}` only the tenant is known"));
         }
         Ok(())
@@ -128,6 +134,30 @@ mod tests {
             let matcher: Matcher = serde_json::from_str(matcher).unwrap();
             assert!(matcher.validate().is_ok());
             assert_eq!(matcher.fits(&request()), fits, "{matcher:?}");
+        }
+    }
+
+    #[test]
+    fn machines_are_meant_where_tokens_are_and_may_be_meant_alone() {
+        let machine = RequestContext {
+            endpoint: Endpoint::ManagedIdentity,
+            ..request()
+        };
+        for (matcher, machines, applications) in [
+            ("{}", true, true),
+            (r#"{"endpoint":"token"}"#, true, true),
+            (r#"{"endpoint":"managed_identity"}"#, true, false),
+            (
+                r#"{"endpoint":"managed_identity","client":"app"}"#,
+                true,
+                false,
+            ),
+            (r#"{"endpoint":"device_code"}"#, false, false),
+        ] {
+            let matcher: Matcher = serde_json::from_str(matcher).unwrap();
+            assert_eq!(matcher.validate(), Ok(()));
+            assert_eq!(matcher.fits(&machine), machines, "{matcher:?}");
+            assert_eq!(matcher.fits(&request()), applications, "{matcher:?}");
         }
     }
 

@@ -71,7 +71,7 @@ pub(super) struct Options {
     token_pool: Option<NonZeroUsize>,
     /// How long an endpoint takes to answer: none, fixed:20ms, uniform:10ms,50ms,
     /// lognormal:MEDIAN,P99, normal:MEAN,DEVIATION, exponential:MEAN or empirical:TIME,TIME,...;
-    /// endpoints: token, authorize, discovery, jwks, instance-discovery
+    /// endpoints: token, authorize, discovery, jwks, instance-discovery, device-code
     #[arg(long, value_name = "ENDPOINT=LATENCY", value_parser = endpoint_latency)]
     latency: Vec<(LatencyOf, Latency)>,
     /// Decides ids in tokens and latencies [default: random]
@@ -110,6 +110,7 @@ enum LatencyOf {
     Discovery,
     Jwks,
     InstanceDiscovery,
+    DeviceCode,
 }
 
 fn endpoint_latency(text: &str) -> Result<(LatencyOf, Latency), String> {
@@ -122,10 +123,11 @@ fn endpoint_latency(text: &str) -> Result<(LatencyOf, Latency), String> {
         "discovery" => LatencyOf::Discovery,
         "jwks" => LatencyOf::Jwks,
         "instance-discovery" => LatencyOf::InstanceDiscovery,
+        "device-code" => LatencyOf::DeviceCode,
         other => {
             return Err(format!(
-                "`{other}` is no endpoint; there are token, authorize, discovery, jwks and \
-                 instance-discovery"
+                "`{other}` is no endpoint; there are token, authorize, discovery, jwks, \
+                 instance-discovery and device-code"
             ));
         }
     };
@@ -188,6 +190,7 @@ impl Options {
                 LatencyOf::Discovery => &mut config.latency.discovery,
                 LatencyOf::Jwks => &mut config.latency.jwks,
                 LatencyOf::InstanceDiscovery => &mut config.latency.instance_discovery,
+                LatencyOf::DeviceCode => &mut config.latency.device_code,
             };
             place.clone_from(latency);
         }

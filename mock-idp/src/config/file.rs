@@ -154,6 +154,10 @@ struct LatencySection {
     #[serde(with = "as_optional_text")]
     #[schemars(with = "Option<String>")]
     instance_discovery: Option<Latency>,
+    /// The endpoints that device codes begin at.
+    #[serde(with = "as_optional_text")]
+    #[schemars(with = "Option<String>")]
+    device_code: Option<Latency>,
 }
 
 /// What only a start changes. Options of the command line come first.
@@ -361,6 +365,7 @@ impl ConfigFile {
             &mut latency.instance_discovery,
             self.latency.instance_discovery,
         );
+        replace(&mut latency.device_code, self.latency.device_code);
         if let Some(server) = self.server {
             server.apply(&mut config, problems);
         }

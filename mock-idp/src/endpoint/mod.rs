@@ -3,6 +3,7 @@
 mod admin;
 mod authorize;
 mod body;
+mod counted;
 mod device_code;
 mod discovery;
 mod instance;
@@ -39,7 +40,10 @@ use crate::runs::RunDoor;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Token,
+    /// Tokens too, for the identity of a machine.
+    ManagedIdentity,
     Authorize,
+    DeviceCode,
     OpenIdConfiguration,
     Jwks,
     InstanceDiscovery,
@@ -47,20 +51,29 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Token,
+        Self::ManagedIdentity,
         Self::Authorize,
+        Self::DeviceCode,
         Self::OpenIdConfiguration,
         Self::Jwks,
         Self::InstanceDiscovery,
         Self::Other,
     ];
 
+    /// Whether tokens are asked for here.
+    pub(crate) fn gives_tokens(self) -> bool {
+        matches!(self, Self::Token | Self::ManagedIdentity)
+    }
+
     /// The name in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::ManagedIdentity => "managed_identity",
             Self::Authorize => "authorize",
+            Self::DeviceCode => "device_code",
             Self::OpenIdConfiguration => "openid_configuration",
             Self::Jwks => "jwks",
             Self::InstanceDiscovery => "instance_discovery",
@@ -98,8 +111,8 @@ fn token_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     Router::new()
         .route("/{tenant}/oauth2/token", any(token::v1))
         .route("/{tenant}/oauth2/v2.0/token", any(token::v2))
-        .merge(managed_identity::service_fabric_routes())
         .layer(observer(idp, Endpoint::Token))
+        .merge(managed_identity::service_fabric_routes(idp))
 }
 
 fn authorize_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
@@ -119,12 +132,15 @@ fn authorize_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
 
 fn device_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     let page = || get(device_code::ask).post(device_code::decide);
-    Router::new()
+    let codes = Router::new()
         .route("/{tenant}/oauth2/devicecode", post(device_code::v1))
         .route("/{tenant}/oauth2/v2.0/devicecode", post(device_code::v2))
+        .layer(observer(idp, Endpoint::DeviceCode));
+    let pages = Router::new()
         .route("/devicelogin", page())
         .route("/{tenant}/oauth2/deviceauth", page())
-        .layer(observer(idp, Endpoint::Other))
+        .layer(observer(idp, Endpoint::Other));
+    codes.merge(pages)
 }
 
 fn user_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {

@@ -1,6 +1,7 @@
 //! What happens around every request: it is paced, measured and counted.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,14 +9,16 @@ use axum::extract::{Request, State};
 use axum::middleware::{FromFnLayer, Next, from_fn_with_state};
 use axum::response::Response;
 use http::StatusCode;
+use hyper::body::Body as _;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::counted::counted;
 use super::trouble::Trouble;
 use super::{Endpoint, trace};
 use crate::behavior::forgery::Forgery;
 use crate::idp::Idp;
-use crate::ledger::status_of;
+use crate::ledger::{Exchange, GrantType, status_of};
 use crate::request::RequestContext;
 use crate::socket::HangUp;
 
@@ -68,6 +71,7 @@ async fn observe(idp: Arc<Idp>, endpoint: Endpoint, request: Request, next: Next
     let mut observation = Observation::begin(Arc::clone(&idp), endpoint, arrived);
     let hang_up = request.extensions().get::<HangUp>().cloned();
     let asked = observation.asked.clone();
+    let request = request.map(|body| counted(body, &observation.received));
     let mut response = answer(&idp, endpoint, request, next, &asked).await;
     let mut delay = Duration::ZERO;
     if let Some((context, trouble)) = asked.0.get() {
@@ -82,6 +86,8 @@ async fn observe(idp: Arc<Idp>, endpoint: Endpoint, request: Request, next: Next
         sleep_until(not_before).await;
     }
     observation.status = Some(response.status());
+    // Bodies are in memory, so that the least they can have is what they have.
+    observation.sent = response.body().size_hint().lower();
     response
 }
 
@@ -97,7 +103,7 @@ async fn answer(
     let mut request = request;
     match endpoint {
         Endpoint::Other => next.run(request).await,
-        Endpoint::Token => {
+        Endpoint::Token | Endpoint::ManagedIdentity => {
             request.extensions_mut().insert(asked.clone());
             next.run(request).await
         }
@@ -125,6 +131,8 @@ struct Observation {
     arrived: Instant,
     asked: Asked,
     status: Option<StatusCode>,
+    received: Arc<AtomicU64>,
+    sent: u64,
 }
 
 impl Observation {
@@ -136,20 +144,36 @@ impl Observation {
             arrived,
             asked: Asked::default(),
             status: None,
+            received: Arc::default(),
+            sent: 0,
+        }
+    }
+
+    /// What was asked for, if that was a token.
+    fn grant(&self) -> Option<GrantType> {
+        let read = self.asked.0.get().map(|(context, _)| context.grant);
+        match self.endpoint {
+            Endpoint::Token => Some(read.unwrap_or(GrantType::Other)),
+            Endpoint::ManagedIdentity => Some(GrantType::ManagedIdentity),
+            _ => None,
         }
     }
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.idp
-            .metrics
-            .ended(self.endpoint, self.status, self.arrived.elapsed());
-        if self.endpoint == Endpoint::Token {
+        let exchange = Exchange {
+            status: status_of(self.status),
+            took: self.arrived.elapsed(),
+            received: self.received.load(Ordering::Relaxed),
+            sent: self.sent,
+        };
+        let metrics = &self.idp.metrics;
+        metrics.ended(self.endpoint, self.grant(), exchange);
+        if self.endpoint.gives_tokens() {
             self.idp.ledger.request(
                 self.asked.0.get().map(|(context, _)| context),
-                status_of(self.status),
-                self.arrived.elapsed(),
+                exchange,
                 self.idp.clock.now(),
             );
         }

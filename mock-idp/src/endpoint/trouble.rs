@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -251,5 +251,12 @@ impl hyper::body::Body for Dribble {
         let length = self.piece.min(self.rest.len());
         let piece = self.rest.split_to(length);
         Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    /// At least the rest. No more is promised: with a length, clients would know what to wait for.
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower(u64::try_from(self.rest.len()).unwrap_or(u64::MAX));
+        hint
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Approval, Subject, TokenRequest, TokenResponse, evaluates_continuously};
+use super::{Approval, Subject, TokenRequest, TokenResponse, evaluates_continuously, grant_type};
 use crate::behavior::forgery::Forgery;
 use crate::clock::UnixTime;
 use crate::config::Lifetimes;
@@ -52,6 +52,7 @@ pub(super) async fn issue(
             (response, tenant_id, Some(subject_id), mint.ends())
         }
     };
+    response.count(&request.idp.metrics, subject_id.is_some());
     let identity = TokenIdentity {
         client_id: &application.client_id,
         tenant_id,
@@ -63,7 +64,8 @@ pub(super) async fn issue(
     let is_worth_keeping = request.forgery.is_none_or(Forgery::is_worth_keeping);
     let ends = if is_worth_keeping { ends } else { request.now };
     let ledger = &request.idp.ledger;
-    ledger.issued(&identity, request.now, ends, excused);
+    let grant = grant_type(request.form);
+    ledger.issued(grant, &identity, request.now, ends, excused);
     Ok(response)
 }
 

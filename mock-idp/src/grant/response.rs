@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::config::Lifetimes;
 use crate::endpoint::Version;
+use crate::metrics::{Metrics, TokenKind};
 use crate::scope::Scopes;
 use crate::token::Validity;
 
@@ -59,6 +60,24 @@ impl TokenResponse {
             refresh_token: None,
             id_token: None,
             client_info: None,
+        }
+    }
+
+    /// Counts its tokens, which are a user's or an application's.
+    pub(super) fn count(&self, metrics: &Metrics, of_user: bool) {
+        let access = if of_user {
+            TokenKind::UserAccess
+        } else {
+            TokenKind::AppAccess
+        };
+        for (kind, token) in [
+            (access, Some(&self.access_token)),
+            (TokenKind::Refresh, self.refresh_token.as_ref()),
+            (TokenKind::Id, self.id_token.as_ref()),
+        ] {
+            if let Some(token) = token {
+                metrics.issued(kind, token.len());
+            }
         }
     }
 }

@@ -114,6 +114,7 @@ impl RequestContext {
         correlation_id: Uuid,
     ) -> Self {
         let mut context = Self::of_token_request(tenant, request, form, correlation_id);
+        context.endpoint = Endpoint::ManagedIdentity;
         context.grant = GrantType::ManagedIdentity;
         context.client_id = short(client_id);
         context.identity = context.digest("");
@@ -275,6 +276,7 @@ mod tests {
         };
         let one = machine("app", "one:1");
         assert_eq!(one.grant, GrantType::ManagedIdentity);
+        assert_eq!(one.endpoint, Endpoint::ManagedIdentity);
         assert_eq!(one.client_id, "app");
         assert_eq!(one.scopes, ["api://x"]);
         assert_eq!(one.identity, machine("app", "two:2").identity);

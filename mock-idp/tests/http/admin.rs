@@ -23,7 +23,7 @@ pub(crate) async fn admin(
 }
 
 /// A token request as msal for Python sends it.
-async fn ask_as_python(idp: &impl Door, telemetry: &str) -> Answer {
+pub(crate) async fn ask_as_python(idp: &impl Door, telemetry: &str) -> Answer {
     let request = idp
         .request(Method::POST, &format!("/{TENANT}/oauth2/v2.0/token"))
         .header("content-type", "application/x-www-form-urlencoded")

@@ -1,11 +1,15 @@
 //! The ledger agrees with what was asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mock_idp::{ClientSku, GrantType, LedgerSnapshot};
+use mock_idp::{ClientSku, Config, GrantType, LedgerSnapshot, RequestFilter};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
 
+use crate::admin::ask_as_python;
 use crate::promtool;
-use crate::support::{Door as _, SERVICE, TENANT, TestServer, client_credentials};
+use crate::support::{self, Door as _, SERVICE, TENANT, TestServer, client_credentials};
 
 #[tokio::test]
 async fn every_request_is_counted_once_whatever_becomes_of_it() {
@@ -33,6 +37,7 @@ async fn every_request_is_counted_once_whatever_becomes_of_it() {
     let expected = LedgerSnapshot {
         token_requests: 9,
         redundant_token_requests: 1,
+        redundant_by_grant: BTreeMap::from([(GrantType::ClientCredentials, 1)]),
         by_grant: BTreeMap::from([
             (GrantType::ClientCredentials, 3),
             (GrantType::AuthorizationCode, 1),
@@ -48,6 +53,7 @@ async fn every_request_is_counted_once_whatever_becomes_of_it() {
         by_cache_refresh_reason: BTreeMap::new(),
         largest_herd: 1,
         herds: BTreeMap::from([(1, 9)]),
+        herd_sizes: 9,
         by_fault: BTreeMap::new(),
         throttled: BTreeMap::new(),
     };
@@ -108,24 +114,70 @@ async fn on_behalf_of_another_call_is_another_token() {
 
 #[tokio::test]
 async fn metrics_and_ledger_agree() {
-    let idp = TestServer::start().await;
+    let idp = TestServer::with(Config {
+        imds: Some(([127, 0, 0, 1], 0).into()),
+        ..Config::default()
+    })
+    .await;
     let form = client_credentials("api://x/.default");
     idp.token(&form).await;
-    idp.token(&form).await;
+    let token = idp.token(&form).await;
     idp.token(&[]).await;
+    idp.sign_in("alice@contoso.com", "api://x/read").await;
+    idp.post(
+        &format!("/{TENANT}/oauth2/v2.0/devicecode"),
+        &[("client_id", SERVICE), ("scope", "api://x/read")],
+    )
+    .await;
+    ask_as_python(&idp, "4|730,3|").await;
+    let machine = http::Request::get(format!(
+        "http://{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=api://x",
+        idp.server.imds_addr().unwrap()
+    ));
+    let machine = machine.header("metadata", "true");
+    let machine = idp.send(machine.body(String::new().into()).unwrap()).await;
+    assert_eq!(machine.status, 200, "{}", machine.text());
+    // What the last request at the token endpoint brought and took, to the byte.
+    let recorded = idp.server.idp().requests(&RequestFilter {
+        limit: Some(1),
+        since: Some(1),
+        grant: Some(GrantType::ClientCredentials),
+        sku: Some(ClientSku::None),
+        ..RequestFilter::default()
+    });
+    let recorded = &recorded.requests[0];
+    assert_eq!(
+        (recorded.request_bytes, recorded.response_bytes),
+        (support::form(&form).len() as u64, token.body.len() as u64)
+    );
     let answer = idp.get("/metrics").await;
     assert_eq!(
         answer.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
     for line in [
-        r#"mockidp_token_requests_total{grant_type="client_credentials"} 2"#,
+        r#"mockidp_token_requests_total{grant_type="client_credentials"} 3"#,
+        r#"mockidp_token_requests_total{grant_type="managed_identity"} 1"#,
         r#"mockidp_token_requests_total{grant_type="other"} 1"#,
-        r#"mockidp_requests_total{endpoint="token",code="2xx"} 2"#,
-        r#"mockidp_requests_total{endpoint="token",code="4xx"} 1"#,
-        r#"mockidp_request_duration_seconds_count{endpoint="token"} 3"#,
-        "mockidp_redundant_token_requests_total 1",
-        "mockidp_tokens_issued_total 2",
+        r#"mockidp_requests_total{endpoint="token",grant_type="client_credentials",code="200"} 3"#,
+        r#"mockidp_requests_total{endpoint="token",grant_type="other",code="400"} 1"#,
+        r#"mockidp_requests_total{endpoint="managed_identity",grant_type="managed_identity",code="200"} 1"#,
+        r#"mockidp_requests_total{endpoint="device_code",grant_type="none",code="200"} 1"#,
+        r#"mockidp_requests_total{endpoint="authorize",grant_type="none",code="302"} 1"#,
+        r#"mockidp_request_duration_seconds_count{endpoint="token"} 5"#,
+        r#"mockidp_client_token_requests_total{client_sku="msal_python"} 1"#,
+        r#"mockidp_client_token_requests_total{client_sku="none"} 5"#,
+        r#"mockidp_cache_misses_total{cache_refresh_reason="expired"} 1"#,
+        r#"mockidp_cache_misses_total{cache_refresh_reason="not_said"} 5"#,
+        r#"mockidp_herd_size_bucket{le="1"} 6"#,
+        "mockidp_herd_size_sum 6",
+        r#"mockidp_redundant_token_requests_total{grant_type="client_credentials"} 2"#,
+        r#"mockidp_redundant_token_requests_total{grant_type="authorization_code"} 0"#,
+        r#"mockidp_tokens_issued_total{kind="app_access_token"} 4"#,
+        r#"mockidp_tokens_issued_total{kind="user_access_token"} 1"#,
+        r#"mockidp_tokens_issued_total{kind="id_token"} 1"#,
+        r#"mockidp_issued_token_size_bytes_bucket{kind="app_access_token",le="1024"} 0"#,
+        r#"mockidp_issued_token_size_bytes_bucket{kind="app_access_token",le="1536"} 4"#,
         "mockidp_in_flight_requests 1",
     ] {
         assert!(
@@ -143,4 +195,35 @@ async fn prometheus_own_linter_has_nothing_to_say() {
     let answer = idp.get("/metrics").await;
     assert_eq!(promtool::lint(&answer.body), "", "{}", answer.text());
     assert!(answer.body.len() < 200_000, "{} bytes", answer.body.len());
+}
+
+#[tokio::test]
+async fn open_connections_are_those_that_clients_hold() {
+    let idp = TestServer::start().await;
+    let open = async || {
+        let metrics = idp.get("/metrics").await;
+        let mut lines = metrics.text().lines();
+        let value = lines.find_map(|line| line.strip_prefix("mockidp_open_connections "));
+        value.unwrap().parse::<usize>().unwrap()
+    };
+    let become_open = async |expected: usize| {
+        for _ in 0..500 {
+            if open().await == expected {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} connections are open, not {expected}", open().await);
+    };
+    let before = open().await;
+    let address = idp.server.http_addr().unwrap();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(TcpStream::connect(address).await.unwrap());
+    }
+    become_open(before + 3).await;
+    held.pop();
+    become_open(before + 2).await;
+    drop(held);
+    become_open(before).await;
 }

@@ -199,6 +199,13 @@ pub const SIZE_BUCKETS: &[f64] = &[
     4_194_304.0,
 ];
 
+/// Bucket edges, in bytes, for one token: an application's bare one has 1.3 kB, a user's in two
+/// hundred groups 13 kB.
+pub const TOKEN_SIZE_BUCKETS: &[f64] = &[
+    512.0, 1_024.0, 1_536.0, 2_048.0, 2_560.0, 3_072.0, 4_096.0, 5_120.0, 6_144.0, 8_192.0,
+    10_240.0, 12_288.0, 16_384.0, 32_768.0, 65_536.0,
+];
+
 /// Bucket edges, in seconds, for what is left of a token's life; five minutes,
 /// MSAL's expiry buffer, and one second are among them.
 pub const LIFETIME_BUCKETS: &[f64] = &[

@@ -44,6 +44,8 @@ pub(crate) fn page() -> String {
     for (name, unit, edges) in [
         ("durations", "s", catalogue::DURATION_BUCKETS),
         ("sizes", "B", catalogue::SIZE_BUCKETS),
+        ("token sizes", "B", catalogue::TOKEN_SIZE_BUCKETS),
+        ("herds", "requests", catalogue::HERD_BUCKETS),
         ("lifetimes", "s", catalogue::LIFETIME_BUCKETS),
         ("MSAL.NET", "ms", catalogue::OTEL_DEFAULT_BUCKETS),
     ] {
@@ -62,6 +64,10 @@ fn section(text: &mut String, title: &str, intro: &str, metrics: &[&Metric]) {
             .map_or(String::new(), |unit| format!(", {unit}"));
         let buckets = match metric.kind {
             Kind::Histogram(edges) if edges == catalogue::SIZE_BUCKETS => ", size buckets",
+            Kind::Histogram(edges) if edges == catalogue::TOKEN_SIZE_BUCKETS => {
+                ", token size buckets"
+            }
+            Kind::Histogram(edges) if edges == catalogue::HERD_BUCKETS => ", herd buckets",
             Kind::Histogram(edges) if edges == catalogue::LIFETIME_BUCKETS => ", lifetime buckets",
             Kind::Histogram(edges) if edges == catalogue::OTEL_DEFAULT_BUCKETS => {
                 ", MSAL.NET's buckets"

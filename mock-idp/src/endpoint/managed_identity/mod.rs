@@ -33,7 +33,8 @@ use crate::directory::tenant::tenant_of_domain;
 use crate::form::Form;
 use crate::idp::Idp;
 use crate::issuer::issuer;
-use crate::ledger::TokenIdentity;
+use crate::ledger::{GrantType, TokenIdentity};
+use crate::metrics::TokenKind;
 use crate::origin::Origin;
 use crate::request::RequestContext;
 use crate::runs::RunDoor;
@@ -50,7 +51,7 @@ pub fn router(idp: Arc<Idp>) -> Router {
         .route("/arc/metadata/identity/oauth2/token", get(arc::token))
         .route("/msi/token", get(app_service::token))
         .route("/oauth2/token", post(cloud_shell::token))
-        .layer(observer(&idp, Endpoint::Token));
+        .layer(observer(&idp, Endpoint::ManagedIdentity));
     let others = Router::new()
         .route("/metadata/instance", get(imds::instance))
         .route("/metadata/instance/compute", get(imds::compute))
@@ -66,11 +67,13 @@ pub fn router(idp: Arc<Idp>) -> Router {
 }
 
 /// The endpoint that is served beside Entra's own, because it must be HTTPS.
-pub(super) fn service_fabric_routes() -> Router<Arc<Idp>> {
-    Router::new().route(
-        "/metadata/identity/oauth2/token",
-        get(service_fabric::token),
-    )
+pub(super) fn service_fabric_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
+    Router::new()
+        .route(
+            "/metadata/identity/oauth2/token",
+            get(service_fabric::token),
+        )
+        .layer(observer(idp, Endpoint::ManagedIdentity))
 }
 
 /// A refusal, as machines hear it.
@@ -263,7 +266,10 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         Some(forgery) if !forgery.is_worth_keeping() => now,
         _ => now.plus(lifetime).whole_seconds(),
     };
-    idp.ledger.issued(&identity, now, ends, bypasses_caches);
+    idp.metrics.issued(TokenKind::AppAccess, access_token.len());
+    let grant = GrantType::ManagedIdentity;
+    idp.ledger
+        .issued(grant, &identity, now, ends, bypasses_caches);
     Ok(Granted {
         access_token,
         client_id: application.client_id.clone(),

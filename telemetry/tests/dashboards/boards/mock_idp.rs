@@ -1,8 +1,8 @@
 //! Mock IdP: what the provider saw, which no client can embellish.
 
-use super::{of, process, quantile, rate, sum};
+use super::{buckets, of, process, quantile, rate, sum};
 use crate::board::Board;
-use crate::panel::{Panel, lines, stacked, stat, table};
+use crate::panel::{Panel, heatmap, lines, stacked, stat, table};
 
 const DURATION: &str = "mockidp_request_duration_seconds";
 
@@ -16,6 +16,7 @@ pub(crate) fn board() -> Board {
         rows: vec![
             ("Overview", overview()),
             ("Requests", requests()),
+            ("Clients", clients()),
             ("Trouble made on purpose", trouble()),
             ("Process", process()),
         ],
@@ -52,7 +53,13 @@ fn overview() -> Vec<Panel> {
             sum("", &of("mockidp_in_flight_requests", "")),
             "Requests begun and not answered.",
         ),
-        table("Versions", of("mockidp_build_info", ""), "What runs.").width(8),
+        stat(
+            "Connections",
+            "short",
+            sum("", &of("mockidp_open_connections", "")),
+            "Connections that clients hold.",
+        ),
+        table("Versions", of("mockidp_build_info", ""), "What runs.").width(4),
     ]
 }
 
@@ -72,7 +79,7 @@ fn requests() -> Vec<Panel> {
             "Requests by status",
             "reqps",
             vec![(sum("code", &rate("mockidp_requests_total", "")), "{{code}}")],
-            "Class of HTTP status. A client that went away counts as 4xx.",
+            "HTTP status. 499 is a client that went away.",
         )
         .width(8),
         stacked(
@@ -89,8 +96,11 @@ fn requests() -> Vec<Panel> {
             "Redundant requests",
             "reqps",
             vec![(
-                sum("", &rate("mockidp_redundant_token_requests_total", "")),
-                "redundant",
+                sum(
+                    "grant_type",
+                    &rate("mockidp_redundant_token_requests_total", ""),
+                ),
+                "{{grant_type}}",
             )],
             "The stampede, seen from outside.",
         )
@@ -107,12 +117,82 @@ fn requests() -> Vec<Panel> {
             "Tokens issued",
             "ops",
             vec![(
-                sum("", &rate("mockidp_tokens_issued_total", "")),
-                "access tokens",
+                sum("kind", &rate("mockidp_tokens_issued_total", "")),
+                "{{kind}}",
             )],
-            "Access tokens signed.",
+            "By kind; repeated ones of a token pool count as well.",
         )
         .width(8),
+    ]
+}
+
+fn clients() -> Vec<Panel> {
+    let per_request = |bytes: &str| {
+        let bytes = sum("endpoint", &rate(bytes, ""));
+        let requests = sum("endpoint", &rate("mockidp_requests_total", ""));
+        format!("{bytes} / ({requests} > 0)")
+    };
+    vec![
+        stacked(
+            "Token requests by client",
+            "reqps",
+            vec![(
+                sum(
+                    "client_sku",
+                    &rate("mockidp_client_token_requests_total", ""),
+                ),
+                "{{client_sku}}",
+            )],
+            "The library that asked, as far as it says so.",
+        )
+        .width(8),
+        stacked(
+            "Why caches missed",
+            "reqps",
+            vec![(
+                sum(
+                    "cache_refresh_reason",
+                    &rate("mockidp_cache_misses_total", ""),
+                ),
+                "{{cache_refresh_reason}}",
+            )],
+            "What the clients' telemetry says of it; `not_said` by those that send none.",
+        )
+        .width(8),
+        heatmap(
+            "Herds",
+            "short",
+            buckets("mockidp_herd_size"),
+            "Identical token requests open at a time: 1 where a client asks once.",
+        )
+        .width(8),
+        lines(
+            "Size of tokens issued",
+            "bytes",
+            vec![(
+                quantile(0.5, "mockidp_issued_token_size_bytes", "kind", ""),
+                "{{kind}}",
+            )],
+            "Median by kind: what a cache has to hold of each.",
+        )
+        .width(12),
+        lines(
+            "Bytes per request",
+            "bytes",
+            vec![
+                (
+                    per_request("mockidp_request_body_bytes_total"),
+                    "received {{endpoint}}",
+                ),
+                (
+                    per_request("mockidp_response_body_bytes_total"),
+                    "sent {{endpoint}}",
+                ),
+            ],
+            "Bodies alone, by endpoint.",
+        )
+        .log()
+        .width(12),
     ]
 }
 
