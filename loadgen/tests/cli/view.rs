@@ -1,7 +1,9 @@
 //! The live view, on a terminal and where there is none.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::program::{Lab, NAP, NAPS};
 
@@ -69,7 +71,7 @@ fn a_terminal_that_nobody_reads_holds_no_run_up() {
     let mut filler = writer.try_clone().unwrap();
     std::thread::spawn(move || {
         use std::io::Write as _;
-        let _ = filler.write_all(&[b'x'; 1 << 20]);
+        let _ = filler.write_all(&vec![b'x'; 1 << 20]);
     });
     let mut child = lab
         .command(&["run", "x.yaml", "--progress", "tui", "--out", "out"])
