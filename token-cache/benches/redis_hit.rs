@@ -41,6 +41,19 @@ fn app_blob() -> Bytes {
     blob.to_string().into()
 }
 
+/// Takes some of an entry's window away, as time does between two reads.
+async fn shorten(server: &mut redis::aio::MultiplexedConnection, key: &str, moved: bool) {
+    if moved {
+        let mut command = redis::cmd("EXPIRE");
+        let _: i64 = command
+            .arg(key)
+            .arg(1_800)
+            .query_async(server)
+            .await
+            .unwrap();
+    }
+}
+
 fn median_us(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64() * 1e6
@@ -68,9 +81,14 @@ async fn main() {
         clock,
         ..TokenCacheOptions::default()
     });
+    println!("`moved`: a sliding window that each read finds shortened and extends");
     println!("median of {ROUNDS} in turns, {} bytes", app_blob().len());
     let window = Duration::from_secs(3_600);
-    for (name, sliding) in [("absolute", None), ("sliding", Some(window))] {
+    for (name, sliding, moved) in [
+        ("absolute", None, false),
+        ("sliding", Some(window), false),
+        ("moved", Some(window), true),
+    ] {
         let expiration = Expiration {
             absolute: Some(clock.now().plus(2 * window)),
             sliding,
@@ -85,10 +103,12 @@ async fn main() {
             hmget.push(began.elapsed());
             assert!(fields[2].is_some());
 
+            shorten(&mut bare, &text, moved).await;
             let began = Instant::now();
             assert!(store.get(&text).await.unwrap().is_some());
             get.push(began.elapsed());
 
+            shorten(&mut bare, &text, moved).await;
             let began = Instant::now();
             assert!(cache.read_l2(&key).await.unwrap().partition.is_some());
             hit.push(began.elapsed());

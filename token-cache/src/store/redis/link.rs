@@ -10,8 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
-    TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult,
+    ScriptInvocation, TlsCertificates,
 };
 use tokio::time::{Instant, timeout};
 
@@ -30,6 +30,8 @@ struct Live {
 pub(super) enum Call<'a> {
     Script(&'a ScriptInvocation<'a>),
     Command(&'a Cmd),
+    /// In one round trip.
+    Commands(&'a Pipeline),
 }
 
 impl Call<'_> {
@@ -40,6 +42,7 @@ impl Call<'_> {
         match self {
             Self::Script(script) => script.invoke_async(connection).await,
             Self::Command(command) => command.query_async(connection).await,
+            Self::Commands(commands) => commands.query_async(connection).await,
         }
     }
 }

@@ -2,15 +2,21 @@
 //!
 //! An entry is a hash at *instance name + key* with three fields: `absexp` and
 //! `sldexp` (.NET ticks, `-1` for none) and `data`. Its time to live is the
-//! earlier of the two, in whole seconds. Every operation is one script, or one
-//! command, on one key, so it is atomic and goes to one slot of a cluster. Whether an absolute
-//! end has passed is judged by the caller's clock; a sliding window is kept by
-//! the server's time to live, as the layout has no time of last use.
+//! earlier of the two, in whole seconds. A write is one script on one key, so it
+//! is atomic and goes to one slot of a cluster. Whether an absolute end has
+//! passed is judged by the caller's clock; a sliding window is kept by the
+//! server's time to live, as the layout has no time of last use.
+//!
+//! A read is one round trip of plain commands, which a server answers sooner
+//! than a script. Where the window has moved, it is extended behind the caller's
+//! back, by what the entry says of its times then; ASP.NET's store makes its
+//! caller wait for a second round trip.
 
 mod link;
 mod script;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -41,7 +47,7 @@ pub struct RedisOptions {
 
 impl RedisOptions {
     /// The server at `url`, no instance name, a second for each operation.
-    pub fn new(url: impl Into<std::sync::Arc<str>>) -> Self {
+    pub fn new(url: impl Into<Arc<str>>) -> Self {
         Self {
             url: Secret::new(url),
             instance_name: String::new(),
@@ -53,8 +59,8 @@ impl RedisOptions {
 
 /// A store in Redis.
 pub struct RedisStore {
-    link: Link,
-    scripts: Scripts,
+    link: Arc<Link>,
+    scripts: Arc<Scripts>,
     instance_name: String,
     clock: Clock,
     /// Whether an entry with a sliding window was seen. Entries of one store
@@ -71,8 +77,8 @@ impl RedisStore {
     /// When the URL or the certificates cannot be read.
     pub fn try_new(options: &RedisOptions, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self {
-            link: Link::try_new(options)?,
-            scripts: Scripts::new(),
+            link: Arc::new(Link::try_new(options)?),
+            scripts: Arc::new(Scripts::new()),
             instance_name: options.instance_name.clone(),
             clock,
             slides: AtomicBool::new(false),
@@ -83,20 +89,45 @@ impl RedisStore {
         format!("{}{key}", self.instance_name)
     }
 
-    /// One plain command, which the server answers sooner than a script: enough
-    /// for an entry whose window need not be extended.
-    async fn get_without_touch(&self, redis_key: &str) -> Result<Found, StoreError> {
-        let mut command = redis::cmd("HMGET");
-        command.arg(redis_key).arg(&["absexp", "sldexp", "data"]);
-        let (absolute, sliding, data): (Option<i64>, Option<i64>, Option<Vec<u8>>) =
-            self.link.ask(&Call::Command(&command)).await?;
-        let is_over = |&end: &i64| end != -1 && end <= ticks_at(self.clock.now());
-        Ok(match data {
-            None => Found::Nothing,
-            Some(_) if absolute.as_ref().is_some_and(is_over) => Found::Nothing,
-            Some(_) if sliding.is_some_and(|window| window != -1) => Found::Sliding,
-            Some(data) => Found::Standing(data.into()),
-        })
+    /// What stands under the key now.
+    async fn read(&self, redis_key: &str) -> Result<Option<Found>, StoreError> {
+        let mut fields = redis::cmd("HMGET");
+        fields.arg(redis_key).arg(&["absexp", "sldexp", "data"]);
+        let (fields, left_ms): (Fields, Option<i64>) = if self.slides.load(Ordering::Relaxed) {
+            let mut commands = redis::pipe();
+            commands.add_command(fields).cmd("PTTL").arg(redis_key);
+            let (fields, left_ms) = self.link.ask(&Call::Commands(&commands)).await?;
+            (fields, Some(left_ms))
+        } else {
+            (self.link.ask(&Call::Command(&fields)).await?, None)
+        };
+        let (absolute, window, Some(data)) = fields else {
+            return Ok(None);
+        };
+        let now = ticks_at(self.clock.now());
+        let [absolute, window] = [absolute, window].map(|ticks| ticks.filter(|&ticks| ticks != -1));
+        if absolute.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        let window_has_moved = window.is_some_and(|window| {
+            self.slides.store(true, Ordering::Relaxed);
+            let full = absolute.map_or(window, |end| window.min(end - now));
+            left_ms.is_none_or(|left_ms| has_moved(full / TICKS_A_MILLISECOND, left_ms))
+        });
+        Ok(Some(Found {
+            data: data.into(),
+            window_has_moved,
+        }))
+    }
+
+    /// Extends the window of an entry that was read, while its reader goes on. A
+    /// failure leaves it as it was, and the next read tries again.
+    fn touch_behind(&self, redis_key: String) {
+        let (link, scripts) = (Arc::clone(&self.link), Arc::clone(&self.scripts));
+        let now = ticks_at(self.clock.now());
+        tokio::spawn(async move {
+            let _ = touch(&link, &scripts, &redis_key, now).await;
+        });
     }
 
     /// What the scripts that write take: `absexp`, `sldexp`, time to live.
@@ -115,12 +146,27 @@ impl RedisStore {
     }
 }
 
-/// What a read without touch finds.
-enum Found {
-    Nothing,
-    Standing(Bytes),
-    /// Something whose window is to be extended.
-    Sliding,
+/// `absexp`, `sldexp` and `data`, as far as they are there.
+type Fields = (Option<i64>, Option<i64>, Option<Vec<u8>>);
+
+struct Found {
+    data: Bytes,
+    window_has_moved: bool,
+}
+
+const TICKS_A_MILLISECOND: i64 = 10_000;
+
+/// Whether a window of `full_ms`, of which `left_ms` are left, is worth
+/// extending. Times to live are whole seconds in this layout, so a second more or
+/// less is none; of a short window it would be much.
+fn has_moved(full_ms: i64, left_ms: i64) -> bool {
+    left_ms < full_ms - (full_ms / 20).min(1_000)
+}
+
+async fn touch(link: &Link, scripts: &Scripts, key: &str, now: i64) -> Result<(), StoreError> {
+    let mut call = scripts.refresh.prepare_invoke();
+    call.key(key).arg(now);
+    link.call(&call).await
 }
 
 /// The SHA-1 of the data in hex, which the server computes as well.
@@ -188,18 +234,13 @@ impl Store for RedisStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             let redis_key = self.redis_key(key);
-            if !self.slides.load(Ordering::Relaxed) {
-                match self.get_without_touch(&redis_key).await? {
-                    Found::Sliding => self.slides.store(true, Ordering::Relaxed),
-                    Found::Standing(blob) => return Ok(Some(blob)),
-                    Found::Nothing => return Ok(None),
-                }
+            let Some(found) = self.read(&redis_key).await? else {
+                return Ok(None);
+            };
+            if found.window_has_moved {
+                self.touch_behind(redis_key);
             }
-            let mut call = self.scripts.get.prepare_invoke();
-            call.key(redis_key);
-            call.arg(ticks_at(self.clock.now()));
-            let blob: Option<Vec<u8>> = self.link.call(&call).await?;
-            Ok(blob.map(Bytes::from))
+            Ok(Some(found.data))
         })
     }
 
@@ -217,10 +258,8 @@ impl Store for RedisStore {
 
     fn refresh<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let mut call = self.scripts.refresh.prepare_invoke();
-            call.key(self.redis_key(key));
-            call.arg(ticks_at(self.clock.now()));
-            self.link.call(&call).await
+            let now = ticks_at(self.clock.now());
+            touch(&self.link, &self.scripts, &self.redis_key(key), now).await
         })
     }
 
@@ -239,5 +278,27 @@ impl fmt::Debug for RedisStore {
             .field("link", &self.link)
             .field("instance_name", &self.instance_name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_extended_when_it_has_moved_by_a_second_or_by_a_twentieth_if_it_is_short() {
+        for (full_ms, left_ms, expected) in [
+            (1_200_000, 1_199_000, false),
+            (1_200_000, 1_198_999, true),
+            (1_200_000, 1_200_000, false),
+            (2_000, 1_900, false),
+            (2_000, 1_899, true),
+            // Without a time to live, which an entry that slides ought to have.
+            (1_200_000, -1, true),
+            // The absolute end is nearer than the window: nothing to extend.
+            (500_000, 500_000, false),
+        ] {
+            assert_eq!(has_moved(full_ms, left_ms), expected, "{full_ms} {left_ms}");
+        }
     }
 }

@@ -18,13 +18,6 @@ end
 ";
 
 /// `ARGV`: now.
-const GET: &str = "
-local entry = redis.call('HMGET', KEYS[1], 'absexp', 'sldexp', 'data')
-if entry[3] and touch(KEYS[1], tonumber(ARGV[1]), entry[1], entry[2]) then return entry[3] end
-return false
-";
-
-/// `ARGV`: now.
 const REFRESH: &str = "
 local entry = redis.call('HMGET', KEYS[1], 'absexp', 'sldexp')
 if entry[1] or entry[2] then touch(KEYS[1], tonumber(ARGV[1]), entry[1], entry[2]) end
@@ -79,7 +72,6 @@ return 1
 
 /// The scripts with their hashes, by which the server knows them.
 pub(super) struct Scripts {
-    pub(super) get: Script,
     pub(super) set: Script,
     pub(super) refresh: Script,
     pub(super) remove: Script,
@@ -91,7 +83,6 @@ impl Scripts {
     pub(super) fn new() -> Self {
         let script = |parts: &[&str]| Script::new(&parts.concat());
         Self {
-            get: script(&[TOUCH, GET]),
             set: script(&[PUT, SET]),
             refresh: script(&[TOUCH, REFRESH]),
             remove: script(&[REMOVE]),
