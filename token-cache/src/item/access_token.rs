@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CredentialType, UnknownMembers, absent_when_empty};
+use super::members::read_members;
+use super::{CredentialType, UnknownMembers};
 use crate::clock::Timestamp;
 use crate::components::{ComponentHash, KeyComponents};
 use crate::key::{AssertionHash, CredentialKey, ItemKey};
@@ -12,17 +13,13 @@ use crate::scope::Scopes;
 use crate::secret::Secret;
 
 /// An access token in the cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccessToken {
     /// Members this crate does not know.
     #[serde(flatten)]
     pub unknown: UnknownMembers,
     /// Whose it is; `None` for an application's own.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub home_account_id: Option<Arc<str>>,
     /// The cloud's preferred cache host.
     pub environment: Arc<str>,
@@ -31,47 +28,61 @@ pub struct AccessToken {
     /// The token itself.
     pub secret: Secret,
     /// Plain, or bound to extra key components.
-    #[serde(default = "CredentialType::access_token")]
     pub credential_type: CredentialType,
     /// The tenant that issued it.
     pub realm: Arc<str>,
     /// The scopes it covers.
     pub target: Scopes,
     /// The assertion it was got on behalf of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_assertion_hash: Option<AssertionHash>,
     /// When it was stored.
-    #[serde(default)]
     pub cached_at: Timestamp,
     /// When it ends.
     pub expires_on: Timestamp,
     /// Until when it may serve while the provider is down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extended_expires_on: Option<Timestamp>,
     /// The key it is bound to; bearer tokens have none.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<Arc<str>>,
     /// How it is presented; left out for bearer tokens.
-    #[serde(default, skip_serializing_if = "TokenType::is_bearer")]
+    #[serde(skip_serializing_if = "TokenType::is_bearer")]
     pub token_type: TokenType,
     /// When the provider advises to replace it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_on: Option<Timestamp>,
     /// The same as `extended_expires_on`, under the name older readers know;
     /// writers keep the two equal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ext_expires_on: Option<Timestamp>,
     /// What it is bound to beside client, tenant and scopes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<KeyComponents>,
     /// What MSAL.NET's extensions keep beside a token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub persisted_cache_parameters: Option<UnknownMembers>,
 }
+
+read_members!(AccessToken {
+    home_account_id: text,
+    environment: required,
+    client_id: required,
+    secret: required,
+    credential_type: (or CredentialType::access_token),
+    realm: required,
+    target: required,
+    user_assertion_hash: optional,
+    cached_at: (or Timestamp::default),
+    expires_on: required,
+    extended_expires_on: optional,
+    kid: text,
+    token_type: (or TokenType::default),
+    refresh_on: optional,
+    ext_expires_on: optional,
+    ext: optional,
+    persisted_cache_parameters: optional,
+});
 
 /// How a token is presented to the resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

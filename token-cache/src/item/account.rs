@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
-use super::{UnknownMembers, absent_when_empty};
+use super::UnknownMembers;
+use super::members::read_members;
 use crate::key::{HomeAccountId, ItemKey, account_key};
 
 /// An account in the cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Account {
     /// Members this crate does not know.
     #[serde(flatten)]
@@ -18,59 +19,48 @@ pub struct Account {
     /// The cloud's preferred cache host.
     pub environment: Arc<str>,
     /// `client_info` as the provider sent it.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_info: Option<Arc<str>>,
     /// The name they sign in with; never empty.
-    #[serde(default = "no_username", deserialize_with = "never_empty")]
     pub username: Arc<str>,
     /// The name they are called by.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
     /// Their first name.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub given_name: Option<Arc<str>>,
     /// Their last name.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub family_name: Option<Arc<str>>,
     /// Their object id in `realm`.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub local_account_id: Option<Arc<str>>,
     /// `MSSTS`.
-    #[serde(default = "mssts")]
     pub(crate) authority_type: Arc<str>,
     /// The tenant they signed in to.
     pub realm: Arc<str>,
     /// Which flow brought the account, where an SDK notes it.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account_source: Option<Arc<str>>,
     /// What Windows' account manager calls them, by client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wam_account_ids: Option<UnknownMembers>,
 }
+
+read_members!(Account {
+    home_account_id: required,
+    environment: required,
+    client_info: text,
+    username: (text_or no_username),
+    name: text,
+    given_name: text,
+    family_name: text,
+    local_account_id: text,
+    authority_type: (or mssts),
+    realm: required,
+    account_source: text,
+    wam_account_ids: optional,
+});
 
 fn mssts() -> Arc<str> {
     "MSSTS".into()
@@ -79,10 +69,6 @@ fn mssts() -> Arc<str> {
 /// What MSAL writes for a username the provider did not send.
 fn no_username() -> Arc<str> {
     "Missing from the token response".into()
-}
-
-fn never_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
-    Ok(absent_when_empty(deserializer)?.unwrap_or_else(no_username))
 }
 
 impl Account {

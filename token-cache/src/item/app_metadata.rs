@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{UnknownMembers, absent_when_empty};
+use super::UnknownMembers;
+use super::members::read_members;
 use crate::key::{ItemKey, app_metadata_key};
 
 /// An application's metadata in the cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AppMetadata {
     /// Members this crate does not know.
     #[serde(flatten)]
@@ -18,13 +19,15 @@ pub struct AppMetadata {
     /// The application.
     pub client_id: Arc<str>,
     /// The family whose refresh tokens it may use.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub family_id: Option<Arc<str>>,
 }
+
+read_members!(AppMetadata {
+    environment: required,
+    client_id: required,
+    family_id: text,
+});
 
 impl AppMetadata {
     /// An application of no family.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{CredentialType, UnknownMembers, absent_when_empty};
+use super::members::read_members;
+use super::{CredentialType, UnknownMembers};
 use crate::key::{CredentialKey, ItemKey};
 use crate::secret::Secret;
 
 /// An ID token in the cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IdToken {
     /// Members this crate does not know.
     #[serde(flatten)]
@@ -19,22 +20,27 @@ pub struct IdToken {
     /// The cloud's preferred cache host.
     pub environment: Arc<str>,
     /// `client_info` as the provider sent it.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_info: Option<Arc<str>>,
     /// The application it was issued to.
     pub client_id: Arc<str>,
     /// The token itself.
     pub secret: Secret,
     /// Always [`CredentialType::IdToken`] here.
-    #[serde(default = "CredentialType::id_token")]
     pub credential_type: CredentialType,
     /// The tenant that issued it.
     pub realm: Arc<str>,
 }
+
+read_members!(IdToken {
+    home_account_id: required,
+    environment: required,
+    client_info: text,
+    client_id: required,
+    secret: required,
+    credential_type: (or CredentialType::id_token),
+    realm: required,
+});
 
 impl IdToken {
     /// Takes its parts.

@@ -7,6 +7,7 @@ mod access_token;
 mod account;
 mod app_metadata;
 mod id_token;
+mod members;
 mod refresh_token;
 
 pub use access_token::{AccessToken, TokenType};
@@ -15,21 +16,10 @@ pub use app_metadata::AppMetadata;
 pub use id_token::IdToken;
 pub use refresh_token::RefreshToken;
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// Members of an entry that this crate does not know.
 pub type UnknownMembers = serde_json::Map<String, serde_json::Value>;
-
-/// Reads a string member that other SDKs write as `null` or `""` when they
-/// mean absent.
-fn absent_when_empty<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<str>>, D::Error> {
-    let text = Option::<Arc<str>>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.is_empty()))
-}
 
 /// The `credential_type` member of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

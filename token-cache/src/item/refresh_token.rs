@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{CredentialType, UnknownMembers, absent_when_empty};
+use super::members::read_members;
+use super::{CredentialType, UnknownMembers};
 use crate::components::{ComponentHash, KeyComponents};
 use crate::key::{AssertionHash, CredentialKey, ItemKey};
 use crate::secret::Secret;
 
 /// A refresh token in the cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RefreshToken {
     /// Members this crate does not know.
     #[serde(flatten)]
@@ -20,33 +21,36 @@ pub struct RefreshToken {
     /// The cloud's preferred cache host.
     pub environment: Arc<str>,
     /// `client_info` as the provider sent it.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_info: Option<Arc<str>>,
     /// The application it was issued to.
     pub client_id: Arc<str>,
     /// The token itself.
     pub secret: Secret,
     /// Always [`CredentialType::RefreshToken`] here.
-    #[serde(default = "CredentialType::refresh_token")]
     pub credential_type: CredentialType,
     /// The family of applications that share it.
-    #[serde(
-        default,
-        deserialize_with = "absent_when_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub family_id: Option<Arc<str>>,
     /// The assertion whose session it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_assertion_hash: Option<AssertionHash>,
     /// What it is bound to, where components bind refresh tokens too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<KeyComponents>,
 }
+
+read_members!(RefreshToken {
+    home_account_id: required,
+    environment: required,
+    client_info: text,
+    client_id: required,
+    secret: required,
+    credential_type: (or CredentialType::refresh_token),
+    family_id: text,
+    user_assertion_hash: optional,
+    ext: optional,
+});
 
 impl RefreshToken {
     /// One of the application alone, of no family.

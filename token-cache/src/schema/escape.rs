@@ -46,12 +46,12 @@ impl Formatter for Cautious {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(|c: char| !c.is_ascii() || "&'+<>`\u{7f}".contains(c)) {
+        while let Some(at) = first_special(rest.as_bytes()) {
             let (plain, special) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
             let mut chars = special.chars();
             for unit in chars.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04X}")?;
+                writer.write_all(&escaped(*unit))?;
             }
             rest = chars.as_str();
         }
@@ -65,7 +65,7 @@ impl Formatter for Cautious {
     ) -> io::Result<()> {
         match escape {
             CharEscape::Quote => writer.write_all(b"\\u0022"),
-            CharEscape::AsciiControl(byte) => write!(writer, "\\u{byte:04X}"),
+            CharEscape::AsciiControl(byte) => writer.write_all(&escaped(u16::from(byte))),
             CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),
             CharEscape::Solidus => writer.write_all(b"/"),
             CharEscape::Backspace => writer.write_all(b"\\b"),
@@ -74,5 +74,52 @@ impl Formatter for Cautious {
             CharEscape::CarriageReturn => writer.write_all(b"\\r"),
             CharEscape::Tab => writer.write_all(b"\\t"),
         }
+    }
+}
+
+/// So many bytes are looked at in one step: the compiler makes a few vector
+/// instructions of it.
+const STEP: usize = 32;
+
+/// Where the first byte is that System.Text.Json escapes and JSON need not. The
+/// head of a character that is not ASCII is one, so this never splits any.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| {
+        !byte.is_ascii() || matches!(byte, b'&' | b'\'' | b'+' | b'<' | b'>' | b'`' | 0x7f)
+    };
+    let (steps, _) = bytes.as_chunks::<STEP>();
+    // Tokens are long and seldom have any: whole steps are passed over at once.
+    let clean = steps
+        .iter()
+        .take_while(|step| !step.iter().fold(false, |any, byte| any | is_special(byte)));
+    let passed = STEP * clean.count();
+    let at = bytes[passed..].iter().position(is_special)?;
+    Some(passed + at)
+}
+
+/// `\uXXXX`, in upper case.
+fn escaped(unit: u16) -> [u8; 6] {
+    let digit = |shift: u16| b"0123456789ABCDEF"[usize::from((unit >> shift) & 15)];
+    [b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_special_byte_is_found_wherever_it_stands() {
+        for length in 0..100 {
+            let clean = "x".repeat(length);
+            assert_eq!(first_special(clean.as_bytes()), None);
+            for at in 0..length {
+                for special in [b'&', b'\'', b'+', b'<', b'>', b'`', 0x7f, 0x80, 0xff] {
+                    let mut bytes = clean.clone().into_bytes();
+                    bytes[at] = special;
+                    assert_eq!(first_special(&bytes), Some(at), "{special} in {length}");
+                }
+            }
+        }
+        assert_eq!(first_special(b"azAZ09-_.~/=\"\\ \n"), None);
     }
 }

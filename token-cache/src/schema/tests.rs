@@ -181,6 +181,14 @@ fn j5_bad_blobs_have_a_defined_outcome_each() {
 }
 
 #[test]
+fn a_blob_that_is_too_large_is_refused_before_it_is_parsed() {
+    let largest = MAX_BLOB_BYTES;
+    let error = read(&vec![b' '; largest + 1]).unwrap_err().to_string();
+    let expected = format!("{} bytes are more than {largest}", largest + 1);
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
 fn j6_both_escapings_are_read_and_each_is_written_as_its_build_does() {
     let secret = "AT+1/é<>&'`\"\\ \n\u{7f}😀";
     let entry = serde_json::json!({"AccessToken": {"k": {
