@@ -7,9 +7,11 @@
 //! cargo run -p token-client --example web_app -- https://localhost:8443 CA.pem
 //! ```
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
+#![expect(clippy::print_stderr, reason = "and says what it waits for")]
 
 mod shared;
 
+use anyhow::{Context as _, bail};
 use shared::{Outcome, TENANT, client, show};
 use token_cache::{Scopes, Secret};
 use token_client::{AcquireRequest, AuthorizationCode, Flow};
@@ -28,13 +30,14 @@ async fn main() -> Outcome<()> {
         .append_pair("login_hint", "ann@contoso.com")
         .finish();
     println!("open {base}/{TENANT}/oauth2/v2.0/authorize?{query}");
+    eprintln!("then paste the address that the browser is sent to, {REDIRECT}?code=...");
     let mut landed = String::new();
     std::io::stdin().read_line(&mut landed)?;
     let (_, answer) = landed.trim().split_once('?').unwrap_or_default();
     let code = form_urlencoded::parse(answer.as_bytes())
         .find(|(name, _)| name == "code")
         .map(|(_, code)| code.into_owned())
-        .ok_or("that address has no `code` in it")?;
+        .context("that address has no `code` in it")?;
 
     let ask = |flow| AcquireRequest::new(flow, TENANT.into(), Scopes::parse("User.Read"));
     let code = AuthorizationCode {
@@ -44,13 +47,13 @@ async fn main() -> Outcome<()> {
     };
     let signed_in = client.acquire(&ask(Flow::AuthorizationCode(code))).await?;
     show("signed in", &signed_in);
-    let account = signed_in.account.ok_or("the answer names no account")?;
+    let account = signed_in.account.context("the answer names no account")?;
     let silent = ask(Flow::Silent(account.home_account_id.clone()));
     show("silently", &client.acquire(&silent).await?);
     client.remove_account(&account.home_account_id).await?;
     match client.acquire(&silent).await {
         Err(error) if error.needs_user() => println!("signed out: {}", error.code()),
-        other => return Err(format!("signed out, and yet {other:?}").into()),
+        other => bail!("signed out, and yet {other:?}"),
     }
     Ok(())
 }

@@ -23,6 +23,12 @@ pub struct AuthenticationResult {
 }
 
 /// How an acquisition went; on errors, how far it got.
+///
+/// Of MSAL's `AuthenticationResultMetadata` it lacks what has no counterpart here:
+/// `RegionDetails` (regional endpoints are not used), `Telemetry` (a broker's),
+/// `DurationCreatingExtendedTokenInUs` (no scheme signs what it presents).
+/// `TokenEndpoint` is [`AuthenticationResult::token_endpoint`], and MSAL's static
+/// totals are sums over [`ClientEvents::acquired`](crate::ClientEvents::acquired).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultMetadata {
     /// Where the token came from.

@@ -67,23 +67,20 @@ impl Example {
         writeln!(self.0.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// What it printed from here on, up to where times are.
-    fn finish(mut self) -> Vec<String> {
+    /// Whether it succeeded, and what it printed from here on: output and errors.
+    fn end(mut self) -> (bool, String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         drop(self.0.stdin.take());
-        self.0
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut out)
-            .unwrap();
-        self.0
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut err)
-            .unwrap();
-        assert!(self.0.wait().unwrap().success(), "{out}\n{err}");
+        let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
+        stdout.unwrap().read_to_string(&mut out).unwrap();
+        stderr.unwrap().read_to_string(&mut err).unwrap();
+        (self.0.wait().unwrap().success(), out, err)
+    }
+
+    /// What it printed from here on, up to where times are.
+    fn finish(self) -> Vec<String> {
+        let (succeeded, out, err) = self.end();
+        assert!(succeeded, "{out}\n{err}");
         let lines = out.lines();
         lines
             .map(|line| line.split(" in ").next().unwrap_or(line).to_owned())
@@ -222,6 +219,23 @@ async fn the_web_api_acts_for_its_caller_and_goes_on_in_a_session() {
                 "in the session: from cache (not_applicable)"
             ]
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_that_fails_says_why_in_words() {
+    with_server(|server| {
+        let mut web_api = Example::start("web_api", server);
+        web_api.tell("no token");
+        let (succeeded, _, err) = web_api.end();
+        assert!(!succeeded);
+        assert!(
+            err.contains("Error: the identity provider gave no token"),
+            "{err}"
+        );
+        assert!(err.contains("AADSTS50013"), "{err}");
+        assert!(!err.contains("AcquireError {"), "{err}");
     })
     .await;
 }

@@ -1,17 +1,18 @@
 //! What the examples have in common: a client of a `mock-idp` that runs on this
 //! machine, and a line that says where a token came from.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use token_cache::{Environment, Secret, TokenCache, TokenCacheOptions};
 use token_client::{Application, AuthenticationResult, Authority, Client, HttpIdentityProvider};
 
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
+/// Ends an example with the whole chain of causes.
+pub(crate) use anyhow::Result as Outcome;
 
 /// The tenant of the examples; in mock-idp's open directory it exists.
 pub(crate) const TENANT: &str = "contoso.com";
@@ -21,15 +22,15 @@ pub(crate) const TENANT: &str = "contoso.com";
 pub(crate) fn client(client_id: &str) -> Outcome<(String, Client)> {
     let mut arguments = std::env::args().skip(1);
     let (Some(base), Some(ca)) = (arguments.next(), arguments.next()) else {
-        return Err(
+        bail!(
             "two arguments are needed: https://localhost:PORT and the file that \
-                    `mock-idp ca` names"
-                .into(),
+             `mock-idp ca` names"
         );
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&ca)? {
-        roots.add(certificate?)?;
+    let unread = || format!("cannot read certificates from `{ca}`");
+    for certificate in CertificateDer::pem_file_iter(&ca).with_context(unread)? {
+        roots.add(certificate.with_context(unread)?)?;
     }
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(crypto)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use token_cache::item::TokenType;
 use token_cache::{Scopes, Secret, Timestamp};
@@ -59,9 +60,8 @@ struct Success {
     token_type: String,
     #[serde(default, deserialize_with = "maybe_seconds")]
     expires_in: Option<Duration>,
-    /// Seconds since the Unix epoch.
-    #[serde(default, deserialize_with = "maybe_seconds")]
-    expires_on: Option<Duration>,
+    #[serde(default, deserialize_with = "maybe_moment")]
+    expires_on: Option<Timestamp>,
     #[serde(default, deserialize_with = "maybe_seconds")]
     ext_expires_in: Option<Duration>,
     #[serde(default, deserialize_with = "maybe_seconds")]
@@ -113,6 +113,23 @@ impl Seconds {
     }
 }
 
+/// A point in time: seconds since the Unix epoch or, as some managed identities
+/// have it, ISO 8601. MSAL.NET reads both.
+fn maybe_moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let seconds = match Option::<Seconds>::deserialize(deserializer)? {
+        None => return Ok(None),
+        Some(Seconds::Number(seconds)) => i64::try_from(seconds).ok(),
+        Some(Seconds::Text(text)) => {
+            let iso = |_| text.parse().map(jiff::Timestamp::as_second);
+            text.parse::<i64>().or_else(iso).ok()
+        }
+    };
+    seconds
+        .filter(|&seconds| seconds >= 0)
+        .map(|seconds| Some(Timestamp::from_unix_seconds(seconds)))
+        .ok_or_else(|| D::Error::custom("an end that is neither Unix seconds nor ISO 8601"))
+}
+
 fn maybe_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     Option::<Seconds>::deserialize(deserializer)?
         .map(Seconds::into_duration)
@@ -140,8 +157,7 @@ pub(super) fn decode(
             })?;
         let expires_on = success
             .expires_on
-            .filter(|_| lifetime == Lifetime::End || success.expires_in.is_none())
-            .map(|since_epoch| Timestamp::default().plus(since_epoch));
+            .filter(|_| lifetime == Lifetime::End || success.expires_in.is_none());
         if success.expires_in.is_none() && expires_on.is_none() {
             return Err(RequestError::Protocol {
                 status,
@@ -229,6 +245,27 @@ mod tests {
             let response = decode(200, None, body, lifetime).unwrap();
             let end = response.expires_on.map(Timestamp::unix_seconds);
             assert_eq!(end, Some(1_795_343_587));
+        }
+        for (text, expected) in [
+            ("1795343587", Some(1_795_343_587)),
+            ("2026-11-22T10:33:07Z", Some(1_795_343_587)),
+            ("2026-11-22T10:33:07.000Z", Some(1_795_343_587)),
+            ("2026-11-22T12:33:07+02:00", Some(1_795_343_587)),
+            ("2026-11-22T10:33:07", None),
+            ("tomorrow", None),
+            ("-5", None),
+            ("1910-01-01T00:00:00Z", None),
+        ] {
+            let body = format!(
+                r#"{{"access_token":"hidden","token_type":"Bearer","expires_on":"{text}"}}"#
+            );
+            let response = decode(200, None, body.as_bytes(), Lifetime::End);
+            let end = response
+                .as_ref()
+                .ok()
+                .and_then(|response| response.expires_on);
+            assert_eq!(end.map(Timestamp::unix_seconds), expected, "{text}");
+            assert!(!format!("{response:?}").contains("hidden"));
         }
         let both = br#"{"access_token":"t","token_type":"Bearer","expires_in":"60","expires_on":1795343587}"#;
         let end = |lifetime| decode(200, None, both, lifetime).unwrap().expires_on;

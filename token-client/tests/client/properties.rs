@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 use token_cache::{ComponentHash, HomeAccountId, KeyComponents, Policy, Scopes};
-use token_client::{AcquireRequest, AuthenticationResult, Client, Flow};
+use token_client::{AcquireRequest, AuthenticationResult, AuthenticationScheme, Client, Flow};
 
 const PRESETS: [Policy; 2] = [Policy::MSAL_NET, Policy::RECOMMENDED];
 const USERS: [&str; 3] = ["ann", "bob", "eve"];
@@ -52,10 +52,15 @@ fn draw(random: &mut Pcg64Mcg) -> (AcquireRequest, Option<&'static str>) {
     let components = (random.random_range(0..4) == 0)
         .then(|| KeyComponents::new([("fmi_path", scopes)], ComponentHash::default()))
         .flatten();
+    let key_id = [None, None, Some("key-1"), Some("key-2")][random.random_range(0..4)];
     let request = AcquireRequest {
         tenant_id: tenant.into(),
         scopes: Scopes::parse(scopes),
         components,
+        scheme: AuthenticationScheme {
+            key_id: key_id.map(Into::into),
+            ..AuthenticationScheme::default()
+        },
         ..request
     };
     (request, who)
@@ -79,12 +84,13 @@ fn judge(
     assert_eq!(issued.user.as_deref(), who, "subject");
     assert!(issued.scopes.cover(&request.scopes), "scopes");
     assert_eq!(token.ext, request.components, "components");
+    assert_eq!(token.kid, request.scheme.key_id, "key");
     let left = token.expires_on.since(lab.clock.now());
     assert!(left > Duration::from_secs(300), "{left:?} left");
 }
 
 #[tokio::test(start_paused = true)]
-async fn c3_no_order_of_events_gives_anybody_another_tenants_users_clients_or_scopes_token() {
+async fn c3_no_order_of_events_gives_anybody_a_token_of_another_tenant_user_client_scope_or_key() {
     for_seeds(12, async |policy, seed| {
         let lab = Lab::new(policy);
         let mut random = Pcg64Mcg::seed_from_u64(seed);
