@@ -5,6 +5,9 @@
 //! `scripts/bench-mock-idp [PART...]` runs it, all of it or the parts named. The load is wrk's, on
 //! the same cores.
 
+#[path = "support/wrk.rs"]
+mod wrk;
+
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,7 @@ use hyper_util::rt::TokioExecutor;
 use mock_idp::{Config, KeySchedule, Server, SigningAlgorithm};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
+use wrk::Wrk;
 
 /// Of the raw signing rate, and in tokens a second.
 const RS256_SHARE: f64 = 0.85;
@@ -78,7 +82,7 @@ fn main() -> Result<(), Failure> {
         sequential: 2_000,
         million: 1_000_000,
     };
-    let wrk = Wrk::new()?;
+    let wrk = Wrk::posting(FORM)?;
     let runtime = Runtime::new()?;
     let mut out = io::stdout();
     let cores = thread::available_parallelism()?.get();
@@ -157,8 +161,8 @@ fn es256(
     )
 }
 
-/// Fresh tokens a second beside raw signatures a second, in turns, and what
-/// `judge` says of the tokens and their share.
+/// Fresh tokens a second beside raw signatures a second, in turns, what the loader takes of the
+/// same cores, and what `judge` says of the tokens and their share.
 fn beside_signing(
     out: &mut impl io::Write,
     runtime: &Runtime,
@@ -170,21 +174,27 @@ fn beside_signing(
 ) -> Result<(), Failure> {
     writeln!(
         out,
-        "{}      connections      tokens/s   raw signatures/s   share",
+        "{}      connections      tokens/s   raw signatures/s   share   loader's cores   share of the rest",
         format!("{algorithm:?}").to_uppercase()
     )?;
     let server = runtime.block_on(start(algorithm))?;
+    let cores = thread::available_parallelism()?.get();
     for &connections in effort.connections {
-        let (mut tokens, mut raw) = (Vec::new(), Vec::new());
+        let (mut tokens, mut raw, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..effort.rounds {
             raw.push(raw_signatures());
-            tokens.push(wrk.rate(&url(&server), connections, effort.time)?);
+            let load = wrk.load(&url(&server), connections, effort.time)?;
+            tokens.push(load.rate);
+            taken.push(load.cores);
         }
-        let (tokens, raw) = (median(tokens), median(raw));
+        let (tokens, raw, taken) = (median(tokens), median(raw), median(taken));
         let share = tokens / raw;
+        // Of what could be signed on the cores that the loader leaves.
+        let of_rest = share / (1.0 - taken / cores as f64);
         writeln!(
             out,
-            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}  {}",
+            "           {connections:>11}  {tokens:>12.0}   {raw:>16.0}   {share:>5.2}   \
+             {taken:>14.2}   {of_rest:>17.2}  {}",
             judge(tokens, share)
         )?;
     }
@@ -428,52 +438,6 @@ fn config(algorithm: SigningAlgorithm) -> Config {
 fn url(server: &Server) -> String {
     let address = server.http_addr().map(|address| address.to_string());
     format!("http://{}{PATH}", address.unwrap_or_default())
-}
-
-/// The loader, with a script that posts the form.
-struct Wrk {
-    script: PathBuf,
-}
-
-impl Wrk {
-    fn new() -> Result<Self, Failure> {
-        let script =
-            std::env::temp_dir().join(format!("mock-idp-bench-{}.lua", std::process::id()));
-        let lua = format!(
-            "wrk.method = \"POST\"\nwrk.body = \"{FORM}\"\n\
-             wrk.headers[\"content-type\"] = \"application/x-www-form-urlencoded\"\n"
-        );
-        std::fs::write(&script, lua)?;
-        Ok(Self { script })
-    }
-
-    /// Requests a second that succeeded; any that did not is an error.
-    fn rate(&self, url: &str, connections: usize, time: Duration) -> Result<f64, Failure> {
-        let output = Command::new("wrk")
-            .args(["--threads", "1", "--connections", &connections.to_string()])
-            .args(["--duration", &format!("{}s", time.as_secs().max(1))])
-            // The slowest of the mocks takes seconds for an answer.
-            .args(["--timeout", "30s"])
-            .arg("--script")
-            .arg(&self.script)
-            .arg(url)
-            .output()
-            .map_err(|error| format!("wrk: {error} (install it: apt-get install wrk)"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() || text.contains("Non-2xx") || text.contains("Socket errors") {
-            return Err(format!("wrk {url}: {text}").into());
-        }
-        let rate = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Requests/sec:"));
-        Ok(rate.ok_or("wrk printed no rate")?.trim().parse()?)
-    }
-}
-
-impl Drop for Wrk {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.script);
-    }
 }
 
 /// Signatures a second of about a token's size, on every core.
