@@ -75,6 +75,16 @@ fn msal_for_node_copes_with_trouble_as_it_is_known_to() {
 }
 
 #[test]
+fn msal_for_the_browser_works_unmodified() {
+    assert_passes(
+        Command::new("node")
+            .arg(script("msal_browser.mjs"))
+            .arg(node_modules()),
+        &[],
+    );
+}
+
+#[test]
 fn people_sign_in_on_the_pages_in_a_real_browser() {
     assert_passes(
         Command::new("node")

@@ -4,6 +4,7 @@ mod admin;
 mod authorize;
 mod body;
 mod counted;
+mod cross_origin;
 mod device_code;
 mod discovery;
 mod instance;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -112,6 +114,7 @@ fn token_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
         .route("/{tenant}/oauth2/token", any(token::v1))
         .route("/{tenant}/oauth2/v2.0/token", any(token::v2))
         .layer(observer(idp, Endpoint::Token))
+        .layer(from_fn(cross_origin::allow))
         .merge(managed_identity::service_fabric_routes(idp))
 }
 
@@ -146,13 +149,16 @@ fn device_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
 fn user_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     let logout = || get(logout::answer).post(logout::answer);
     let info = || get(user_info::answer).post(user_info::answer);
+    let infos = Router::new()
+        .route("/oidc/userinfo", info())
+        .route("/{tenant}/openid/userinfo", info())
+        .layer(from_fn(cross_origin::allow));
     Router::new()
         .route("/{tenant}/userrealm", get(user_realm::by_query))
         .route("/{tenant}/userrealm/{user}", get(user_realm::by_path))
-        .route("/oidc/userinfo", info())
-        .route("/{tenant}/openid/userinfo", info())
         .route("/{tenant}/oauth2/logout", logout())
         .route("/{tenant}/oauth2/v2.0/logout", logout())
+        .merge(infos)
         .layer(observer(idp, Endpoint::Other))
 }
 
@@ -174,7 +180,8 @@ fn discovery_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {
     let instances = Router::new()
         .route("/{tenant}/discovery/instance", get(instance::get))
         .layer(observer(idp, Endpoint::InstanceDiscovery));
-    documents.merge(keys).merge(instances)
+    let all = documents.merge(keys).merge(instances);
+    all.layer(from_fn(cross_origin::allow))
 }
 
 fn operator_routes(idp: &Arc<Idp>) -> Router<Arc<Idp>> {

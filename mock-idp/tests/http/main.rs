@@ -14,6 +14,7 @@ mod authorize;
 mod closed;
 mod contract;
 mod control;
+mod cross_origin;
 mod devices;
 mod discovery;
 mod faults;
