@@ -1,4 +1,5 @@
-//! `/{tenant}/oauth2/v2.0/authorize` and its v1 form: signs a user in and sends a code back.
+//! `/{tenant}/oauth2/v2.0/authorize` and its v1 form: signs a user in and sends a code back, or
+//! tokens.
 //!
 //! Unless people are to sign in on a page there is none to fill in: whoever `login_hint` names is
 //! signed in, or a default user.
@@ -12,13 +13,16 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use super::page::{page, posting_page, problem};
-use super::{body, reply, trace};
+use super::{Version, body, reply, trace};
 use crate::config::SignInBy;
 use crate::directory::tenant::Tenant;
 use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal, Trace};
 use crate::form::Form;
+use crate::grant::TokenRequest;
+use crate::grant::front_channel::{self, ResponseType, SignedIn};
 use crate::idp::Idp;
+use crate::origin::Origin;
 use crate::scope::Scopes;
 use crate::sealed::{Challenge, Code};
 use crate::token::client_info;
@@ -33,7 +37,7 @@ pub(super) async fn get(
 ) -> Response {
     let (parts, _) = request.into_parts();
     let form = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    answer(&idp, &tenant, &parts, form)
+    answer(&idp, &tenant, &parts, form).await
 }
 
 pub(super) async fn post(
@@ -43,10 +47,10 @@ pub(super) async fn post(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let form = body::form(&parts, body, &idp.limits).await;
-    answer(&idp, &tenant, &parts, form)
+    answer(&idp, &tenant, &parts, form).await
 }
 
-fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -> Response {
+async fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -> Response {
     let trace = trace::trace(idp, parts, form.as_ref().ok());
     let addressed = form.and_then(|form| {
         let address = ReturnAddress::read(&form)?;
@@ -57,7 +61,7 @@ fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refusal>) -
         Ok((address, form))
     });
     let response = match addressed {
-        Ok((address, form)) => match sign_in(idp, tenant, parts, &form) {
+        Ok((address, form)) => match sign_in(idp, tenant, parts, &form).await {
             Ok(Next::Answer(answer)) => address.send(answer),
             Ok(Next::Page(page)) => page,
             Err(refusal) => address.send(refused(&refusal, &trace)),
@@ -79,7 +83,7 @@ enum Next {
     Page(Response),
 }
 
-fn sign_in(idp: &Idp, tenant: &str, parts: &Parts, form: &Form) -> Result<Next, Refusal> {
+async fn sign_in(idp: &Idp, tenant: &str, parts: &Parts, form: &Form) -> Result<Next, Refusal> {
     let asked = Asked::read(idp, tenant, form)?;
     if idp.settings().sign_in == SignInBy::Page {
         if form.get("prompt") == Some("none") {
@@ -92,13 +96,14 @@ fn sign_in(idp: &Idp, tenant: &str, parts: &Parts, form: &Form) -> Result<Next, 
         None => idp.settings().directory.default_user(asked.tenant)?,
     };
     asked.check_consent(idp)?;
-    Ok(Next::Answer(asked.code_for(idp, form, user)?))
+    Ok(Next::Answer(asked.answer(idp, parts, form, user).await?))
 }
 
 /// What an application asks for.
 pub(super) struct Asked {
     pub(super) tenant: Tenant,
     pub(super) client_id: String,
+    response: ResponseType,
     scopes: Scopes,
     redirect_uri: String,
     challenge: Option<Challenge>,
@@ -108,13 +113,7 @@ impl Asked {
     pub(super) fn read(idp: &Idp, tenant: &str, form: &Form) -> Result<Self, Refusal> {
         let tenant = idp.settings().directory.tenant(tenant)?;
         let client_id = form.require("client_id")?;
-        let response_type = form.require("response_type")?;
-        if response_type != "code" {
-            return Err(Refusal::new(
-                Aadsts::UnsupportedResponseType,
-                &[response_type],
-            ));
-        }
+        let response = ResponseType::parse(form.require("response_type")?)?;
         // Only v1 clients name a resource.
         let scopes = match form.get("resource") {
             Some(resource) => Scopes::of_resource(resource, form.get("scope").unwrap_or_default())?,
@@ -123,6 +122,7 @@ impl Asked {
         Ok(Self {
             tenant,
             client_id: client_id.to_owned(),
+            response,
             scopes,
             redirect_uri: form.require("redirect_uri")?.to_owned(),
             challenge: challenge(form)?,
@@ -146,25 +146,77 @@ impl Asked {
             })
     }
 
-    /// The code for this user, and what belongs to it.
-    pub(super) fn code_for(self, idp: &Idp, form: &Form, user: User) -> Result<Answer, Refusal> {
-        let client_info = (form.get("client_info") == Some("1")).then(|| client_info(&user));
-        let code = Code {
-            id: idp.ids.uuid(),
-            client_id: self.client_id,
-            tenant: self.tenant,
-            user,
-            redirect_uri: self.redirect_uri,
-            scope: self.scopes.to_text(),
-            nonce: form.get("nonce").map(str::to_owned),
-            challenge: self.challenge,
-            expires: idp.clock.now().plus(idp.settings().lifetimes.code),
-        };
-        let code = idp.sealer.seal(&code).ok_or(Aadsts::Transient)?;
-        let mut answer = vec![("code", code)];
-        answer.extend(client_info.map(|info| ("client_info", info)));
+    /// What was asked for, for this user, and what belongs to it.
+    pub(super) async fn answer(
+        self,
+        idp: &Idp,
+        parts: &Parts,
+        form: &Form,
+        user: User,
+    ) -> Result<Answer, Refusal> {
+        let mut answer = Vec::new();
+        if self.response.code {
+            answer.push(("code", self.code(idp, form, &user)?));
+        }
+        if self.response.brings_tokens() {
+            let code = answer.first().map(|(_, code)| code.as_str());
+            let tokens = self.tokens(idp, parts, form, &user, code).await?;
+            answer.extend(tokens);
+        }
+        if form.get("client_info") == Some("1") {
+            answer.push(("client_info", client_info(&user)));
+        }
         answer.push(("session_state", idp.ids.uuid().to_string()));
         Ok(answer)
+    }
+
+    fn code(&self, idp: &Idp, form: &Form, user: &User) -> Result<String, Refusal> {
+        let code = Code {
+            id: idp.ids.uuid(),
+            client_id: self.client_id.clone(),
+            tenant: self.tenant,
+            user: user.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            scope: self.scopes.to_text(),
+            nonce: form.get("nonce").map(str::to_owned),
+            challenge: self.challenge.clone(),
+            expires: idp.clock.now().plus(idp.settings().lifetimes.code),
+        };
+        idp.sealer.seal(&code).ok_or(Aadsts::Transient.into())
+    }
+
+    async fn tokens(
+        &self,
+        idp: &Idp,
+        parts: &Parts,
+        form: &Form,
+        user: &User,
+        code: Option<&str>,
+    ) -> Result<Answer, Refusal> {
+        let origin = Origin::of(parts)
+            .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
+        let settings = idp.settings();
+        let request = TokenRequest {
+            idp,
+            settings: &settings,
+            origin: &origin,
+            tenant: self.tenant,
+            // Only v1 clients name a resource.
+            version: match form.get("resource") {
+                Some(_) => Version::V1,
+                None => Version::V2,
+            },
+            form,
+            headers: &parts.headers,
+            now: idp.clock.now(),
+            forgery: None,
+        };
+        let signed_in = SignedIn {
+            client_id: &self.client_id,
+            user,
+            scopes: &self.scopes,
+        };
+        front_channel::tokens(&request, self.response, signed_in, code).await
     }
 }
 
@@ -198,7 +250,14 @@ impl ReturnAddress {
         if !is_redirect_uri(redirect_uri) {
             return Err(Refusal::new(Aadsts::InvalidRedirect, &[redirect_uri]));
         }
+        // What makes no sense is refused where the rest of the request is read.
+        let response = ResponseType::parse(form.get("response_type").unwrap_or_default());
+        let brings_tokens = response.is_ok_and(ResponseType::brings_tokens);
         let mode = match form.get("response_mode") {
+            None if brings_tokens => ResponseMode::Fragment,
+            Some("query") if brings_tokens => {
+                return Err(Refusal::new(Aadsts::UnsupportedResponseMode, &["query"]));
+            }
             None | Some("query") => ResponseMode::Query,
             Some("fragment") => ResponseMode::Fragment,
             Some("form_post") => ResponseMode::FormPost,

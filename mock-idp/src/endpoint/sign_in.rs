@@ -72,34 +72,51 @@ pub(super) fn ask(
 
 /// Somebody says who signs in.
 pub(super) async fn login(State(idp): State<Arc<Idp>>, request: Request) -> Response {
-    step(&idp, request, signed_in).await
+    step(&idp, request, Step::SignIn).await
 }
 
 /// Somebody says yes or no to what the application asks for.
 pub(super) async fn consent(State(idp): State<Arc<Idp>>, request: Request) -> Response {
-    step(&idp, request, decided).await
+    step(&idp, request, Step::Consent).await
 }
 
-type Step = fn(&Idp, Posted<'_>, &Trace) -> Result<Response, Refusal>;
+/// The pages, in their order.
+enum Step {
+    SignIn,
+    Consent,
+}
 
 /// What a page posted, and what it was about.
 struct Posted<'a> {
+    parts: &'a Parts,
     form: &'a Form,
     flow: SignIn,
     asked: Form,
 }
 
-async fn step(idp: &Idp, request: Request, go_on: Step) -> Response {
+async fn step(idp: &Idp, request: Request, step: Step) -> Response {
     let (parts, body) = request.into_parts();
     let form = body::form(&parts, body, &idp.limits).await;
     let trace = trace::trace(idp, &parts, form.as_ref().ok());
-    let result = form.and_then(|form| {
-        let flow = open(idp, &form, &parts.headers)?;
+    let go_on = async {
+        let form = &form?;
+        let flow = open(idp, form, &parts.headers)?;
         let asked = Form::parse(flow.parameters.as_bytes())?;
-        let form = &form;
-        go_on(idp, Posted { form, flow, asked }, &trace)
-    });
-    let response = result.unwrap_or_else(|refusal| error_page(&refusal, &trace));
+        let parts = &parts;
+        let posted = Posted {
+            parts,
+            form,
+            flow,
+            asked,
+        };
+        match step {
+            Step::SignIn => signed_in(idp, posted, &trace).await,
+            Step::Consent => decided(idp, posted, &trace).await,
+        }
+    };
+    let response = go_on
+        .await
+        .unwrap_or_else(|refusal| error_page(&refusal, &trace));
     reply::private(response, &parts.headers, &trace)
 }
 
@@ -140,8 +157,9 @@ fn browser_of(headers: &HeaderMap) -> Option<&str> {
     is_ours.then_some(value)
 }
 
-fn signed_in(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, Refusal> {
+async fn signed_in(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, Refusal> {
     let Posted {
+        parts,
         form,
         mut flow,
         asked,
@@ -180,14 +198,20 @@ fn signed_in(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, R
             .consents
             .has_given(&user, &request.client_id, &permissions)
     {
-        return Ok(address.send(request.code_for(idp, &asked, user)?));
+        let answer = request.answer(idp, parts, &asked, user).await;
+        return Ok(address.send(answer.unwrap_or_else(|refusal| refused(&refusal, trace))));
     }
     flow.user = Some(user);
     consent_page(idp, &flow, &request)
 }
 
-fn decided(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, Refusal> {
-    let Posted { form, flow, asked } = posted;
+async fn decided(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, Refusal> {
+    let Posted {
+        parts,
+        form,
+        flow,
+        asked,
+    } = posted;
     let address = ReturnAddress::read(&asked)?;
     // A sign-in page is no consent page: nobody has signed in on it.
     let Some(user) = flow.user else {
@@ -202,7 +226,8 @@ fn decided(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Response, Ref
     };
     idp.consents
         .give(&user, &request.client_id, &request.permissions());
-    Ok(address.send(request.code_for(idp, &asked, user)?))
+    let answer = request.answer(idp, parts, &asked, user).await;
+    Ok(address.send(answer.unwrap_or_else(|refusal| refused(&refusal, trace))))
 }
 
 fn sign_in_page(

@@ -70,7 +70,7 @@ pub(super) async fn issue(
 }
 
 /// Makes the tokens of one answer.
-struct Mint<'a> {
+pub(super) struct Mint<'a> {
     request: &'a TokenRequest<'a>,
     application: &'a Application,
     scopes: &'a Scopes,
@@ -82,7 +82,7 @@ struct Mint<'a> {
 }
 
 impl<'a> Mint<'a> {
-    fn new(
+    pub(super) fn new(
         request: &'a TokenRequest<'a>,
         application: &'a Application,
         scopes: &'a Scopes,
@@ -112,8 +112,13 @@ impl<'a> Mint<'a> {
     }
 
     /// When the tokens made now end.
-    fn ends(&self) -> UnixTime {
+    pub(super) fn ends(&self) -> UnixTime {
         self.request.now.plus(self.expires_in).whole_seconds()
+    }
+
+    /// How long they live, in seconds.
+    pub(super) fn expires_in(&self) -> u64 {
+        self.expires_in.as_secs()
     }
 
     /// An answer without its tokens, about one of this life.
@@ -228,27 +233,55 @@ impl<'a> Mint<'a> {
         })
     }
 
+    /// What a token about a user says, as [`Mint::terms`].
+    fn terms_for(&self, user: &User, version: Version, tenant_id: Uuid) -> Issue<'a> {
+        Issue {
+            groups: self.request.settings.directory.groups(user),
+            ..self.terms(version, tenant_id)
+        }
+    }
+
+    /// A user's access token.
+    pub(super) async fn access_token(
+        &self,
+        user: &User,
+        tenant_id: Uuid,
+    ) -> Result<String, Refusal> {
+        let shape = self.policy.and_then(|policy| policy.user);
+        let version = shape.and_then(UserShape::version);
+        let version = version.unwrap_or(self.request.version);
+        let terms = self.terms_for(user, version, tenant_id);
+        let ids = &self.request.idp.ids;
+        let draft = Draft::for_user(version, &terms, user, self.policy, ids);
+        self.sign_access(draft, tenant_id).await
+    }
+
+    /// An ID token, with these claims beside those that each has.
+    pub(super) async fn id_token(
+        &self,
+        user: &User,
+        tenant_id: Uuid,
+        nonce: Option<String>,
+        beside: Vec<(&'static str, String)>,
+    ) -> Result<String, Refusal> {
+        let version = self.request.version;
+        let terms = self.terms_for(user, version, tenant_id);
+        let opaque = Opaque::draw(&self.request.idp.ids);
+        let claims = Claims::about(version, &terms, user, nonce, opaque);
+        let draft = Draft::of(claims).with(beside);
+        sign(self.request, draft, tenant_id).await
+    }
+
     async fn for_user(
         &self,
         user: &User,
         tenant_id: Uuid,
         nonce: Option<String>,
     ) -> Result<TokenResponse, Refusal> {
-        let TokenRequest { idp, settings, .. } = self.request;
         let version = self.request.version;
-        let shape = self.policy.and_then(|policy| policy.user);
-        let of_token = shape.and_then(UserShape::version).unwrap_or(version);
-        let terms = |version| Issue {
-            groups: settings.directory.groups(user),
-            ..self.terms(version, tenant_id)
-        };
-        let draft = Draft::for_user(of_token, &terms(of_token), user, self.policy, &idp.ids);
-        let access_token = self.sign_access(draft, tenant_id);
-        let id_token = self.scopes.want_id_token().then(|| {
-            let opaque = Opaque::draw(&idp.ids);
-            let claims = Claims::about(version, &terms(version), user, nonce, opaque);
-            sign(self.request, Draft::of(claims), tenant_id)
-        });
+        let access_token = self.access_token(user, tenant_id);
+        let wants_id_token = self.scopes.want_id_token();
+        let id_token = wants_id_token.then(|| self.id_token(user, tenant_id, nonce, Vec::new()));
         let (access_token, id_token) = match id_token {
             Some(id_token) => {
                 let (access_token, id_token) = tokio::try_join!(access_token, id_token)?;

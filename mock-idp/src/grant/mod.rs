@@ -4,6 +4,7 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+pub(crate) mod front_channel;
 mod issue;
 mod on_behalf_of;
 mod password;

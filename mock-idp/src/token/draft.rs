@@ -37,6 +37,14 @@ impl Draft {
         }
     }
 
+    /// The same, with these claims too.
+    pub(crate) fn with(mut self, claims: Vec<(&'static str, String)>) -> Self {
+        let claims = claims.into_iter();
+        self.extra
+            .extend(claims.map(|(name, value)| (name.to_owned(), Value::String(value))));
+        self
+    }
+
     /// The same, with this wrong about it.
     pub(crate) fn forged(self, forgery: Option<Forgery>) -> Self {
         Self { forgery, ..self }

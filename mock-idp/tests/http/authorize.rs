@@ -1,6 +1,11 @@
 //! Signing in without a page: who is signed in, and where the answer goes.
 
-use crate::support::{APP, Answer, Door as _, REDIRECT, TENANT, TestServer, claims, form};
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::support::{APP, Answer, Door, REDIRECT, TENANT, TestServer, claims, form, header_of};
 
 async fn redeem(idp: &TestServer, code: &str) -> Answer {
     idp.token(&[
@@ -95,7 +100,7 @@ async fn whoever_the_hint_names_is_signed_in() {
 async fn mistakes_are_told_to_the_application() {
     let idp = TestServer::start().await;
     for (name, value, error) in [
-        ("response_type", "token", "unsupported_response_type"),
+        ("response_type", "none", "unsupported_response_type"),
         ("response_type", "", "invalid_request"),
         ("client_id", "", "invalid_request"),
         ("scope", "", "invalid_request"),
@@ -152,4 +157,116 @@ async fn without_an_address_to_trust_the_user_is_told() {
         assert!(answer.text().contains(code), "{query}: {}", answer.text());
         assert!(answer.header("location").is_none() && answer.header("set-cookie").is_none());
     }
+}
+
+/// What an application that asks for this hears, after `separator`.
+async fn hears(
+    idp: &impl Door,
+    separator: char,
+    asked: &[(&str, &str)],
+) -> HashMap<String, String> {
+    let mut all = vec![
+        ("client_id", APP),
+        ("redirect_uri", REDIRECT),
+        ("login_hint", "alice@contoso.com"),
+    ];
+    all.extend_from_slice(asked);
+    let path = format!("/{TENANT}/oauth2/v2.0/authorize?{}", form(&all));
+    idp.get(&path).await.redirect(separator)
+}
+
+/// What an ID token says of something that came with it.
+fn half_hash(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+}
+
+#[tokio::test]
+async fn tokens_may_come_through_the_browser() {
+    let idp = TestServer::start().await;
+    let scope = ("scope", "openid profile api://x/read");
+    let nonce = ("nonce", "n-1");
+
+    // A sign-in alone, posted to the application as web frameworks have it.
+    let path = form(&[
+        ("client_id", APP),
+        ("redirect_uri", REDIRECT),
+        ("login_hint", "alice@contoso.com"),
+        ("response_type", "id_token"),
+        ("response_mode", "form_post"),
+        scope,
+        nonce,
+    ]);
+    let page = idp
+        .get(&format!("/{TENANT}/oauth2/v2.0/authorize?{path}"))
+        .await;
+    assert!(page.text().contains("name=\"id_token\""), "{}", page.text());
+    assert!(!page.text().contains("name=\"code\""), "{}", page.text());
+
+    // With a code to go on with; the fragment is where tokens go unless told otherwise.
+    let heard = hears(
+        &idp,
+        '#',
+        &[("response_type", "code id_token"), scope, nonce],
+    )
+    .await;
+    let id = claims(&heard["id_token"]);
+    assert_eq!((&id["nonce"], &id["aud"]), (&"n-1".into(), &APP.into()));
+    assert_eq!(id["c_hash"], half_hash(&heard["code"]));
+    assert_eq!(id["preferred_username"], "alice@contoso.com");
+    assert!(!heard.contains_key("access_token"));
+    let redeemed = redeem(&idp, &heard["code"]).await;
+    assert_eq!(redeemed.status, 200, "{}", redeemed.text());
+    let token = claims(&redeemed.member("access_token"));
+    assert_eq!(token["oid"], id["oid"]);
+
+    // All of it at once.
+    let heard = hears(
+        &idp,
+        '#',
+        &[("response_type", "id_token token"), scope, nonce],
+    )
+    .await;
+    let (id, token) = (claims(&heard["id_token"]), claims(&heard["access_token"]));
+    assert_eq!(id["at_hash"], half_hash(&heard["access_token"]));
+    assert_eq!(
+        (&token["scp"], &token["azpacr"]),
+        (&"read".into(), &"0".into())
+    );
+    assert_eq!(
+        (heard["token_type"].as_str(), heard["expires_in"].as_str()),
+        ("Bearer", "3599")
+    );
+    let header = header_of(&heard["id_token"]);
+    let keys = idp.get("/common/discovery/v2.0/keys").await.json();
+    assert_eq!(header["kid"], keys["keys"][0]["kid"]);
+    let ledger = idp.server.ledger();
+    assert_eq!((ledger.token_requests, ledger.tokens_issued), (1, 2));
+}
+
+#[tokio::test]
+async fn tokens_need_a_nonce_and_are_never_in_a_query() {
+    let idp = TestServer::start().await;
+    let asked = [("response_type", "id_token"), ("scope", "openid")];
+    let refused = hears(&idp, '#', &asked).await;
+    assert_eq!(refused["error"], "invalid_request");
+    assert!(
+        refused["error_description"].contains("nonce"),
+        "{refused:?}"
+    );
+    let query = form(&[
+        ("client_id", APP),
+        ("redirect_uri", REDIRECT),
+        ("response_mode", "query"),
+        asked[0],
+        asked[1],
+        ("nonce", "n-1"),
+    ]);
+    let answer = idp
+        .get(&format!("/{TENANT}/oauth2/v2.0/authorize?{query}"))
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("AADSTS70007"), "{}", answer.text());
+    let unknown = hears(&idp, '?', &[("response_type", "code token"), asked[1]]).await;
+    assert_eq!(unknown["error"], "unsupported_response_type");
 }
