@@ -8,9 +8,10 @@ mod interop;
 #[path = "support/temp_dir.rs"]
 mod temp_dir;
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -93,6 +94,25 @@ fn assert_prints(output: &Output, expected: &str) {
     assert_eq!(stdout.trim(), expected, "{stderr}");
 }
 
+/// The program of `tests/clients/azure_identity`.
+fn azure_identity_for_rust() -> PathBuf {
+    let path = env::var_os("TOKEN_CACHE_LAB_RUST").map_or_else(
+        || {
+            let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+            target.join("debug/azure-identity-client")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.exists(),
+        "no azure-identity-client at `{}`\nhint: run scripts/test once, or cargo build \
+         --manifest-path mock-idp/tests/clients/azure_identity/Cargo.toml and name the program in \
+         TOKEN_CACHE_LAB_RUST",
+        path.display()
+    );
+    path
+}
+
 /// Python or Node with one of the unmodified programs.
 fn unmodified(client: &str, what: &str) -> Vec<String> {
     let path = |path: &Path| path.to_str().unwrap().to_owned();
@@ -168,17 +188,17 @@ fn an_unmodified_program_is_led_to_the_server_by_the_proxy() {
 
 #[test]
 fn azure_identity_works_unmodified() {
-    for client in ["python", "node"] {
+    for client in ["python", "node", "rust"] {
         let wrapped = Wrapped::new();
         let mut command = wrapped.command(&["--hosts", "--imds"]);
-        if client == "python" {
-            command.arg(python()).arg(script("azure_identity.py"));
-        } else {
-            command
-                .arg("node")
-                .arg(script("azure_identity.mjs"))
-                .arg(node_modules());
-        }
+        match client {
+            "python" => command.arg(python()).arg(script("azure_identity.py")),
+            "node" => {
+                command.arg("node").arg(script("azure_identity.mjs"));
+                command.arg(node_modules())
+            }
+            _ => command.arg(azure_identity_for_rust()),
+        };
         let output = command.output().unwrap();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "{stdout}\n{stderr}");
