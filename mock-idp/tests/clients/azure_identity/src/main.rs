@@ -64,7 +64,12 @@ async fn strike(fault: Value, trigger: Value) -> Outcome {
 
 fn secret() -> Result<Arc<ClientSecretCredential>, Box<dyn Error>> {
     let secret = Secret::new("secret");
-    Ok(ClientSecretCredential::new(TENANT, APP.to_owned(), secret, None)?)
+    Ok(ClientSecretCredential::new(
+        TENANT,
+        APP.to_owned(),
+        secret,
+        None,
+    )?)
 }
 
 async fn a_secret_gets_a_token_once() -> Outcome {
@@ -72,12 +77,19 @@ async fn a_secret_gets_a_token_once() -> Outcome {
     let first = credential.get_token(SCOPES, None).await?;
     let second = credential.get_token(SCOPES, None).await?;
     assert_eq!(first.token.secret(), second.token.secret());
-    assert_eq!(ledger().await?["by_sku"], json!({ "azure_identity_rust": 1 }));
+    assert_eq!(
+        ledger().await?["by_sku"],
+        json!({ "azure_identity_rust": 1 })
+    );
     expect(1, "client_credentials").await
 }
 
 async fn a_herd_of_twenty_is_one_request() -> Outcome {
-    strike(json!({ "kind": "latency", "add": "fixed:500ms" }), json!({})).await?;
+    strike(
+        json!({ "kind": "latency", "add": "fixed:500ms" }),
+        json!({}),
+    )
+    .await?;
     let credential = secret()?;
     let tokens = join_all((0..20).map(|_| credential.get_token(SCOPES, None))).await;
     for token in tokens {
