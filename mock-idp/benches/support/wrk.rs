@@ -1,21 +1,20 @@
-//! The loader: wrk, from Debian, and what it takes of the cores that it shares with the server.
+//! The loader: wrk, from Debian, and what its requests cost, on its side and on the server's.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-/// Ticks of a second in which Linux counts processor time for programs.
-const TICKS: f64 = 100.0;
+use super::processor::ProcessorTime;
 
 /// What a round of load showed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     /// Requests a second, all of them answered well.
     pub(crate) rate: f64,
-    /// Cores that the loader was busy on.
-    pub(crate) cores: f64,
+    /// Microseconds of processor time a request: the server's, which is this process.
+    pub(crate) server_us: f64,
+    /// The loader's.
+    pub(crate) loader_us: f64,
 }
 
 /// The loader, with a script that posts a form.
@@ -53,7 +52,7 @@ impl Wrk {
         connections: usize,
         time: Duration,
     ) -> Result<Load, super::Failure> {
-        let (before, started) = (processor_time_of_children()?, Instant::now());
+        let before = ProcessorTime::now()?;
         let output = Command::new("wrk")
             .args(["--threads", "1", "--connections", &connections.to_string()])
             .args(["--duration", &format!("{}s", time.as_secs().max(1))])
@@ -64,7 +63,7 @@ impl Wrk {
             .arg(url)
             .output()
             .map_err(|error| format!("wrk: {error} (install it: apt-get install wrk)"))?;
-        let cores = (processor_time_of_children()? - before) / started.elapsed().as_secs_f64();
+        let taken = ProcessorTime::now()? - before;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() || text.contains("Non-2xx") || text.contains("Socket errors") {
             return Err(format!("wrk {url}: {text}").into());
@@ -73,7 +72,16 @@ impl Wrk {
             .lines()
             .find_map(|line| line.strip_prefix("Requests/sec:"));
         let rate = rate.ok_or("wrk printed no rate")?.trim().parse()?;
-        Ok(Load { rate, cores })
+        let requests = text
+            .lines()
+            .find_map(|line| line.split_once(" requests in "));
+        let (requests, _) = requests.ok_or("wrk printed no number of requests")?;
+        let requests: f64 = requests.trim().parse()?;
+        Ok(Load {
+            rate,
+            server_us: taken.own * 1e6 / requests,
+            loader_us: taken.children * 1e6 / requests,
+        })
     }
 }
 
@@ -81,14 +89,4 @@ impl Drop for Wrk {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.script);
     }
-}
-
-/// Seconds that the children of this process that have ended were busy for.
-fn processor_time_of_children() -> Result<f64, super::Failure> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name, in brackets, may hold anything; after it the fields count from the third.
-    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat")?;
-    let times = fields.split_whitespace().skip(13).take(2);
-    let ticks = times.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / TICKS)
 }
