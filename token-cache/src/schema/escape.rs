@@ -77,24 +77,34 @@ impl Formatter for Cautious {
     }
 }
 
+/// What System.Text.Json escapes of ASCII, and JSON need not.
+const SPECIAL: [u8; 7] = *b"&'+<>`\x7f";
+
 /// So many bytes are looked at in one step: the compiler makes a few vector
-/// instructions of it.
+/// instructions of it, as long as nothing in it is a branch.
 const STEP: usize = 32;
 
 /// Where the first byte is that System.Text.Json escapes and JSON need not. The
 /// head of a character that is not ASCII is one, so this never splits any.
 fn first_special(bytes: &[u8]) -> Option<usize> {
-    let is_special = |byte: &u8| {
-        !byte.is_ascii() || matches!(byte, b'&' | b'\'' | b'+' | b'<' | b'>' | b'`' | 0x7f)
-    };
     let (steps, _) = bytes.as_chunks::<STEP>();
     // Tokens are long and seldom have any: whole steps are passed over at once.
     let clean = steps
         .iter()
-        .take_while(|step| !step.iter().fold(false, |any, byte| any | is_special(byte)));
+        .take_while(|step| step.iter().fold(0, |any, &byte| any | special(byte)) == 0);
     let passed = STEP * clean.count();
-    let at = bytes[passed..].iter().position(is_special)?;
+    let at = bytes[passed..]
+        .iter()
+        .position(|&byte| special(byte) == 1)?;
     Some(passed + at)
+}
+
+/// 1 for a byte that is special, else 0.
+fn special(byte: u8) -> u8 {
+    let is_not_ascii = byte >> 7;
+    SPECIAL.iter().fold(is_not_ascii, |any, &special| {
+        any | u8::from(byte == special)
+    })
 }
 
 /// `\uXXXX`, in upper case.
