@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo test -p loadgen --test live
-//! RENDER=docs/dashboards.html cargo test -p loadgen --test live panel
+//! scripts/dashboard-pictures
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 

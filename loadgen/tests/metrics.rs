@@ -25,7 +25,7 @@ idp: { latency: { token: 5ms } }
 cache: { l2: { store: memory } }
 population: { tenants: 20, users: 40 }
 traffic:
-  - { flow: client_credentials, rate: 100/s }
+  - { flow: client_credentials, rate: 100/s, stages: [{ hold: 1h }] }
   - { name: visits, flow: authorization_code, rate: 30/s }
   - { flow: on_behalf_of, rate: 30/s }
 ";
@@ -55,20 +55,24 @@ fn stop(running: Running<'_>) {
     assert!(ended.stdout.starts_with("INTERRUPTED"), "{ended:?}");
 }
 
-/// Headers and body of an answer.
-fn get(address: &str, path: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
+/// Headers and body of an answer; `None` when nobody listens any more.
+fn ask(address: &str, path: &str) -> Option<(String, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
     let patience = Some(Duration::from_secs(30));
-    stream.set_read_timeout(patience).unwrap();
+    stream.set_read_timeout(patience).ok()?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     )
-    .unwrap();
+    .ok()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.to_owned(), body.to_owned()))
+}
+
+fn get(address: &str, path: &str) -> (String, String) {
+    ask(address, path).unwrap()
 }
 
 fn scrape(address: &str) -> String {
@@ -100,7 +104,8 @@ fn sample(line: &str) -> (&str, Sample<'_>) {
     let (series, value) = line.rsplit_once(' ').unwrap();
     let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
     let labels = labels.strip_suffix('}').unwrap();
-    let labels = labels.split(',').filter(|label| !label.is_empty());
+    // A value may have commas of its own.
+    let labels = labels.split("\",").filter(|label| !label.is_empty());
     let sample = Sample {
         name,
         labels: labels
@@ -184,6 +189,7 @@ fn shows_nobody(text: &str) {
 fn labels_are_the_catalogue_s_and_counters_never_go_down() {
     let lab = Lab::new();
     let (running, address) = start(&lab);
+    running.wait_for("s of 3600s  offered ");
     let scrapes: Vec<String> = (0..10)
         .map(|_| {
             std::thread::sleep(Duration::from_millis(300));
@@ -243,4 +249,117 @@ fn prometheus_own_linter_has_nothing_to_say() {
     let text = scrape(&address);
     stop(running);
     assert_eq!(promtool::lint(text.as_bytes()), "", "{text}");
+}
+
+/// Both pages of a run that has ended, and its report. It serves until each page
+/// has been read after the end.
+fn last_pages(running: Running<'_>, address: &str) -> (String, String, serde_json::Value) {
+    let (mut own, mut theirs) = (String::new(), String::new());
+    // The last that is read of each is of after the end: until then it serves.
+    while let Some((_, body)) = ask(address, "/metrics/msal") {
+        theirs = body;
+        let Some((_, body)) = ask(address, "/metrics") else {
+            break;
+        };
+        own = body;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ended = running.end();
+    let report = serde_json::from_str(&ended.stdout);
+    (own, theirs, report.unwrap_or_else(|_| panic!("{ended:?}")))
+}
+
+#[test]
+fn msal_dotnet_s_page_has_its_instruments_and_the_report_s_counts() {
+    let lab = Lab::new();
+    lab.write(
+        "x.yaml",
+        "version: 1\nduration: 3s\n\
+         idp: { latency: { token: 5ms } }\n\
+         cache: { l2: { store: memory, latency: 1ms } }\n\
+         fleet: { instances: 3, affinity: none }\n\
+         population: { tenants: 20, users: 40 }\n\
+         traffic:\n  - { flow: client_credentials, rate: 100/s }\n  \
+         - { flow: on_behalf_of, rate: 50/s }\n",
+    );
+    let running = lab.start(&[
+        "run",
+        "x.yaml",
+        "--metrics-addr",
+        "127.0.0.1:0",
+        "--metrics-compat",
+        "msal-dotnet",
+        "--linger",
+        "60s",
+        "--format",
+        "json",
+        "--log",
+        "info",
+    ]);
+    let line = running.wait_for("serving metrics");
+    let (_, rest) = line.split_once("http://").unwrap();
+    let address = rest.split_once("/metrics").unwrap().0.to_owned();
+    let (own, theirs, report) = last_pages(running, &address);
+    let samples = samples(&theirs);
+    let sum = |name: &str, labels: &[(&str, &str)]| -> f64 {
+        let fits = |sample: &&Sample<'_>| {
+            sample.name == name
+                && labels
+                    .iter()
+                    .all(|(label, value)| sample.labels[label] == *value)
+        };
+        samples
+            .values()
+            .filter(fits)
+            .map(|sample| sample.value)
+            .sum()
+    };
+    let reported = |pointer: &str| report.pointer(pointer).unwrap().as_f64().unwrap();
+    let tokens = reported("/totals/acquisitions") - reported("/totals/errors");
+    let hits = reported("/totals/token_source/cache");
+    let of_l1 = reported("/totals/cache_level/l1");
+    let of_l2 = reported("/totals/cache_level/l2");
+    let misses = reported("/totals/token_source/identity_provider");
+    assert!(hits > 100.0 && of_l2 > 0.0 && misses > 0.0, "{report}");
+    let from = |source| [("TokenSource", source)];
+    for (name, labels, expected) in [
+        ("MsalSuccess_total", &from("Cache")[..], hits),
+        ("MsalSuccess_total", &from("IdentityProvider"), misses),
+        ("MsalTotalDuration_1A_milliseconds_count", &[], tokens),
+        (
+            "MsalTotalDuration_1A_milliseconds_bucket",
+            &[("le", "+Inf")],
+            tokens,
+        ),
+        (
+            "MsalDurationInL1CacheInUs_1B_microseconds_count",
+            &[],
+            of_l1,
+        ),
+        ("MsalDurationInL2Cache_1A_milliseconds_count", &[], of_l2),
+        ("MsalDurationInHttp_1A_milliseconds_count", &[], misses),
+        (
+            "MsalDurationInExtensionInMs_1B_microseconds_count",
+            &[],
+            tokens,
+        ),
+        ("MsalRemainingTokenLifetime_1A_seconds_count", &[], tokens),
+    ] {
+        let shown = sum(name, labels);
+        assert!(
+            (shown - expected).abs() < 0.5,
+            "{name} {labels:?}: {shown} is not {expected}"
+        );
+    }
+    for sample in samples.values() {
+        let metric = Metric::named(sample.name).unwrap_or_else(|| panic!("{sample:?}"));
+        for label in metric.labels {
+            let value = sample.labels[label.name];
+            if let Values::Closed(values) = label.values {
+                assert!(values.contains(&value), "{sample:?}");
+            }
+        }
+    }
+    shows_nobody(&theirs);
+    shows_nobody(&own);
 }

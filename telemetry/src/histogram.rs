@@ -34,8 +34,12 @@ impl Histogram {
 
     /// Records a size; the edges are in bytes.
     pub fn record_bytes(&self, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.count(bytes as f64, bytes.saturating_mul(1_000_000_000));
+        self.record_whole(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Records a whole number of the edges' unit.
+    pub fn record_whole(&self, value: u64) {
+        self.count(value as f64, value.saturating_mul(1_000_000_000));
     }
 
     fn count(&self, value: f64, billionths: u64) {
@@ -94,7 +98,7 @@ mod tests {
     fn sizes_are_counted_in_bytes() {
         let histogram = Histogram::new(SIZE_BUCKETS);
         for bytes in [256, 257, 10_000_000] {
-            histogram.record_bytes(bytes);
+            histogram.record_whole(bytes);
         }
         let folded = histogram.sample();
         assert_eq!((folded.cumulative[0], folded.cumulative[1]), (1, 2));

@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod errors;
 pub mod exposition;
 pub mod histogram;
+pub mod levels;
 pub mod logging;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -23,4 +24,5 @@ pub use catalogue::{Kind, Label, Metric, Unit, Values};
 pub use exposition::Exponential;
 pub use exposition::{Exemplar, Family, Format, HistogramSample, Timeline, encode, render};
 pub use histogram::Histogram;
+pub use levels::{LetGo, Level};
 pub use store::{StoreCall, StoreMeter};

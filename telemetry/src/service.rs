@@ -20,6 +20,7 @@ use crate::catalogue::{DURATION_BUCKETS, LIFETIME_BUCKETS};
 use crate::errors;
 use crate::exposition::Family;
 use crate::histogram::Histogram;
+use crate::levels::{self, LetGo, Level};
 use crate::store::{StoreCall, StoreMeter};
 
 /// Every successful way an acquisition can go.
@@ -163,15 +164,23 @@ impl CacheMetrics {
         let mut families = self.acquisitions();
         families.extend(self.store.families());
         let l1 = cache.l1_stats().unwrap_or_default();
-        let mut capacity = Family::of(&metric::TOKENCACHE_CAPACITY_BYTES);
-        if let Some(limit) = l1_limit_bytes {
-            capacity = capacity.count(&["l1"], limit);
-        }
+        let kinds = cache.l1_kinds().by_name();
+        families.extend(levels::families(&[Level {
+            name: "l1",
+            partitions: l1.entries,
+            bytes: l1.bytes,
+            capacity_bytes: l1_limit_bytes,
+            kinds: kinds
+                .map(|(kind, sizes)| (kind, sizes.entries, sizes.bytes))
+                .to_vec(),
+            let_go: LetGo {
+                size: l1.evictions,
+                expired: l1.expired,
+                explicit: l1.removed,
+                replaced: l1.replaced,
+            },
+        }]));
         families.extend([
-            Family::of(&metric::TOKENCACHE_ENTRIES).count(&["l1"], l1.entries),
-            Family::of(&metric::TOKENCACHE_SIZE_BYTES).count(&["l1"], l1.bytes),
-            capacity,
-            Family::of(&metric::TOKENCACHE_EVICTIONS).count(&["l1", "size"], l1.evictions),
             Family::of(&metric::TOKENCACHE_START_TIMESTAMP)
                 .value(&[], self.started_at.unix_seconds() as f64),
             Family::of(&metric::TOKENCACHE_BUILD_INFO).count(&[env!("CARGO_PKG_VERSION")], 1),

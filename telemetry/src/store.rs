@@ -12,9 +12,11 @@ use crate::exposition::Family;
 use crate::histogram::Histogram;
 
 /// Operations, and how each can end. All of them are there from the first
-/// scrape, at zero. L1 tells its reads alone.
-const OPERATIONS: [(&str, &str, &[&str]); 5] = [
+/// scrape, at zero.
+const OPERATIONS: [(&str, &str, &[&str]); 7] = [
     ("l1", "get", &["hit", "miss"]),
+    ("l1", "set", &["ok"]),
+    ("l1", "remove", &["ok"]),
     ("l2", "get", &["hit", "miss", "error", "timeout"]),
     ("l2", "set", &["ok", "error", "timeout", "conflict"]),
     ("l2", "refresh", &["ok", "error", "timeout"]),
@@ -87,7 +89,7 @@ impl StoreMeter {
                 let count = count.load(Ordering::Relaxed);
                 calls = calls.count(&[level, operation, outcome], count);
             }
-            // Reads of L1 are not timed: that would cost more than they do.
+            // Operations on L1 are not timed: that would cost more than they do.
             if *level == "l2" {
                 durations = durations.histogram(&["l2", operation], self.durations[index].sample());
             }

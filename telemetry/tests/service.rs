@@ -57,7 +57,17 @@ async fn the_example_service_exports_what_it_did_and_no_secret() {
         (hits.as_str(), 0, 4),
         (misses.as_str(), 0, 1),
         ("tokencache_acquire_http_duration_seconds_count", 0, 1),
-        ("tokencache_entries{level=\"l1\"}", 0, 1),
+        ("tokencache_partitions{level=\"l1\"}", 0, 1),
+        (
+            "tokencache_entries{level=\"l1\",kind=\"access_token\"}",
+            0,
+            1,
+        ),
+        (
+            "tokencache_operations_total{level=\"l1\",operation=\"set\",outcome=\"ok\"}",
+            0,
+            1,
+        ),
         (
             "tokencache_acquisition_errors_total{flow=\"client_credentials\",error=\"throttled\"}",
             0,

@@ -1,6 +1,8 @@
 //! What the client tells whoever listens: every acquisition that ended, and
 //! work that no caller waits for.
 
+use std::sync::Arc;
+
 use crate::client::AcquireRequest;
 use crate::error::AcquireError;
 use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests};
@@ -38,6 +40,43 @@ pub trait ClientEvents: Send + Sync {
     /// The same as [`ClientEvents::refresh_ended`], with all that is known of it.
     fn refreshed(&self, request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) {
         let _ = (request, outcome);
+    }
+}
+
+/// Two listeners: each hears everything, the first first.
+impl<A: ClientEvents + ?Sized, B: ClientEvents + ?Sized> ClientEvents for (Arc<A>, Arc<B>) {
+    fn acquired(
+        &self,
+        request: &AcquireRequest,
+        outcome: Result<&AuthenticationResult, &AcquireError>,
+    ) {
+        self.0.acquired(request, outcome);
+        self.1.acquired(request, outcome);
+    }
+
+    fn token_request_began(&self) {
+        self.0.token_request_began();
+        self.1.token_request_began();
+    }
+
+    fn token_request_ended(&self) {
+        self.0.token_request_ended();
+        self.1.token_request_ended();
+    }
+
+    fn refresh_began(&self, mark: u32) {
+        self.0.refresh_began(mark);
+        self.1.refresh_began(mark);
+    }
+
+    fn refresh_ended(&self, mark: u32, outcome: Result<(), &AcquireError>, sent: TokenRequests) {
+        self.0.refresh_ended(mark, outcome, sent);
+        self.1.refresh_ended(mark, outcome, sent);
+    }
+
+    fn refreshed(&self, request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) {
+        self.0.refreshed(request, outcome);
+        self.1.refreshed(request, outcome);
     }
 }
 

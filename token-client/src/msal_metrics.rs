@@ -6,6 +6,7 @@
 //! the hit ratio from `MsalSuccess` has to leave out what came from the
 //! identity provider with the reason `ProactivelyRefreshed`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use token_cache::{CacheLevel, Clock};
@@ -95,7 +96,7 @@ impl Instrument {
 }
 
 /// A tag of a measurement: its name and its value.
-pub type Tag = (&'static str, String);
+pub type Tag = (&'static str, Cow<'static, str>);
 
 /// Where measurements go. An instrument exists from its first one on.
 pub trait Meter: Send + Sync {
@@ -190,16 +191,16 @@ impl MsalMetrics {
 /// What tags are made of.
 struct About {
     metadata: ResultMetadata,
-    token_type: String,
+    token_type: Cow<'static, str>,
     error: Option<String>,
 }
 
 impl About {
     fn of(request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) -> Self {
         let token_type = match request.scheme.token_type.as_str() {
-            _ if request.components.is_some() => "Extension".to_owned(),
-            "Bearer" => "Bearer".to_owned(),
-            other => other.to_owned(),
+            _ if request.components.is_some() => "Extension".into(),
+            "Bearer" => "Bearer".into(),
+            other => other.to_owned().into(),
         };
         Self {
             metadata: *outcome.unwrap_or_else(AcquireError::metadata),
@@ -209,27 +210,24 @@ impl About {
     }
 
     /// Enums have their .NET names.
-    fn tag(&self, name: &str) -> String {
+    fn tag(&self, name: &str) -> Cow<'static, str> {
         let metadata = &self.metadata;
         let succeeded = self.error.is_none();
-        match name {
-            "MsalVersion" => VERSION.to_owned(),
-            "Platform" => PLATFORM.to_owned(),
-            "MsalVersionPlatform" => format!("{VERSION},{PLATFORM}"),
-            "ApiId" => metadata.api_id.map_or("", |api| api.as_str()).to_owned(),
-            "TokenSource" if !succeeded => String::new(),
+        let word = match name {
+            "MsalVersion" => VERSION,
+            "Platform" => PLATFORM,
+            "ApiId" => metadata.api_id.map_or("", |api| api.as_str()),
+            "TokenSource" if !succeeded => "",
             "TokenSource" => match metadata.token_source {
                 TokenSource::IdentityProvider => "IdentityProvider",
                 TokenSource::Cache => "Cache",
-            }
-            .to_owned(),
+            },
             "CacheLevel" => match metadata.cache_level {
                 CacheLevel::None => "None",
                 CacheLevel::Unknown => "Unknown",
                 CacheLevel::L1 => "L1Cache",
                 CacheLevel::L2 => "L2Cache",
-            }
-            .to_owned(),
+            },
             "CacheRefreshReason" => match metadata.cache_refresh_reason {
                 CacheRefreshReason::NotApplicable => "NotApplicable",
                 CacheRefreshReason::ForceRefreshOrClaims => "ForceRefreshOrClaims",
@@ -237,16 +235,20 @@ impl About {
                 CacheRefreshReason::Expired => "Expired",
                 CacheRefreshReason::ProactivelyRefreshed => "ProactivelyRefreshed",
                 CacheRefreshReason::CacheDisabled => "CacheDisabled",
-            }
-            .to_owned(),
-            "TokenType" => self.token_type.clone(),
-            "ErrorCode" => self.error.clone().unwrap_or_default(),
-            "Succeeded" => if succeeded { "True" } else { "False" }.to_owned(),
+            },
+            "Succeeded" if succeeded => "True",
+            "Succeeded" => "False",
+            "MsalVersionPlatform" => return format!("{VERSION},{PLATFORM}").into(),
+            "TokenType" => return self.token_type.clone(),
+            "ErrorCode" => return self.error.clone().unwrap_or_default().into(),
             // No answer is 0.
-            "HttpStatusCode" => metadata.http_status.unwrap_or_default().to_string(),
+            "HttpStatusCode" => {
+                return metadata.http_status.unwrap_or_default().to_string().into();
+            }
             // `CallerSdkId`: nobody calls through another SDK here.
-            _ => String::new(),
-        }
+            _ => "",
+        };
+        word.into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run, whatever its clock: who arrives, what they do, and the sample taken.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Run {
     abort_noticed: Notify,
     /// Calls of closed loops so far, to number them.
     pub(super) called: AtomicU64,
+    /// Users of closed loops who are there.
+    pub(super) present: Arc<AtomicUsize>,
 }
 
 /// How often a run has been asked to stop.
@@ -86,6 +88,7 @@ impl Run {
             aborted: OnceLock::new(),
             abort_noticed: Notify::new(),
             called: AtomicU64::new(0),
+            present: Arc::default(),
             plan,
             callers,
             recorder,
@@ -95,6 +98,11 @@ impl Run {
     /// Acquisitions under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.count()
+    }
+
+    /// Users of closed loops who have come and not left.
+    pub fn users_present(&self) -> usize {
+        self.present.load(Ordering::Relaxed)
     }
 
     /// When the first arrival fell due, if it has.

@@ -6,7 +6,7 @@
 //! its user has thought, and counts as begun then.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -22,6 +22,22 @@ use crate::target::latency::draw;
 
 /// Users who need not think let others have their turn after so many calls.
 const CALLS_IN_A_ROW: u64 = 64;
+
+/// A user who is there, until dropped.
+struct Present(Arc<AtomicUsize>);
+
+impl Present {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Run {
     /// Lets the users of all closed loops come. Each leaves after its last call.
@@ -66,6 +82,7 @@ impl Run {
         begin: Instant,
         mut stop: watch::Receiver<Stop>,
     ) {
+        let _present = Present::of(&self.present);
         let name = &self.plan.traffic[flow_index].name;
         let mut random = Stream::named(self.plan.seed, &format!("users/{name}")).at(user);
         let end = begin + self.plan.duration;

@@ -7,6 +7,7 @@
 //! a least and a greatest value, and checks its range twice. Seven times are
 //! recorded for each arrival, so that is felt (`benches/recorder.rs`).
 
+use std::ops::Range;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -17,7 +18,12 @@ const LONGEST_NS: u64 = 600_000_000_000;
 /// Counts of nanoseconds. `HALF` is the logarithm of half the buckets within a
 /// factor of two: 10 keeps three significant digits, 7 keeps two.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Counts<const HALF: u32>(Box<[u64]>);
+pub(super) struct Counts<const HALF: u32> {
+    counts: Box<[u64]>,
+    /// Which octaves something was counted in, a bit each. Times of one kind lie in
+    /// a few of the thirty, and whoever adds up or scrapes need look at no others.
+    touched: u64,
+}
 
 /// Values within 0.1 % of each other may share a bucket.
 pub(super) const THREE_DIGITS: u32 = 10;
@@ -49,44 +55,50 @@ impl Bucket {
 
 impl<const HALF: u32> Default for Counts<HALF> {
     fn default() -> Self {
-        Self(vec![0; Self::index(LONGEST_NS) + 1].into_boxed_slice())
+        Self {
+            counts: vec![0; Self::index(LONGEST_NS) + 1].into_boxed_slice(),
+            touched: 0,
+        }
     }
 }
 
 impl<const HALF: u32> Counts<HALF> {
     /// Counts one time.
     pub(super) fn record(&mut self, nanoseconds: u64) {
-        // Always there: no index is beyond that of the longest.
-        if let Some(count) = self.0.get_mut(Self::index(nanoseconds.min(LONGEST_NS))) {
-            *count += 1;
-        }
+        self.add_at(Self::index(nanoseconds.min(LONGEST_NS)), 1);
     }
 
     /// Adds another's counts.
     pub(super) fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            *mine += theirs;
+        for octave in other.octaves() {
+            let (mine, theirs) = (self.counts.get_mut(octave.clone()), &other.counts[octave]);
+            for (mine, theirs) in mine.into_iter().flatten().zip(theirs) {
+                *mine += theirs;
+            }
         }
+        self.touched |= other.touched;
     }
 
     /// Adds counts as [`Counts::take_sparse`] returned them.
     pub(super) fn add_sparse(&mut self, sparse: &[(u32, u32)]) {
         for (index, more) in sparse {
-            if let Some(count) = self.0.get_mut(*index as usize) {
-                *count += u64::from(*more);
-            }
+            self.add_at(*index as usize, u64::from(*more));
         }
     }
 
     /// The counts that are not zero, by their place; all are zero afterwards.
     pub(super) fn take_sparse(&mut self) -> Vec<(u32, u32)> {
         let mut sparse = Vec::new();
-        for (index, count) in (0..).zip(&mut self.0) {
-            if *count > 0 {
-                sparse.push((index, u32::try_from(*count).unwrap_or(u32::MAX)));
-                *count = 0;
+        for octave in self.octaves() {
+            let places = u32::try_from(octave.start).unwrap_or(u32::MAX)..;
+            for (index, count) in places.zip(&mut self.counts[octave]) {
+                if *count > 0 {
+                    sparse.push((index, u32::try_from(*count).unwrap_or(u32::MAX)));
+                    *count = 0;
+                }
             }
         }
+        self.touched = 0;
         sparse
     }
 
@@ -97,12 +109,19 @@ impl<const HALF: u32> Counts<HALF> {
 
     /// How many were counted.
     pub(super) fn len(&self) -> u64 {
-        self.0.iter().sum()
+        let octaves = self.octaves();
+        octaves
+            .map(|octave| self.counts[octave].iter().sum::<u64>())
+            .sum()
     }
 
     /// Buckets that something is in, shortest times first.
     pub(super) fn buckets(&self) -> impl Iterator<Item = Bucket> {
-        let taken = self.0.iter().enumerate().filter(|(_, count)| **count > 0);
+        let places = self.octaves().flat_map(|octave| {
+            let counts = &self.counts[octave.clone()];
+            octave.zip(counts)
+        });
+        let taken = places.filter(|(_, count)| **count > 0);
         taken.map(|(index, count)| {
             let shift = (index >> HALF).saturating_sub(1);
             Bucket {
@@ -122,6 +141,22 @@ impl<const HALF: u32> Counts<HALF> {
             histogram.saturating_record_n(bucket.least, bucket.count);
         }
         histogram
+    }
+
+    fn add_at(&mut self, index: usize, more: u64) {
+        // Always there: no index is beyond that of the longest.
+        if let Some(count) = self.counts.get_mut(index) {
+            *count += more;
+            self.touched |= 1 << (index >> HALF);
+        }
+    }
+
+    /// The places of the octaves that something was counted in.
+    fn octaves(&self) -> impl Iterator<Item = Range<usize>> + use<HALF> {
+        let (touched, all) = (self.touched, self.counts.len());
+        (0..64_usize)
+            .filter(move |octave| touched >> octave & 1 == 1)
+            .map(move |octave| octave << HALF..((octave + 1) << HALF).min(all))
     }
 
     /// A time's bucket: the leading bits of the value, after its magnitude.

@@ -1,14 +1,12 @@
 //! What is kept of one flow.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use token_cache::CacheLevel;
 use token_client::{ResultMetadata, TokenSource};
 
-use super::Outcome;
 use super::histogram::Times;
 use super::ways::{How, Ways};
+use super::{Outcome, Sample};
 
 /// Counts and times of one entry of `traffic`.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +23,14 @@ pub struct FlowRecord {
     pub refreshes: Refreshes,
     /// Times of acquisitions served from a cache.
     pub from_cache: Parts,
-    /// Time in the cache of those that L2 served.
-    pub from_l2: Times,
     /// Times of acquisitions served by the identity provider.
     pub from_provider: Parts,
     /// Times of acquisitions without a token.
     pub failed: Parts,
+    /// Intended start to end.
+    pub response: Times,
+    /// Actual start to end.
+    pub service: Times,
 }
 
 /// Refreshes that nobody waited for.
@@ -99,15 +99,15 @@ impl FlowRecord {
         sum
     }
 
-    /// Records an acquisition that took `total`.
-    pub(super) fn record(&mut self, outcome: &Outcome<'_>, total: Duration) {
-        match outcome {
+    /// Records an acquisition.
+    pub(super) fn record(&mut self, sample: &Sample<'_>) {
+        self.service.record(sample.service);
+        self.response.record(sample.response());
+        let total = sample.total();
+        match &sample.outcome {
             Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
                 self.tokens.record(metadata);
                 self.coalesced += u64::from(metadata.coalesced);
-                if metadata.cache_level == CacheLevel::L2 {
-                    self.from_l2.record(metadata.duration_in_cache);
-                }
                 match metadata.token_source {
                     TokenSource::Cache => self.from_cache.record(metadata),
                     TokenSource::IdentityProvider => self.from_provider.record(metadata),
@@ -149,8 +149,9 @@ impl FlowRecord {
         self.refreshes.succeeded += other.refreshes.succeeded;
         self.refreshes.failed += other.refreshes.failed;
         self.from_cache.add(&other.from_cache);
-        self.from_l2.add(&other.from_l2);
         self.from_provider.add(&other.from_provider);
         self.failed.add(&other.failed);
+        self.response.add(&other.response);
+        self.service.add(&other.service);
     }
 }

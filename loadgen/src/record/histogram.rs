@@ -44,38 +44,30 @@ impl Times {
 
     /// What a scrape says of it: counts at or below each edge, in seconds.
     pub fn fold(&self, edges: &[f64]) -> HistogramSample {
-        let mut cumulative = vec![0; edges.len()];
-        let mut sum = 0.0;
-        let mut samples = 0;
-        #[cfg(feature = "exponential")]
-        let mut exponential = telemetry::Exponential::default();
+        let mut folded = HistogramSample::empty(edges);
+        let mut first = 0;
         for bucket in self.0.iter().flat_map(Counts::buckets) {
-            samples += bucket.count;
+            folded.count += bucket.count;
             let usual = bucket.middle() as f64 / 1e9;
-            sum += usual * bucket.count as f64;
+            folded.sum += usual * bucket.count as f64;
             #[cfg(feature = "exponential")]
-            exponential.record(usual, bucket.count);
+            folded.exponential.record(usual, bucket.count);
             // A bucket that straddles an edge counts as beyond it: slow is
-            // never shown as fast.
+            // never shown as fast. Buckets come in order, and edges rise.
             let highest = bucket.greatest() as f64 / 1e9;
-            let first = edges.partition_point(|edge| *edge < highest);
-            if let Some(slot) = cumulative.get_mut(first) {
+            while edges.get(first).is_some_and(|edge| *edge < highest) {
+                first += 1;
+            }
+            if let Some(slot) = folded.cumulative.get_mut(first) {
                 *slot += bucket.count;
             }
         }
         let mut running = 0;
-        for slot in &mut cumulative {
+        for slot in &mut folded.cumulative {
             running += *slot;
             *slot = running;
         }
-        HistogramSample {
-            cumulative,
-            count: samples,
-            sum,
-            exemplar: None,
-            #[cfg(feature = "exponential")]
-            exponential,
-        }
+        folded
     }
 }
 

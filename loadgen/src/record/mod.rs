@@ -4,6 +4,7 @@
 mod counts;
 mod endings;
 pub mod flow;
+pub mod folded;
 pub mod histogram;
 mod over_time;
 mod popularity;

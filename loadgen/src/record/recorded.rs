@@ -27,10 +27,6 @@ pub struct Recorded {
     pub lag: Times,
     /// Waits for room, of those that had to.
     pub queued: Times,
-    /// Intended start to end.
-    pub response: Times,
-    /// Actual start to end.
-    pub service: Times,
     /// Requests to the token endpoint, by the clients' account.
     pub token_requests: RequestCounts,
     /// Acquisitions that timed out and had not ended. Counted up in one shard
@@ -52,6 +48,8 @@ pub struct Recorded {
 pub struct Slow {
     /// Which entry of `traffic`.
     pub flow_index: usize,
+    /// The arrival's number.
+    pub number: u64,
     /// How long it took.
     pub response: Duration,
     /// When it ended.
@@ -102,8 +100,6 @@ impl Recorded {
             fingerprint: 0,
             lag: Times::default(),
             queued: Times::default(),
-            response: Times::default(),
-            service: Times::default(),
             token_requests: RequestCounts::default(),
             overdue: 0,
             refreshing: 0,
@@ -118,17 +114,34 @@ impl Recorded {
         self.flows.iter().map(FlowRecord::ended).sum()
     }
 
+    /// Intended start to end, of all flows.
+    pub fn response(&self) -> Times {
+        self.all_flows(|flow| &flow.response)
+    }
+
+    /// Actual start to end, of all flows.
+    pub fn service(&self) -> Times {
+        self.all_flows(|flow| &flow.service)
+    }
+
+    fn all_flows(&self, pick: fn(&FlowRecord) -> &Times) -> Times {
+        let mut sum = Times::default();
+        for flow in &self.flows {
+            sum.add(pick(flow));
+        }
+        sum
+    }
+
     pub(super) fn record(&mut self, sample: &Sample<'_>) {
         self.lag.record(sample.lag);
-        self.service.record(sample.service);
         if !sample.queued.is_zero() {
             self.queued.record(sample.queued);
         }
         let response = sample.response();
-        self.response.record(response);
         if response >= SLOW {
             self.slow = Some(Slow {
                 flow_index: sample.arrival.flow_index,
+                number: sample.arrival.number,
                 response,
                 ended: Instant::now(),
             });
@@ -144,7 +157,7 @@ impl Recorded {
             Outcome::Timeout => self.overdue += 1,
         }
         if let Some(flow) = self.flows.get_mut(sample.arrival.flow_index) {
-            flow.record(&sample.outcome, sample.total());
+            flow.record(sample);
         }
     }
 
@@ -154,17 +167,11 @@ impl Recorded {
         }
         self.lag.add(&other.lag);
         self.queued.add(&other.queued);
-        self.response.add(&other.response);
-        self.service.add(&other.service);
         self.token_requests.answered += other.token_requests.answered;
         self.token_requests.unanswered += other.token_requests.unanswered;
         self.overdue += other.overdue;
         self.refreshing += other.refreshing;
-        self.oracle.checked += other.oracle.checked;
-        self.oracle.wrong_token += other.oracle.wrong_token;
-        self.oracle.expired_served += other.oracle.expired_served;
-        self.oracle.under_scoped += other.oracle.under_scoped;
-        self.oracle.not_issued += other.oracle.not_issued;
+        self.oracle.add(&other.oracle);
         let latest = [self.slow, other.slow].into_iter().flatten();
         self.slow = latest.max_by_key(|slow| slow.ended);
     }

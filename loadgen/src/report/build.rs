@@ -10,6 +10,7 @@ use super::model::{
     Acquisitions, BySource, Cache, Distribution, Durations, FlowReport, Generator, Idp, Ledger,
     Load, Popularity, Report, SCHEMA_VERSION, ScenarioId, Series, Verdict, Violation,
 };
+use super::ways::ways;
 use crate::record::flow::FlowRecord;
 use crate::record::{Course, Recorded};
 use crate::scenario::plan::Plan;
@@ -146,6 +147,7 @@ fn acquisitions(record: &FlowRecord) -> Acquisitions {
         errors_by_kind.insert("timeout".to_owned(), record.timeouts);
     }
     Acquisitions {
+        ways: ways(record),
         acquisitions: record.ended(),
         errors: record.failures() + record.timeouts,
         hit_ratio: (ok > 0).then(|| token_source.cache as f64 / ok as f64),
@@ -183,8 +185,8 @@ fn load(recorded: &Recorded, all: &FlowRecord) -> Load {
         } else {
             Distribution::default()
         },
-        response: recorded.response.distribution(),
-        service: recorded.service.distribution(),
+        response: recorded.response().distribution(),
+        service: recorded.service().distribution(),
         ..Load::default()
     }
 }

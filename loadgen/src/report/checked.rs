@@ -30,6 +30,16 @@ impl Oracle {
         self.wrong_token + self.expired_served + self.under_scoped + self.not_issued
     }
 
+    /// Adds another's counts; of their sum no bound is said yet.
+    pub fn add(&mut self, other: &Self) {
+        self.checked += other.checked;
+        self.wrong_token += other.wrong_token;
+        self.expired_served += other.expired_served;
+        self.under_scoped += other.under_scoped;
+        self.not_issued += other.not_issued;
+        self.wrong_rate_below = None;
+    }
+
     /// With the bound that its counts allow. Of N tokens that are each wrong with
     /// chance p none is found wrong with chance (1 - p)^N, which is below 5 % for
     /// p above 3/N ("rule of three").

@@ -1,13 +1,14 @@
 //! The equations between a report's own counts. A report that breaks one has a
 //! defect, or was edited by hand.
 
-use super::model::{Acquisitions, Mode, Report};
+use super::model::{Acquisitions, Mode, Report, Way};
 
 /// The first equation that does not hold, with its numbers.
 pub fn contradiction(report: &Report) -> Option<String> {
     of_the_run(report)
         .or_else(|| of_the_flows(report))
         .or_else(|| of_the_series(report))
+        .or_else(|| of_the_ways(report))
 }
 
 fn first_broken(equations: &[(&str, u64, u64)]) -> Option<String> {
@@ -103,6 +104,54 @@ fn of_the_flows(report: &Report) -> Option<String> {
             .collect();
         let equation = format!("{name} = sum of the flows'");
         first_broken(&[(&equation, read(&report.totals), sum(&flows))])
+    })
+}
+
+/// The joint table of each flow, and of all, adds up to what is said of them one
+/// by one. Reports of older writers have none.
+fn of_the_ways(report: &Report) -> Option<String> {
+    let flows = report.flows.iter().map(|flow| &flow.acquisitions);
+    let tables = flows.chain([&report.totals]);
+    tables.filter(|of| !of.ways.is_empty()).find_map(|of| {
+        let count = |fits: &dyn Fn(&Way) -> bool| {
+            let fitting = of.ways.iter().filter(|way| fits(way));
+            sum(&fitting.map(|way| way.count).collect::<Vec<_>>())
+        };
+        let from = |source: &str| count(&|way| way.token_source == source);
+        let level =
+            |level: &str| count(&|way| way.outcome == "success" && way.cache_level == level);
+        first_broken(&[
+            (
+                "acquisitions = sum of ways",
+                of.acquisitions,
+                count(&|_| true),
+            ),
+            (
+                "errors = sum of ways without a token",
+                of.errors,
+                count(&|way| way.outcome != "success"),
+            ),
+            (
+                "token_source.cache = sum of ways from there",
+                of.token_source.cache,
+                from("cache"),
+            ),
+            (
+                "token_source.identity_provider = sum of ways from there",
+                of.token_source.identity_provider,
+                from("identity_provider"),
+            ),
+            (
+                "cache_level.l1 = sum of ways from there",
+                of.cache_level.l1,
+                level("l1"),
+            ),
+            (
+                "cache_level.l2 = sum of ways from there",
+                of.cache_level.l2,
+                level("l2"),
+            ),
+        ])
     })
 }
 

@@ -7,7 +7,7 @@ use crate::scenario::plan::{Fault, FaultPlan, InstanceFault, Load, Plan, RatePla
 
 /// The marks of a run of `plan`, by when they begin. What would begin after the
 /// end of the arrivals is left out.
-pub(super) fn marks(plan: &Plan) -> Vec<Mark> {
+pub(crate) fn marks(plan: &Plan) -> Vec<Mark> {
     let several = plan.traffic.len() > 1;
     let mut marks: Vec<Mark> = plan.faults.iter().map(fault).collect();
     for traffic in &plan.traffic {

@@ -132,6 +132,7 @@ fn acquisitions(whole: &mut Acquisitions, part: &Acquisitions) -> Result<(), Str
     let ok = source.cache + source.identity_provider;
     whole.hit_ratio = (ok > 0).then(|| source.cache as f64 / ok as f64);
     counts(&mut whole.errors_by_kind, &part.errors_by_kind);
+    super::ways::add(&mut whole.ways, &part.ways);
     let (mine, theirs) = (&mut whole.durations, &part.durations);
     times(&mut mine.total, &theirs.total)?;
     times(&mut mine.cache, &theirs.cache)?;
@@ -197,11 +198,7 @@ fn provider(whole: &mut Report, part: &Report) {
     // Two that do not balance may do so in sum.
     mine.balanced &= theirs.balanced;
     let (mine, theirs) = (&mut whole.oracle, &part.oracle);
-    mine.checked += theirs.checked;
-    mine.wrong_token += theirs.wrong_token;
-    mine.expired_served += theirs.expired_served;
-    mine.under_scoped += theirs.under_scoped;
-    mine.not_issued += theirs.not_issued;
+    mine.add(theirs);
     *mine = mine.bounded();
     whole.violations.extend_from_slice(&part.violations);
     let (mine, theirs) = (&mut whole.sessions, &part.sessions);

@@ -7,7 +7,7 @@ pub mod conserve;
 pub mod hdr;
 pub mod judge;
 mod levels;
-mod marks;
+pub(crate) mod marks;
 pub mod merge;
 pub mod model;
 pub mod predicted;
@@ -26,6 +26,7 @@ pub mod markdown;
 pub mod openmetrics;
 pub mod sarif;
 pub mod text;
+mod ways;
 
 pub mod escape;
 pub mod figure;

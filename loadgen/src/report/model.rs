@@ -10,6 +10,7 @@ pub use super::checked::{Oracle, Sessions, Violation};
 pub use super::levels::{Cache, L1, L2, L2Contents, L2Operations};
 pub use super::predicted::{ClosedForm, Theory};
 pub use super::series::{Interval, Mark, MarkKind, Outcomes, Series};
+pub use super::ways::Way;
 use crate::gate::metric::Unit;
 use crate::scenario::plan;
 
@@ -180,6 +181,10 @@ pub struct Acquisitions {
     pub durations: Durations,
     /// Errors by OAuth error code or failure class.
     pub errors_by_kind: BTreeMap<String, u64>,
+    /// All of this at once: how many acquisitions had which outcome, source, level
+    /// and reason. They add up to `acquisitions`.
+    #[serde(default)]
+    pub ways: Vec<Way>,
 }
 
 /// A flow's share of the report.

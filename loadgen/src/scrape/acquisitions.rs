@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use telemetry::catalogue as metric;
-use telemetry::{Family, Metric, errors};
+use telemetry::{Family, errors};
 
-use super::{Scrape, fold, histogram};
-use crate::record::flow::{FlowRecord, Parts};
-use crate::record::histogram::Times;
+use super::Scrape;
+use crate::record::folded::{BySource, FoldedFlow};
 use crate::record::ways::How;
 use crate::scenario::plan::Flow;
 
@@ -27,18 +26,18 @@ const WAYS: [How; 9] = [
 
 /// What became of the acquisitions of one flow, whichever entries of `traffic`
 /// asked for them.
-pub(super) struct OfFlow {
-    pub(super) flow: Flow,
-    pub(super) record: FlowRecord,
+struct OfFlow {
+    flow: Flow,
+    counts: FoldedFlow,
     /// By class, all of them.
-    pub(super) errors: BTreeMap<&'static str, u64>,
+    errors: BTreeMap<&'static str, u64>,
 }
 
 impl OfFlow {
     /// How tokens were come by, with how many were; zero for a way that is
     /// possible and that nobody went.
-    pub(super) fn ways(&self) -> Vec<(How, u64)> {
-        let tokens = &self.record.tokens;
+    fn ways(&self) -> Vec<(How, u64)> {
+        let tokens = &self.counts.tokens;
         let mut ways: Vec<(How, u64)> = tokens.iter().collect();
         let idle = WAYS.into_iter().filter(|way| tokens.of(*way) == 0);
         ways.extend(idle.map(|way| (way, 0)));
@@ -49,27 +48,27 @@ impl OfFlow {
 
 impl Scrape<'_> {
     /// The flows that the scenario has.
-    pub(super) fn by_flow(&self) -> Vec<OfFlow> {
+    fn by_flow(&self) -> Vec<OfFlow> {
         let is_offered = |flow: &Flow| self.plan.traffic.iter().any(|one| one.flow == *flow);
         let flows = Flow::ALL.into_iter().filter(is_offered);
         flows.map(|flow| self.of_flow(flow)).collect()
     }
 
     fn of_flow(&self, flow: Flow) -> OfFlow {
-        let mut record = FlowRecord::default();
-        for (traffic, of_traffic) in self.plan.traffic.iter().zip(&self.recorded.flows) {
+        let mut counts = FoldedFlow::default();
+        for (traffic, of_traffic) in self.plan.traffic.iter().zip(&self.folded.flows) {
             if traffic.flow == flow {
-                record.add(of_traffic);
+                counts.add_counts(of_traffic);
             }
         }
         let mut classes: BTreeMap<_, _> = errors::CLASSES.map(|class| (class, 0)).into();
-        for (code, count) in &record.errors {
+        for (code, count) in &counts.errors {
             *classes.entry(errors::class(code)).or_default() += count;
         }
-        *classes.entry("timeout").or_default() += record.timeouts;
+        *classes.entry("timeout").or_default() += counts.timeouts;
         OfFlow {
             flow,
-            record,
+            counts,
             errors: classes,
         }
     }
@@ -77,7 +76,7 @@ impl Scrape<'_> {
     pub(super) fn acquisitions(&self) -> Vec<Family> {
         let mut acquired = Family::of(&metric::TOKENCACHE_ACQUISITIONS);
         let mut failed = Family::of(&metric::TOKENCACHE_ACQUISITION_ERRORS);
-        let mut all = FlowRecord::default();
+        let mut all = FoldedFlow::default();
         for of_flow in self.by_flow() {
             let flow = of_flow.flow.as_str();
             for ((source, level, reason), count) in of_flow.ways() {
@@ -89,41 +88,31 @@ impl Scrape<'_> {
             for (class, count) in of_flow.errors {
                 failed = failed.count(&[flow, class], count);
             }
-            all.add(&of_flow.record);
+            all.add_counts(&of_flow.counts);
         }
+        let BySource {
+            from_cache,
+            from_provider,
+            failed: without,
+        } = &self.folded.total;
+        let in_cache = &self.folded.cache;
         vec![
             acquired,
             failed,
             Family::of(&metric::TOKENCACHE_BACKGROUND_REFRESHES)
                 .count(&["success"], all.refreshes.succeeded)
                 .count(&["error"], all.refreshes.failed),
-            total(&metric::TOKENCACHE_ACQUIRE_DURATION, &all),
-            by_source(&metric::TOKENCACHE_ACQUIRE_CACHE_DURATION, &all, |parts| {
-                &parts.cache
-            }),
-            histogram(
-                &metric::TOKENCACHE_ACQUIRE_HTTP_DURATION,
-                &all.all_times().http,
-            ),
+            Family::of(&metric::TOKENCACHE_ACQUIRE_DURATION)
+                .histogram(&["cache", "success"], from_cache.clone())
+                .histogram(&["identity_provider", "success"], from_provider.clone())
+                .histogram(&["none", "error"], without.clone()),
+            Family::of(&metric::TOKENCACHE_ACQUIRE_CACHE_DURATION)
+                .histogram(&["cache"], in_cache.from_cache.clone())
+                .histogram(&["identity_provider"], in_cache.from_provider.clone())
+                .histogram(&["none"], in_cache.failed.clone()),
+            Family::of(&metric::TOKENCACHE_ACQUIRE_HTTP_DURATION)
+                .histogram(&[], self.folded.http.clone()),
             Family::of(&metric::TOKENCACHE_COALESCED_ACQUISITIONS).count(&[], all.coalesced),
         ]
     }
-}
-
-fn total(metric: &'static Metric, all: &FlowRecord) -> Family {
-    let fold = |parts: &Parts| fold(metric, &parts.total);
-    Family::of(metric)
-        .histogram(&["cache", "success"], fold(&all.from_cache))
-        .histogram(&["identity_provider", "success"], fold(&all.from_provider))
-        .histogram(&["none", "error"], fold(&all.failed))
-}
-
-fn by_source(metric: &'static Metric, all: &FlowRecord, pick: fn(&Parts) -> &Times) -> Family {
-    Family::of(metric)
-        .histogram(&["cache"], fold(metric, pick(&all.from_cache)))
-        .histogram(
-            &["identity_provider"],
-            fold(metric, pick(&all.from_provider)),
-        )
-        .histogram(&["none"], fold(metric, pick(&all.failed)))
 }

@@ -12,7 +12,8 @@ use token_client::TokenSource;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Scrape;
+use super::msal_dotnet::MsalDotnet;
+use super::{Scrape, Stages};
 use crate::engine::Run;
 use crate::exit::Failure;
 
@@ -31,9 +32,22 @@ const MOST_MOMENTS: u32 = 720;
 #[derive(Debug)]
 pub struct Exporter {
     run: Weak<Run>,
-    started_at: jiff::Timestamp,
-    ended_at: OnceLock<jiff::Timestamp>,
+    clock: RunClock,
+    stages: Stages,
+    /// The same run as MSAL.NET's meter would have it, where somebody asked.
+    msal_dotnet: Option<Arc<MsalDotnet>>,
+    ended: OnceLock<Instant>,
     last: Mutex<Option<[Vec<Family>; 2]>>,
+}
+
+/// What time it is in a run. Tokio's clock says how much has passed, which virtual
+/// time moves as it likes.
+#[derive(Debug, Clone, Copy)]
+struct RunClock {
+    /// When the caches started, by Tokio's clock and as it is shown.
+    start: Instant,
+    shown: jiff::Timestamp,
+    is_virtual: bool,
 }
 
 /// Takes a run's numbers at regular moments of its own clock.
@@ -44,39 +58,65 @@ pub struct Watch {
     exporter: Arc<Exporter>,
 }
 
-fn own_names(scrape: &Scrape<'_>) -> Vec<Family> {
-    scrape.families()
-}
-
-fn msal_dotnet_names(scrape: &Scrape<'_>) -> Vec<Family> {
-    scrape.msal_dotnet()
-}
-
 fn unix(at: jiff::Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1_000.0
 }
 
+impl RunClock {
+    fn at(self, instant: Instant) -> jiff::Timestamp {
+        let passed = instant.saturating_duration_since(self.start);
+        let passed = jiff::SignedDuration::try_from(passed).unwrap_or_default();
+        // Too late for a calendar: no run is so long.
+        self.shown.checked_add(passed).unwrap_or(self.shown)
+    }
+
+    fn now(self) -> jiff::Timestamp {
+        self.at(Instant::now())
+    }
+}
+
 impl Exporter {
-    /// An exporter of `run`, whose caches started at `started_at`.
-    pub fn new(run: &Arc<Run>, started_at: jiff::Timestamp) -> Arc<Self> {
+    /// An exporter of `run`, in real time, whose caches start now.
+    pub fn new(run: &Arc<Run>, msal_dotnet: Option<Arc<MsalDotnet>>) -> Arc<Self> {
+        let clock = RunClock {
+            start: Instant::now(),
+            shown: jiff::Timestamp::now(),
+            is_virtual: false,
+        };
+        Self::of(run, clock, msal_dotnet)
+    }
+
+    /// An exporter of `run`, in virtual time, whose caches start now. It is shown as
+    /// if it ended about now: a server of metrics refuses, or forgets at once, what
+    /// is years old.
+    pub fn of_virtual(run: &Arc<Run>) -> Arc<Self> {
+        let now = jiff::Timestamp::now();
+        let length = run.plan.duration + run.plan.graceful_stop;
+        let length = jiff::SignedDuration::try_from(length).unwrap_or_default();
+        let clock = RunClock {
+            start: Instant::now(),
+            shown: now.checked_sub(length).unwrap_or(now),
+            is_virtual: true,
+        };
+        Self::of(run, clock, None)
+    }
+
+    fn of(run: &Arc<Run>, clock: RunClock, msal_dotnet: Option<Arc<MsalDotnet>>) -> Arc<Self> {
         Arc::new(Self {
             run: Arc::downgrade(run),
-            started_at,
-            ended_at: OnceLock::new(),
+            clock,
+            stages: Stages::of_plan(&run.plan),
+            msal_dotnet,
+            ended: OnceLock::new(),
             last: Mutex::new(None),
         })
     }
 
     /// The run has ended: from here on its last numbers are shown.
     pub fn end(&self) {
-        self.ended_at.get_or_init(jiff::Timestamp::now);
+        self.ended.get_or_init(Instant::now);
         let last = [self.families(), self.msal_dotnet()];
         *self.last.lock() = Some(last);
-    }
-
-    /// Everything under our names.
-    pub fn families(&self) -> Vec<Family> {
-        self.scrape(0, own_names)
     }
 
     /// Everything under our names, and from when to when it was counted.
@@ -84,41 +124,63 @@ impl Exporter {
     pub fn pushed(&self) -> (Vec<Family>, telemetry::otlp::Span) {
         let nanoseconds =
             |at: jiff::Timestamp| u64::try_from(at.as_nanosecond()).unwrap_or_default();
-        let to = self.ended_at.get().copied();
         let span = telemetry::otlp::Span {
-            from: nanoseconds(self.started_at),
-            to: nanoseconds(to.unwrap_or_else(jiff::Timestamp::now)),
+            from: nanoseconds(self.clock.shown),
+            to: nanoseconds(self.until()),
         };
         (self.families(), span)
     }
 
-    /// Everything under MSAL.NET's names.
-    pub fn msal_dotnet(&self) -> Vec<Family> {
-        self.scrape(1, msal_dotnet_names)
+    /// The end of the run, or now.
+    fn until(&self) -> jiff::Timestamp {
+        let ended = self.ended.get().copied();
+        self.clock.at(ended.unwrap_or_else(Instant::now))
     }
 
-    fn scrape(&self, which: usize, families: impl Fn(&Scrape<'_>) -> Vec<Family>) -> Vec<Family> {
-        if let Some(last) = &*self.last.lock() {
-            return last[which].clone();
+    /// Everything under MSAL.NET's names; nothing if nobody asked for them.
+    pub fn msal_dotnet(&self) -> Vec<Family> {
+        if let Some([_, last]) = &*self.last.lock() {
+            return last.clone();
+        }
+        self.msal_dotnet
+            .as_ref()
+            .map(|kept| kept.families())
+            .unwrap_or_default()
+    }
+
+    /// Everything under our names.
+    pub fn families(&self) -> Vec<Family> {
+        if let Some([last, _]) = &*self.last.lock() {
+            return last.clone();
         }
         let Some(run) = self.run.upgrade() else {
             return Vec::new();
         };
         let remaining = [TokenSource::Cache, TokenSource::IdentityProvider]
             .map(|source| run.recorder.remaining_lifetimes(source));
-        families(&Scrape {
+        let shown = |instant: Option<Instant>| instant.map_or(0.0, |at| unix(self.clock.at(at)));
+        let scrape = Scrape {
             plan: &run.plan,
-            recorded: &run.recorder.recorded(),
+            folded: run.recorder.folded(),
             remaining,
-            cache: run.callers.fleet.report(),
+            levels: run.callers.fleet.levels(),
             store: run.callers.fleet.meter(),
             fetching: run.recorder.fetching(),
             in_flight: run.in_flight(),
-            started_at: unix(self.started_at),
-            began_at: run.began_at().map_or(0.0, unix),
-            ended_at: self.ended_at.get().copied().map_or(0.0, unix),
-            now: unix(jiff::Timestamp::now()),
-        })
+            users: run.users_present(),
+            stages: &self.stages,
+            started_at: unix(self.clock.shown),
+            began_at: shown(run.recorder.began()),
+            ended_at: shown(self.ended.get().copied()),
+            now: unix(self.clock.now()),
+        };
+        let mut families = scrape.families();
+        // A process lives in real time: beside virtual times its processor time
+        // and memory would say nothing.
+        if !self.clock.is_virtual {
+            families.extend(telemetry::process::families());
+        }
+        families
     }
 
     /// Serves the run's metrics at `address`.
@@ -154,13 +216,11 @@ impl Exporter {
         let every = (length / MOST_MOMENTS).max(Duration::from_secs(1));
         let timeline = Arc::new(Mutex::new(Timeline::default()));
         let (exporter, sink) = (Arc::clone(self), Arc::clone(&timeline));
-        // Time stamps follow Tokio's clock, which a run in virtual time moves.
-        let (wall, begin) = (unix(jiff::Timestamp::now()), Instant::now());
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(every);
             loop {
                 ticks.tick().await;
-                let at = wall + begin.elapsed().as_secs_f64();
+                let at = unix(exporter.clock.now());
                 sink.lock().push(at, exporter.families());
             }
         });
@@ -177,9 +237,7 @@ impl Watch {
     pub fn finish(self) -> String {
         self.task.abort();
         let mut timeline = std::mem::take(&mut *self.timeline.lock());
-        let at = self.exporter.ended_at.get().copied();
-        let at = at.unwrap_or_else(jiff::Timestamp::now);
-        timeline.push(unix(at), self.exporter.families());
+        timeline.push(unix(self.exporter.until()), self.exporter.families());
         timeline.render()
     }
 }

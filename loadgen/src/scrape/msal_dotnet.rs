@@ -1,125 +1,116 @@
 //! The same run under MSAL.NET's own names, units and buckets, so that the
 //! alerts a team has on a production MSAL.NET can be rehearsed as they are.
+//!
+//! The client says what MSAL.NET's meter would be told
+//! ([`token_client::msal_metrics`]); here it is kept as OpenTelemetry's Prometheus
+//! exporter for .NET shows it. A series appears with its first measurement, as
+//! there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::RwLock;
 use telemetry::catalogue as metric;
-use telemetry::{Family, HistogramSample, Kind, Metric};
+use telemetry::{Family, Histogram, Kind, Metric, Values, errors};
+use token_client::msal_metrics::{Instrument, METER, Meter, Tag};
 
-use super::Scrape;
-use crate::record::flow::FlowRecord;
-use crate::record::histogram::Times;
-use crate::record::ways::How;
-use crate::scenario::plan::Flow;
+/// Every measurement so far. Only runs that are asked for it pay for it.
+#[derive(Debug, Default)]
+pub struct MsalDotnet(RwLock<BTreeMap<Series, Arc<Kept>>>);
 
-/// Values of the tags that say which library runs: the versions imitated.
-const LIBRARY: [&str; 3] = ["4.85.1.0", "net8.0", "MicrosoftIdentityClient_Common_Meter"];
+/// A family's name, and the values of its labels.
+type Series = (&'static str, Vec<String>);
 
-impl Scrape<'_> {
-    /// Everything under MSAL.NET's names.
-    ///
-    /// MSAL.NET gives its histograms more tags (`ApiId`, `CacheLevel`,
-    /// `CacheRefreshReason`); here they are summed over them.
-    pub fn msal_dotnet(&self) -> Vec<Family> {
-        let mut success = Family::of(&metric::MSAL_SUCCESS);
-        let mut failure = Family::of(&metric::MSAL_FAILURE);
-        let mut all = FlowRecord::default();
-        // Two ways of ours can be one of MSAL's: sums by its words.
-        let mut counts = BTreeMap::<[&str; 4], u64>::new();
-        let mut codes = BTreeMap::<[&str; 2], u64>::new();
-        for of_flow in self.by_flow() {
-            for (how, count) in of_flow.ways() {
-                *counts.entry(tags(of_flow.flow, &how)).or_default() += count;
-            }
-            // MSAL.NET counts a proactive refresh twice: the caller above, from
-            // the cache, and here the fetch behind it.
-            let behind = [
-                api_of_cached(of_flow.flow),
-                "IdentityProvider",
-                "None",
-                "ProactivelyRefreshed",
-            ];
-            *counts.entry(behind).or_default() += of_flow.record.refreshes.succeeded;
-            for (class, count) in of_flow.errors {
-                let tags = [api_of_cached(of_flow.flow), error_code(class)];
-                *codes.entry(tags).or_default() += count;
-            }
-            all.add(&of_flow.record);
-        }
-        for (tags, count) in counts {
-            success = success.count(&with_library(&tags), count);
-        }
-        for (tags, count) in codes {
-            failure = failure.count(&with_library(&tags), count);
-        }
-        let by_source = |metric: &'static Metric, samples: &[(&str, &Times)]| {
-            samples
-                .iter()
-                .fold(Family::of(metric), |family, (source, times)| {
-                    family.histogram(&with_library(&[source]), milliseconds(metric, times))
-                })
+#[derive(Debug)]
+enum Kept {
+    Count(AtomicU64),
+    Distribution(Histogram),
+}
+
+impl Meter for MsalDotnet {
+    fn record(&self, instrument: Instrument, value: u64, tags: &[Tag]) {
+        let Some(metric) = family(instrument) else {
+            return;
         };
-        vec![
-            success,
-            failure,
-            by_source(
-                &metric::MSAL_TOTAL_DURATION,
-                &[
-                    ("Cache", &all.from_cache.total),
-                    ("IdentityProvider", &all.from_provider.total),
-                ],
-            ),
-            by_source(
-                &metric::MSAL_HTTP_DURATION,
-                &[("IdentityProvider", &all.from_provider.http)],
-            ),
-            by_source(&metric::MSAL_L2_DURATION, &[("Cache", &all.from_l2)]),
-        ]
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| label_value(label, tags))
+            .collect();
+        match &*self.kept(metric, labels) {
+            Kept::Count(count) => {
+                count.fetch_add(value, Ordering::Relaxed);
+            }
+            Kept::Distribution(histogram) => histogram.record_whole(value),
+        }
     }
 }
 
-fn with_library<'a>(tags: &[&'a str]) -> Vec<&'a str> {
-    tags.iter().copied().chain(LIBRARY).collect()
+impl MsalDotnet {
+    fn kept(&self, metric: &'static Metric, labels: Vec<String>) -> Arc<Kept> {
+        let series = (metric.name, labels);
+        if let Some(kept) = self.0.read().get(&series) {
+            return Arc::clone(kept);
+        }
+        let new = || {
+            Arc::new(match metric.kind {
+                Kind::Histogram(edges) => Kept::Distribution(Histogram::new(edges)),
+                Kind::Counter | Kind::Gauge => Kept::Count(AtomicU64::new(0)),
+            })
+        };
+        Arc::clone(self.0.write().entry(series).or_insert_with(new))
+    }
+
+    /// Everything under MSAL.NET's names.
+    pub fn families(&self) -> Vec<Family> {
+        let all = self.0.read();
+        let families = metric::msal_dotnet_families().into_iter();
+        families
+            .map(|metric| {
+                let series = all.iter().filter(|((name, _), _)| *name == metric.name);
+                series.fold(Family::of(metric), |family, ((_, labels), kept)| {
+                    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+                    match &**kept {
+                        Kept::Count(count) => family.count(&labels, count.load(Ordering::Relaxed)),
+                        Kept::Distribution(histogram) => {
+                            family.histogram(&labels, histogram.sample())
+                        }
+                    }
+                })
+            })
+            .collect()
+    }
 }
 
-/// `ApiId`, `TokenSource`, `CacheLevel` and `CacheRefreshReason`.
-fn tags(flow: Flow, (source, level, reason): &How) -> [&'static str; 4] {
-    // Only redeeming a code passes over the cache without being asked to.
-    let redeems = *source == "identity_provider" && *reason == "not_applicable";
-    let api = match flow {
-        Flow::AuthorizationCode if redeems => "AcquireTokenByAuthorizationCode",
-        _ => api_of_cached(flow),
-    };
-    let source = match *source {
-        "identity_provider" => "IdentityProvider",
-        _ => "Cache",
-    };
-    let level = match *level {
-        "none" => "None",
-        "l1" => "L1Cache",
-        "l2" => "L2Cache",
-        _ => "Unknown",
-    };
-    let reason = match *reason {
-        "no_cached_access_token" => "NoCachedAccessToken",
-        "expired" => "Expired",
-        "force_refresh_or_claims" => "ForceRefreshOrClaims",
-        "proactively_refreshed" => "ProactivelyRefreshed",
-        "cache_disabled" => "CacheDisabled",
-        _ => "NotApplicable",
-    };
-    [api, source, level, reason]
+/// The family that shows an instrument; `None` for those of the second
+/// generation, which nobody turns on here.
+fn family(instrument: Instrument) -> Option<&'static Metric> {
+    match instrument {
+        Instrument::Success => Some(&metric::MSAL_SUCCESS),
+        Instrument::Failure => Some(&metric::MSAL_FAILURE),
+        Instrument::TotalDuration => Some(&metric::MSAL_TOTAL_DURATION),
+        Instrument::DurationInL1Cache => Some(&metric::MSAL_L1_DURATION),
+        Instrument::DurationInL2Cache => Some(&metric::MSAL_L2_DURATION),
+        Instrument::DurationInHttp => Some(&metric::MSAL_HTTP_DURATION),
+        Instrument::DurationInExtension => Some(&metric::MSAL_EXTENSION_DURATION),
+        Instrument::RemainingTokenLifetime => Some(&metric::MSAL_REMAINING_LIFETIME),
+        Instrument::TotalDurationV2 | Instrument::DurationInHttpV2 => None,
+    }
 }
 
-/// The call of MSAL.NET that can be served from its cache, by flow.
-fn api_of_cached(flow: Flow) -> &'static str {
-    match flow {
-        Flow::ClientCredentials => "AcquireTokenForClient",
-        Flow::AuthorizationCode | Flow::Silent => "AcquireTokenSilent",
-        Flow::OnBehalfOf => "AcquireTokenOnBehalfOf",
-        Flow::LongRunningObo => "AcquireTokenInLongRunningObo",
-        Flow::RefreshToken => "AcquireTokenByRefreshToken",
-        Flow::ManagedIdentity => "AcquireTokenForSystemAssignedManagedIdentity",
+/// A tag's value as a label's. What a provider can make up, error codes and token
+/// types, is one of a closed list here.
+fn label_value(label: &telemetry::Label, tags: &[Tag]) -> String {
+    if label.name == "otel_scope_name" {
+        return METER.to_owned();
+    }
+    let tag = tags.iter().find(|(name, _)| *name == label.name);
+    let value = tag.map_or("", |(_, value)| &**value);
+    match (label.name, label.values) {
+        ("ErrorCode", _) => error_code(errors::class(value)).to_owned(),
+        ("TokenType", Values::Closed(known)) if !known.contains(&value) => "External".to_owned(),
+        _ => value.to_owned(),
     }
 }
 
@@ -138,18 +129,58 @@ fn error_code(class: &str) -> &'static str {
     }
 }
 
-/// Folded at MSAL.NET's edges. The truth is in nanoseconds, so a time is in the
-/// bucket of its exact length; MSAL.NET itself rounds down to milliseconds.
-fn milliseconds(metric: &Metric, times: &Times) -> HistogramSample {
-    let Kind::Histogram(edges) = metric.kind else {
-        return HistogramSample::default();
-    };
-    let seconds: Vec<f64> = edges.iter().map(|edge| edge / 1_000.0).collect();
-    let folded = times.fold(&seconds);
-    HistogramSample {
-        cumulative: folded.cumulative,
-        count: folded.count,
-        sum: folded.sum * 1_000.0,
-        ..HistogramSample::default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(of: &[(&'static str, &str)]) -> Vec<Tag> {
+        let tag = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned().into());
+        of.iter().map(tag).collect()
+    }
+
+    const HIT: [(&str, &str); 7] = [
+        ("MsalVersion", "1"),
+        ("Platform", "Rust"),
+        ("ApiId", "AcquireTokenForClient"),
+        ("TokenSource", "Cache"),
+        ("CacheLevel", "L1Cache"),
+        ("CacheRefreshReason", "NotApplicable"),
+        ("TokenType", "Bearer"),
+    ];
+
+    #[test]
+    fn measurements_are_shown_as_opentelemetry_for_dotnet_shows_them() {
+        let kept = MsalDotnet::default();
+        kept.record(Instrument::Success, 1, &tags(&HIT));
+        kept.record(Instrument::Success, 1, &tags(&HIT));
+        for microseconds in [7, 12_000] {
+            kept.record(Instrument::DurationInL1Cache, microseconds, &tags(&HIT));
+        }
+        let text = telemetry::render(kept.families());
+        for line in [
+            "MsalSuccess_total{MsalVersion=\"1\",Platform=\"Rust\",ApiId=\"AcquireTokenForClient\",TokenSource=\"Cache\",CacheRefreshReason=\"NotApplicable\",CacheLevel=\"L1Cache\",TokenType=\"Bearer\",otel_scope_name=\"MicrosoftIdentityClient_Common_Meter\"} 2",
+            "otel_scope_name=\"MicrosoftIdentityClient_Common_Meter\",le=\"10\"} 1",
+            "otel_scope_name=\"MicrosoftIdentityClient_Common_Meter\",le=\"10000\"} 1",
+            "otel_scope_name=\"MicrosoftIdentityClient_Common_Meter\",le=\"+Inf\"} 2",
+        ] {
+            assert!(text.contains(line), "no {line} in {text}");
+        }
+        assert!(!text.contains("MsalFailure"), "nobody has failed: {text}");
+    }
+
+    #[test]
+    fn what_a_provider_makes_up_is_one_of_a_closed_list() {
+        let kept = MsalDotnet::default();
+        for code in ["invalid_grant", "made_up", "made_up_too"] {
+            let tags = tags(&[("ErrorCode", code), ("TokenType", "weird")]);
+            let all = [tags, self::tags(&HIT[..6])].concat();
+            kept.record(Instrument::Failure, 1, &all);
+        }
+        let text = telemetry::render(kept.families());
+        let series: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(series.len(), 2, "{text}");
+        assert!(series[0].contains("ErrorCode=\"invalid_grant\"") && series[0].ends_with(" 1"));
+        assert!(series[1].contains("ErrorCode=\"unknown_error\"") && series[1].ends_with(" 2"));
+        assert!(series[1].contains("TokenType=\"External\""), "{text}");
     }
 }

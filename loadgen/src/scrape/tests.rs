@@ -1,24 +1,46 @@
 //! The scrape and the report, made from one record, say the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use telemetry::{Format, StoreCall};
+use telemetry::{Format, LetGo, StoreCall};
 
 use super::*;
+use crate::arrival::Arrival;
+use crate::record::{Outcome, Recorded, Recorder, Sample};
 use crate::report::model::{Acquisitions, Distribution, Durations, Report};
 use crate::report::sample;
+use crate::scenario::plan::Flow;
+use crate::scenario::{Overrides, load::parse};
+
+/// The report's sample of caches, as a scrape has them.
+fn levels() -> Vec<Level> {
+    let (l1, l2) = (sample::CACHE.l1, sample::CACHE.l2);
+    let level = |name, partitions, bytes, size, kinds| Level {
+        name,
+        partitions,
+        bytes,
+        capacity_bytes: Some(1_000_000),
+        kinds,
+        let_go: LetGo {
+            size,
+            ..LetGo::default()
+        },
+    };
+    let kinds = vec![("access_token", 3, 6_000), ("other", 0, 0)];
+    vec![
+        level("l1", l1.entries, l1.bytes, l1.evictions, kinds),
+        level("l2", l2.entries, l2.bytes, l2.evictions, Vec::new()),
+    ]
+}
 
 /// A scrape of a run in which all this happened.
-fn own_names(scrape: &Scrape<'_>) -> Vec<Family> {
-    scrape.families()
+fn families(recorded: &Recorded) -> Vec<Family> {
+    families_of(&sample::plan(), recorded)
 }
 
-fn msal_dotnet_names(scrape: &Scrape<'_>) -> Vec<Family> {
-    scrape.msal_dotnet()
-}
-
-fn families(recorded: &Recorded, pick: impl Fn(&Scrape<'_>) -> Vec<Family>) -> Vec<Family> {
+fn families_of(plan: &Plan, recorded: &Recorded) -> Vec<Family> {
     let store = StoreMeter::default();
     let operations = sample::CACHE.l2.operations;
     for (operation, outcome, times) in [
@@ -39,19 +61,22 @@ fn families(recorded: &Recorded, pick: impl Fn(&Scrape<'_>) -> Vec<Family>) -> V
     }
     let remaining = telemetry::Histogram::new(metric::LIFETIME_BUCKETS);
     remaining.record(Duration::from_secs(3_599));
-    pick(&Scrape {
-        plan: &sample::plan(),
-        recorded,
+    let scrape = Scrape {
+        plan,
+        folded: recorded.into(),
         remaining: [remaining.sample(), remaining.sample()],
-        cache: sample::CACHE,
+        levels: levels(),
         store: &store,
         fetching: 2,
         in_flight: 1,
+        users: 0,
+        stages: &Stages::of_plan(plan),
         began_at: 1_767_323_046.0,
         ended_at: 0.0,
         started_at: 1_767_323_045.0,
         now: 1_767_323_050.0,
-    })
+    };
+    scrape.families()
 }
 
 fn render() -> String {
@@ -59,7 +84,7 @@ fn render() -> String {
 }
 
 fn text(recorded: &Recorded) -> String {
-    telemetry::render(families(recorded, own_names))
+    telemetry::render(families(recorded))
 }
 
 /// Sum of the samples of `name` that have all of `labels`.
@@ -236,8 +261,8 @@ fn everything_else_is_the_report_s_too() {
             "operation=\"remove\"",
             operations.remove,
         ),
-        ("tokencache_entries", "level=\"l1\"", cache.l1.entries),
-        ("tokencache_entries", "level=\"l2\"", cache.l2.entries),
+        ("tokencache_partitions", "level=\"l1\"", cache.l1.entries),
+        ("tokencache_partitions", "level=\"l2\"", cache.l2.entries),
         ("tokencache_size_bytes", "level=\"l1\"", cache.l1.bytes),
         ("tokencache_size_bytes", "level=\"l2\"", cache.l2.bytes),
         (
@@ -303,11 +328,58 @@ fn each_finding_of_the_oracle_is_a_violation_of_its_own() {
     }
 }
 
+/// A plan with as much as a scenario may have, and more stages than are told apart.
+fn crowded() -> Plan {
+    let flows = Flow::ALL
+        .iter()
+        .cycle()
+        .take(metric::MOST_OPERATIONS)
+        .enumerate();
+    let stages: String = (0..20).map(|_| "{ hold: 1s }, ").collect();
+    let traffic = flows.map(|(number, flow)| {
+        let flow = flow.as_str();
+        format!("  - {{ name: operation_{number}, flow: {flow}, rate: 1/s, stages: [{stages}] }}\n")
+    });
+    let text = format!(
+        "version: 1\nduration: 30s\ncache: {{ l2: {{ store: memory }} }}\ntraffic:\n{}",
+        traffic.collect::<String>()
+    );
+    let plan = parse(
+        Path::new("crowded.yaml"),
+        text.as_bytes(),
+        &Overrides::default(),
+    );
+    plan.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A thousand samples of each operation of `plan`, from microseconds to minutes.
+fn busy(plan: &Plan) -> Recorded {
+    let recorder = Recorder::new(plan.traffic.len());
+    for flow_index in 0..plan.traffic.len() {
+        for number in 0..1_000_u64 {
+            let time = Duration::from_nanos(1 << (number % 37));
+            recorder.record(&Sample {
+                arrival: Arrival::numbered(flow_index, number, Duration::ZERO),
+                outcome: Outcome::Timeout,
+                lag: time,
+                queued: Duration::ZERO,
+                service: time,
+            });
+        }
+    }
+    recorder.recorded()
+}
+
 #[test]
 fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
-    let families = families(&sample::recorded(), own_names);
+    let plan = crowded();
+    let families = families_of(&plan, &busy(&plan));
     for metric in telemetry::catalogue::all() {
-        if metric.name.starts_with("mockidp_") {
+        // The process speaks for itself (`telemetry::process`).
+        if ["mockidp_", "process_"]
+            .iter()
+            .any(|role| metric.name.starts_with(role))
+        {
             continue;
         }
         let family = families.iter().find(|family| family.metric() == metric);
@@ -320,7 +392,23 @@ fn every_family_of_the_catalogue_is_there_and_the_series_are_bounded() {
         );
     }
     let series: usize = families.iter().map(Family::series).sum();
-    assert!(series < 700, "{series} series");
+    assert!(series < 1_600, "{series} series");
+    for format in [Format::Text, Format::OpenMetrics] {
+        let bytes = telemetry::encode(families.clone(), format).len();
+        assert!(bytes < 200_000, "{bytes} bytes of {format:?}");
+    }
+}
+
+#[test]
+fn response_and_service_times_are_those_of_each_operation() {
+    let (text, report) = (render(), sample::report());
+    for flow in &report.flows {
+        let label = format!("operation=\"{}\"", flow.name);
+        for name in ["response", "service"] {
+            let name = format!("loadgen_{name}_duration_seconds_count");
+            same(sum(&text, &name, &[&label]), flow.acquisitions.acquisitions);
+        }
+    }
 }
 
 #[test]
@@ -337,59 +425,20 @@ fn the_last_slow_response_is_an_exemplar_and_names_no_one() {
     let mut recorded = sample::recorded();
     recorded.slow = Some(crate::record::Slow {
         flow_index: 1,
+        number: 12,
         response: Duration::from_millis(700),
         ended: tokio::time::Instant::now(),
     });
-    let text = telemetry::encode(families(&recorded, own_names), Format::OpenMetrics);
+    let text = telemetry::encode(families(&recorded), Format::OpenMetrics);
     let text = String::from_utf8(text).unwrap();
     let shown: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
-    assert!(shown[0].contains("{le=\"1.0\"}"), "{shown:?}");
     assert!(
-        shown[0].contains(" # {operation=\"visits\"} 0.7 17673230"),
+        shown[0].contains("{operation=\"visits\",le=\"1.0\"}"),
         "{shown:?}"
     );
-}
-
-#[test]
-fn msal_dotnet_counts_a_proactive_refresh_twice_and_the_rest_as_the_report_does() {
-    let mut recorded = sample::recorded();
-    recorded.flows[0].refreshes.succeeded = 2;
-    let text = telemetry::render(families(&recorded, msal_dotnet_names));
-    let report = sample::report().totals;
-    let success = |labels: &[&str]| sum(&text, "MsalSuccess_total", labels);
-    same(
-        success(&["TokenSource=\"Cache\""]),
-        report.token_source.cache,
-    );
-    let provider = "TokenSource=\"IdentityProvider\"";
-    same(
-        success(&[provider]),
-        report.token_source.identity_provider + 2,
-    );
-    let behind = "CacheRefreshReason=\"ProactivelyRefreshed\"";
-    same(
-        success(&[provider, behind, "ApiId=\"AcquireTokenForClient\""]),
-        2,
-    );
-    same(success(&["CacheLevel=\"L2Cache\""]), report.cache_level.l2);
-    same(success(&["ApiId=\"AcquireTokenByAuthorizationCode\""]), 1);
-    same(sum(&text, "MsalFailure_total", &[]), report.errors);
-    let total = "MsalTotalDuration_1A_milliseconds";
-    same(
-        sum(&text, &format!("{total}_count"), &[]),
-        report.acquisitions - report.errors,
-    );
-    same(
-        sum(&text, &format!("{total}_bucket"), &[provider, "le=\"75\""]),
-        report.token_source.identity_provider,
-    );
-    same(
-        sum(&text, &format!("{total}_bucket"), &[provider, "le=\"25\""]),
-        0,
-    );
-    same(
-        sum(&text, "MsalDurationInL2Cache_1A_milliseconds_count", &[]),
-        report.cache_level.l2,
+    assert!(
+        shown[0].contains(" # {arrival=\"12\"} 0.7 17673230"),
+        "{shown:?}"
     );
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use rand::Rng as _;
-use telemetry::StoreMeter;
+use telemetry::{LetGo, Level, StoreMeter};
+use token_cache::l1::KindSizes;
 use token_cache::store::Store;
 use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
 use token_client::{Application, Authority, Client, IdentityProvider};
 
 use super::contents::contents;
 use super::directory::Directory;
-use super::heard::Heard;
+use super::heard::{Heard, Listener};
 use super::key_rings::KeyRings;
 use super::overlap::Overlap;
 use super::provider::{CLIENT_SECRET, Endpoints, Provider};
@@ -21,7 +22,6 @@ use super::store::SharedStore;
 use crate::exit::Failure;
 use crate::fault::{FaultyStore, StoreFaults};
 use crate::population::{Stream, Subject};
-use crate::record::Recorder;
 use crate::report::model;
 use crate::scenario::plan::{ClockFault, Fault, FleetPlan, Flow, Plan};
 use crate::scenario::units::Share;
@@ -53,8 +53,8 @@ struct Running {
     instances: Vec<Instance>,
     /// Instances begun so far, by place: a restarted one is another.
     generations: Vec<u64>,
-    /// Evictions of instances that are gone.
-    evictions_of_gone: u64,
+    /// What instances that are gone had let go of their L1.
+    let_go_by_gone: LetGo,
     /// Steps of clocks in force; the first that concerns an instance decides.
     clock_steps: Vec<ClockFault>,
 }
@@ -67,7 +67,7 @@ struct Blueprint {
     host: String,
     endpoints: Endpoints,
     clock: Clock,
-    recorder: Arc<Recorder>,
+    listener: Listener,
 }
 
 /// One process of the service.
@@ -82,7 +82,8 @@ struct Instance {
 }
 
 impl Fleet {
-    /// The fleet of `plan`, asking `provider` for tokens.
+    /// The fleet of `plan`, asking `provider` for tokens and telling `listener` what
+    /// its clients do.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl Fleet {
         directory: &Directory,
         provider: &Provider,
         clock: Clock,
-        recorder: &Arc<Recorder>,
+        listener: Listener,
     ) -> Result<Self, Failure> {
         let store = plan.cache.l2.as_ref();
         let store = store
@@ -110,7 +111,7 @@ impl Fleet {
                 host: provider.host().to_owned(),
                 endpoints: provider.endpoints(plan.acquire_timeout + HTTP_MARGIN),
                 clock,
-                recorder: Arc::clone(recorder),
+                listener,
             },
             running: RwLock::default(),
             heard: Arc::new(Heard::new(store.clone())),
@@ -150,7 +151,7 @@ impl Fleet {
         Standing {
             instance,
             generation: running.generations[instance],
-            l1_evictions: running.instances[instance].evictions(),
+            l1_evictions: running.instances[instance].let_go().size,
             has_l2: l2.is_some(),
             l2_evictions: l2.map_or(0, |l2| l2.evictions + l2.refused),
             l2_failures: l2.map_or(0, |l2| l2.errors),
@@ -169,7 +170,9 @@ impl Fleet {
         let mut running = self.running.write();
         while running.instances.len() > to.max(1) {
             let gone = running.instances.pop();
-            running.evictions_of_gone += gone.map_or(0, |gone| gone.evictions());
+            running
+                .let_go_by_gone
+                .add(gone.map(|gone| gone.let_go()).unwrap_or_default());
         }
         while running.instances.len() < to.max(1) {
             let number = running.instances.len();
@@ -185,7 +188,7 @@ impl Fleet {
         if number < running.instances.len() {
             let instance = self.instance(number, &mut running);
             let gone = std::mem::replace(&mut running.instances[number], instance);
-            running.evictions_of_gone += gone.evictions();
+            running.let_go_by_gone.add(gone.let_go());
         }
     }
 
@@ -236,7 +239,7 @@ impl Fleet {
     pub fn report(&self) -> model::Cache {
         let running = self.running.read();
         let mut l1 = model::L1 {
-            evictions: running.evictions_of_gone,
+            evictions: running.let_go_by_gone.size,
             ..model::L1::default()
         };
         let instances = running.instances.iter();
@@ -253,6 +256,39 @@ impl Fleet {
                 .map(|store| store.report())
                 .unwrap_or_default(),
         }
+    }
+
+    /// The same by kind and cause, all instances' L1 together and L2 where there
+    /// is one. What a server holds and lets go only the server knows.
+    pub fn levels(&self) -> Vec<Level> {
+        let running = self.running.read();
+        let mut l1 = Level {
+            name: "l1",
+            partitions: 0,
+            bytes: 0,
+            capacity_bytes: None,
+            kinds: KindSizes::default()
+                .by_name()
+                .map(|(kind, _)| (kind, 0, 0))
+                .to_vec(),
+            let_go: running.let_go_by_gone,
+        };
+        for instance in &running.instances {
+            let Some(stats) = instance.cache.l1_stats() else {
+                continue;
+            };
+            l1.partitions += stats.entries;
+            l1.bytes += stats.bytes;
+            *l1.capacity_bytes.get_or_insert_default() += stats.capacity_bytes;
+            l1.let_go.add(instance.let_go());
+            let kinds = instance.cache.l1_kinds().by_name();
+            for ((_, entries, bytes), (_, sizes)) in l1.kinds.iter_mut().zip(kinds) {
+                *entries += sizes.entries;
+                *bytes += sizes.bytes;
+            }
+        }
+        let l2 = self.store.as_ref().map(|store| store.level());
+        [Some(l1), l2].into_iter().flatten().collect()
     }
 
     /// [`Fleet::report`] at the end of a run, with a look into the shared
@@ -385,7 +421,7 @@ impl Blueprint {
                     application,
                     authority,
                     Arc::clone(&cache),
-                    Arc::clone(&self.recorder) as _,
+                    self.listener.events(),
                     jitter.at(application_number).next_u64(),
                 )
             };
@@ -409,7 +445,13 @@ impl Blueprint {
 }
 
 impl Instance {
-    fn evictions(&self) -> u64 {
-        self.cache.l1_stats().map_or(0, |stats| stats.evictions)
+    fn let_go(&self) -> LetGo {
+        let stats = self.cache.l1_stats().unwrap_or_default();
+        LetGo {
+            size: stats.evictions,
+            expired: stats.expired,
+            explicit: stats.removed,
+            replaced: stats.replaced,
+        }
     }
 }

@@ -16,4 +16,5 @@ pub mod store;
 
 pub use directory::Directory;
 pub use fleet::Fleet;
+pub use heard::Listener;
 pub use provider::Provider;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use telemetry::{LetGo, Level};
 use token_cache::store::{
     CompareAndSet, Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture, Swap, Version,
     Versioned,
@@ -36,6 +37,7 @@ enum Backing {
     /// In this process.
     Memory {
         store: Arc<MemoryStore>,
+        size_limit: u64,
         latency: LatencyPlan,
         waits: Stream,
         drawn: AtomicU64,
@@ -71,6 +73,7 @@ impl SharedStore {
                 let limit = usize::try_from(size_limit.get()).unwrap_or(usize::MAX);
                 Backing::Memory {
                     store: Arc::new(MemoryStore::new(limit, clock)),
+                    size_limit: size_limit.get(),
                     latency: latency.clone(),
                     waits: Stream::named(seed, "l2/latency"),
                     drawn: AtomicU64::new(0),
@@ -176,6 +179,29 @@ impl SharedStore {
             count.store(0, Ordering::Relaxed);
         }
         self.failed.store(0, Ordering::Relaxed);
+    }
+
+    /// What it holds and has let go; of a server that is not known.
+    pub fn level(&self) -> Level {
+        let (stats, capacity_bytes) = match &self.backing {
+            Backing::Memory {
+                store, size_limit, ..
+            } => (store.stats(), Some(*size_limit)),
+            Backing::Remote { .. } => (MemoryStoreStats::default(), None),
+        };
+        Level {
+            name: "l2",
+            partitions: stats.entries as u64,
+            bytes: stats.bytes as u64,
+            capacity_bytes,
+            kinds: Vec::new(),
+            let_go: LetGo {
+                size: stats.evicted + stats.refused,
+                expired: stats.expired,
+                explicit: stats.removed,
+                replaced: stats.replaced,
+            },
+        }
     }
 
     /// What it holds and was asked. Of a server's holdings nothing is known

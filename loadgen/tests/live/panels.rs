@@ -22,7 +22,7 @@ pub(crate) fn scenario(idp: &MockIdp) -> String {
          fleet: {{ instances: 3, affinity: none }}\n\
          population: {{ tenants: {{ count: 4000, popularity: {{ zipf: 0.9 }} }}, users: 60 }}\n\
          traffic:\n\
-         \x20 - {{ name: api, flow: client_credentials, rate: 60/s }}\n\
+         \x20 - {{ name: api, flow: client_credentials, rate: 60/s, stages: [{{ hold: 1h }}] }}\n\
          \x20 - {{ name: visits, flow: authorization_code, rate: 10/s }}\n",
         idp.section()
     )
@@ -56,9 +56,13 @@ pub(crate) fn start<'a>(
 #[derive(Debug)]
 pub(crate) struct Panel {
     pub(crate) board: String,
+    /// The board's name in files.
+    pub(crate) uid: String,
     pub(crate) title: String,
     pub(crate) unit: String,
     pub(crate) kind: String,
+    /// Drawn as areas, one upon the other.
+    pub(crate) is_stacked: bool,
     /// Expressions as Grafana would send them, and legends.
     pub(crate) targets: Vec<(String, String)>,
 }
@@ -94,9 +98,12 @@ pub(crate) fn panels(jobs: &str) -> Vec<Panel> {
             });
             panels.push(Panel {
                 board: text(&board["title"]),
+                uid: text(&board["uid"]),
                 title: text(&panel["title"]),
                 unit: text(&panel["fieldConfig"]["defaults"]["unit"]),
                 kind: text(&panel["type"]),
+                is_stacked: panel["fieldConfig"]["defaults"]["custom"]["stacking"]["mode"]
+                    == "normal",
                 targets: targets.collect(),
             });
         }
@@ -141,28 +148,37 @@ fn every_panel_of_every_dashboard_shows_something() {
     );
     let panels = panels("loadgen|mock-idp");
     // Rates need two scrapes, recorded names a rate, ranges their while.
-    prometheus.wait_until(90, "panels without numbers", |prometheus| {
-        panels
+    let mut found = Vec::new();
+    for _ in 0..60 {
+        found = panels
             .iter()
-            .all(|panel| trouble(prometheus, panel).is_empty())
-            || {
-                thread::sleep(Duration::from_secs(1));
-                false
-            }
-    });
+            .flat_map(|panel| trouble(&prometheus, panel))
+            .collect();
+        if found.is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert!(found.is_empty(), "panels without numbers: {found:#?}");
     // A misspelt metric would be noticed.
     let misspelt = Panel {
         board: "none".to_owned(),
+        uid: "none".to_owned(),
         title: "misspelt".to_owned(),
         unit: "short".to_owned(),
         kind: "stat".to_owned(),
+        is_stacked: false,
         targets: vec![("tokencache_acquisition_total".to_owned(), String::new())],
     };
     assert_eq!(trouble(&prometheus, &misspelt).len(), 1);
     if let Some(path) = std::env::var_os("RENDER") {
         // Some history to draw.
         thread::sleep(Duration::from_secs(60));
-        fs::write(path, page::render(&prometheus, &panels)).unwrap();
+        fs::create_dir_all(&path).unwrap();
+        for board in panels.chunk_by(|one, next| one.uid == next.uid) {
+            let file = Path::new(&path).join(format!("{}.html", board[0].uid));
+            fs::write(file, page::render(&prometheus, board)).unwrap();
+        }
     }
     running.signal("INT");
     let ended = running.end();
@@ -229,4 +245,21 @@ fn the_hit_ratio_in_prometheus_is_the_report_s_to_the_last_request() {
     };
     assert!((of_file("token_source=\"cache\"") - hits).abs() < 1e-9);
     assert!((of_file("outcome=\"success\"") - all).abs() < 1e-9);
+}
+
+/// A machine without Prometheus: this test program, run again with nothing to be
+/// found, fails and says what to install.
+#[test]
+fn without_prometheus_these_tests_fail_and_say_what_is_missing() {
+    let this = std::env::current_exe().unwrap();
+    let name = "panels::the_hit_ratio_in_prometheus_is_the_report_s_to_the_last_request";
+    let output = std::process::Command::new(this)
+        .args(["--exact", name, "--nocapture"])
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let advice = "prometheus is needed: apt-get install prometheus, or scripts/test";
+    assert!(said.contains(advice), "{said}");
 }

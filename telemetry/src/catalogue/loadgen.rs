@@ -2,10 +2,20 @@
 
 use super::{Label, Metric, Unit, Values, closed, counter, gauge, info, times};
 
-const OPERATION: Label = Label {
-    name: "operation",
-    values: Values::Declared { at_most: 64 },
-};
+/// Entries of `traffic` that a scenario has at most.
+pub const MOST_OPERATIONS: usize = 16;
+
+/// Stages told apart; later ones are not shown.
+pub const MOST_STAGES: usize = 16;
+
+const OPERATION: Label = declared("operation", MOST_OPERATIONS);
+
+const fn declared(name: &'static str, at_most: usize) -> Label {
+    Label {
+        name,
+        values: Values::Declared { at_most },
+    }
+}
 
 /// What became of each arrival that fell due; the offered rate is their sum's.
 pub static LOADGEN_ARRIVALS: Metric = counter(
@@ -25,14 +35,14 @@ pub static LOADGEN_OPERATIONS: Metric = counter(
 pub static LOADGEN_RESPONSE_DURATION: Metric = times(
     "loadgen_response_duration_seconds",
     "Time from an operation's intended start to its end.",
-    &[],
+    &[OPERATION],
 );
 
 /// From the actual start.
 pub static LOADGEN_SERVICE_DURATION: Metric = times(
     "loadgen_service_duration_seconds",
     "Time from an operation's actual start to its end.",
-    &[],
+    &[OPERATION],
 );
 
 /// Says whether the run is valid.
@@ -48,6 +58,21 @@ pub static LOADGEN_IN_FLIGHT: Metric = gauge(
     "Operations begun and not ended.",
     &[],
 );
+
+/// Users of closed loops.
+pub static LOADGEN_VIRTUAL_USERS: Metric = gauge(
+    "loadgen_virtual_users",
+    "Users of closed loops who have come and not left.",
+    &[],
+);
+
+/// Where in its plan a run is.
+pub static LOADGEN_STAGE_ACTIVE: Metric = gauge(
+    "loadgen_stage_active",
+    "1 while a stage of the load goes on, else 0.",
+    &[declared("stage", MOST_STAGES)],
+)
+.only("where the scenario has stages");
 
 /// What the oracle found wrong with returned tokens.
 pub static LOADGEN_INVARIANT_VIOLATIONS: Metric = counter(
@@ -84,7 +109,12 @@ pub static LOADGEN_RUN_END: Metric = gauge(
 pub static LOADGEN_RUN_INFO: Metric = gauge(
     "loadgen_run_info",
     "Always 1; the labels say what runs.",
-    &[info("scenario"), info("scenario_hash"), info("seed")],
+    &[
+        info("scenario"),
+        info("scenario_hash"),
+        info("seed"),
+        closed("mode", &["real", "virtual"]),
+    ],
 );
 
 pub(super) static ALL: &[&Metric] = &[
@@ -94,6 +124,8 @@ pub(super) static ALL: &[&Metric] = &[
     &LOADGEN_SERVICE_DURATION,
     &LOADGEN_SCHEDULE_LAG,
     &LOADGEN_IN_FLIGHT,
+    &LOADGEN_VIRTUAL_USERS,
+    &LOADGEN_STAGE_ACTIVE,
     &LOADGEN_INVARIANT_VIOLATIONS,
     &LOADGEN_RUN_START,
     &LOADGEN_RUN_END,

@@ -60,6 +60,8 @@ pub enum Unit {
     UnixSeconds,
     /// A length of time as MSAL.NET gives it.
     Milliseconds,
+    /// A short length of time as MSAL.NET gives it.
+    Microseconds,
 }
 
 /// A label and the values it can take.
@@ -105,6 +107,7 @@ impl Unit {
             Self::Seconds | Self::UnixSeconds => Some("seconds"),
             Self::Bytes => Some("bytes"),
             Self::Milliseconds => Some("milliseconds"),
+            Self::Microseconds => Some("microseconds"),
         }
     }
 }
@@ -123,8 +126,8 @@ impl Metric {
         exact(name).or_else(|| ["_bucket", "_sum", "_count"].iter().find_map(of_histogram))
     }
 
-    /// The most series one process can export of it; `None` when a scenario
-    /// or nothing bounds it.
+    /// The most series one process can export of it, combinations that cannot
+    /// occur included.
     pub fn most_series(&self) -> usize {
         let of_label = |label: &Label| match label.values {
             Values::Closed(values) => values.len(),

@@ -7,18 +7,20 @@ use super::{Kind, Label, Metric, Unit, closed, counter, family, info};
 
 const VERSION: Label = info("MsalVersion");
 const PLATFORM: Label = info("Platform");
+const VERSION_PLATFORM: Label = info("MsalVersionPlatform");
 const SCOPE: Label = info("otel_scope_name");
 const API_ID: Label = closed(
     "ApiId",
     &[
-        "AcquireTokenForClient",
         "AcquireTokenByAuthorizationCode",
-        "AcquireTokenSilent",
-        "AcquireTokenOnBehalfOf",
-        "AcquireTokenForSystemAssignedManagedIdentity",
-        "AcquireTokenInLongRunningObo",
         "AcquireTokenByRefreshToken",
-        "RemoveAccount",
+        "AcquireTokenForClient",
+        "AcquireTokenOnBehalfOf",
+        "AcquireTokenSilent",
+        "AcquireTokenForSystemAssignedManagedIdentity",
+        "AcquireTokenForUserAssignedManagedIdentity",
+        "InitiateLongRunningObo",
+        "AcquireTokenInLongRunningObo",
     ],
 );
 const TOKEN_SOURCE: Label = closed("TokenSource", &["Cache", "IdentityProvider"]);
@@ -34,6 +36,24 @@ const CACHE_REFRESH_REASON: Label = closed(
         "CacheDisabled",
     ],
 );
+const TOKEN_TYPE: Label = closed(
+    "TokenType",
+    &["Bearer", "Pop", "SshCert", "External", "Extension"],
+);
+const ERROR_CODE: Label = closed(
+    "ErrorCode",
+    &[
+        "throttled",
+        "server_error",
+        "request_timeout",
+        "http_request_failed",
+        "invalid_grant",
+        "invalid_client",
+        "interaction_required",
+        "json_parse_failed",
+        "unknown_error",
+    ],
+);
 
 /// The bounds that OpenTelemetry for .NET uses where nobody chose others.
 pub const OTEL_DEFAULT_BUCKETS: &[f64] = &[
@@ -41,14 +61,15 @@ pub const OTEL_DEFAULT_BUCKETS: &[f64] = &[
     7_500.0, 10_000.0,
 ];
 
-const fn milliseconds(
+const fn histogram(
     name: &'static str,
+    unit: Unit,
     help: &'static str,
     labels: &'static [Label],
     instrument: &'static str,
 ) -> Metric {
     family(name, Kind::Histogram(OTEL_DEFAULT_BUCKETS), help, labels)
-        .unit(Unit::Milliseconds)
+        .unit(unit)
         .msal(instrument)
 }
 
@@ -58,12 +79,13 @@ pub static MSAL_SUCCESS: Metric = counter(
     "MsalSuccess_total",
     "Number of successful token acquisition calls.",
     &[
-        API_ID,
-        TOKEN_SOURCE,
-        CACHE_LEVEL,
-        CACHE_REFRESH_REASON,
         VERSION,
         PLATFORM,
+        API_ID,
+        TOKEN_SOURCE,
+        CACHE_REFRESH_REASON,
+        CACHE_LEVEL,
+        TOKEN_TYPE,
         SCOPE,
     ],
 )
@@ -74,56 +96,111 @@ pub static MSAL_FAILURE: Metric = counter(
     "MsalFailure_total",
     "Number of failed token acquisition calls.",
     &[
-        API_ID,
-        closed(
-            "ErrorCode",
-            &[
-                "throttled",
-                "server_error",
-                "request_timeout",
-                "http_request_failed",
-                "invalid_grant",
-                "invalid_client",
-                "interaction_required",
-                "json_parse_failed",
-                "unknown_error",
-            ],
-        ),
         VERSION,
         PLATFORM,
+        ERROR_CODE,
+        API_ID,
+        CACHE_REFRESH_REASON,
+        TOKEN_TYPE,
         SCOPE,
     ],
 )
 .msal("MsalFailure");
 
 /// The whole of a successful acquisition.
-pub static MSAL_TOTAL_DURATION: Metric = milliseconds(
+pub static MSAL_TOTAL_DURATION: Metric = histogram(
     "MsalTotalDuration_1A_milliseconds",
+    Unit::Milliseconds,
     "Performance of token acquisition calls total latency.",
-    &[TOKEN_SOURCE, VERSION, PLATFORM, SCOPE],
+    &[
+        VERSION,
+        PLATFORM,
+        API_ID,
+        TOKEN_SOURCE,
+        CACHE_LEVEL,
+        CACHE_REFRESH_REASON,
+        TOKEN_TYPE,
+        SCOPE,
+    ],
     "MsalTotalDuration.1A",
 );
 
-/// Waiting for the token endpoint, successful acquisitions.
-pub static MSAL_HTTP_DURATION: Metric = milliseconds(
-    "MsalDurationInHttp_1A_milliseconds",
-    "Performance of token acquisition calls network latency.",
-    &[TOKEN_SOURCE, VERSION, PLATFORM, SCOPE],
-    "MsalDurationInHttp.1A",
+/// The whole of an acquisition that L1 answered.
+pub static MSAL_L1_DURATION: Metric = histogram(
+    "MsalDurationInL1CacheInUs_1B_microseconds",
+    Unit::Microseconds,
+    "Performance of token acquisition calls total latency when L1 cache is used.",
+    &[
+        VERSION,
+        PLATFORM,
+        API_ID,
+        TOKEN_SOURCE,
+        CACHE_LEVEL,
+        CACHE_REFRESH_REASON,
+        SCOPE,
+    ],
+    "MsalDurationInL1CacheInUs.1B",
 );
 
 /// Reading L2, acquisitions it answered.
-pub static MSAL_L2_DURATION: Metric = milliseconds(
+pub static MSAL_L2_DURATION: Metric = histogram(
     "MsalDurationInL2Cache_1A_milliseconds",
+    Unit::Milliseconds,
     "Performance of token acquisition calls cache latency.",
-    &[TOKEN_SOURCE, VERSION, PLATFORM, SCOPE],
+    &[VERSION, PLATFORM, API_ID, CACHE_REFRESH_REASON, SCOPE],
     "MsalDurationInL2Cache.1A",
+);
+
+/// Waiting for the token endpoint, successful acquisitions and refreshes.
+pub static MSAL_HTTP_DURATION: Metric = histogram(
+    "MsalDurationInHttp_1A_milliseconds",
+    Unit::Milliseconds,
+    "Performance of token acquisition calls network latency.",
+    &[VERSION, PLATFORM, API_ID, TOKEN_TYPE, SCOPE],
+    "MsalDurationInHttp.1A",
+);
+
+/// Formatting a token by an extension; microseconds in spite of its name.
+pub static MSAL_EXTENSION_DURATION: Metric = histogram(
+    "MsalDurationInExtensionInMs_1B_microseconds",
+    Unit::Microseconds,
+    "Performance of token acquisition calls extension latency.",
+    &[
+        VERSION,
+        PLATFORM,
+        API_ID,
+        TOKEN_SOURCE,
+        CACHE_LEVEL,
+        TOKEN_TYPE,
+        SCOPE,
+    ],
+    "MsalDurationInExtensionInMs.1B",
+);
+
+/// What was left of tokens when they were given out.
+pub static MSAL_REMAINING_LIFETIME: Metric = histogram(
+    "MsalRemainingTokenLifetime_1A_seconds",
+    Unit::Seconds,
+    "Remaining lifetime of the access token.",
+    &[
+        VERSION_PLATFORM,
+        API_ID,
+        TOKEN_SOURCE,
+        CACHE_LEVEL,
+        CACHE_REFRESH_REASON,
+        TOKEN_TYPE,
+        SCOPE,
+    ],
+    "MsalRemainingTokenLifetime.1A",
 );
 
 pub(super) static ALL: &[&Metric] = &[
     &MSAL_SUCCESS,
     &MSAL_FAILURE,
     &MSAL_TOTAL_DURATION,
-    &MSAL_HTTP_DURATION,
+    &MSAL_L1_DURATION,
     &MSAL_L2_DURATION,
+    &MSAL_HTTP_DURATION,
+    &MSAL_EXTENSION_DURATION,
+    &MSAL_REMAINING_LIFETIME,
 ];

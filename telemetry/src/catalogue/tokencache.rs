@@ -33,6 +33,17 @@ const CACHE_REFRESH_REASON: Label = closed(
     ],
 );
 const LEVEL: Label = closed("level", &["l1", "l2"]);
+const KIND: Label = closed(
+    "kind",
+    &[
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "account",
+        "other",
+        "blob",
+    ],
+);
 const STORE: Label = closed("level", &["l2"]);
 const OPERATION: Label = closed("operation", &["get", "set", "refresh", "remove"]);
 
@@ -90,7 +101,7 @@ pub static TOKENCACHE_ACQUIRE_DURATION: Metric = times(
     "Time of a whole acquisition.",
     &[TOKEN_SOURCE, OUTCOME],
 )
-.msal("MsalTotalDuration.1A");
+.msal("MsalTotalDuration.1A, MsalDurationInL1CacheInUs.1B");
 
 /// MSAL's `DurationInCacheInMs`, in seconds.
 pub static TOKENCACHE_ACQUIRE_CACHE_DURATION: Metric = times(
@@ -163,12 +174,26 @@ pub static TOKENCACHE_BLOB_SIZE: Metric = family(
 .unit(Unit::Bytes);
 
 /// Partitions held.
-pub static TOKENCACHE_ENTRIES: Metric =
-    gauge("tokencache_entries", "Partitions held, by level.", &[LEVEL]);
+pub static TOKENCACHE_PARTITIONS: Metric = gauge(
+    "tokencache_partitions",
+    "Partitions held, by level; each is moved whole.",
+    &[LEVEL],
+);
+
+/// What the partitions are made of.
+pub static TOKENCACHE_ENTRIES: Metric = gauge(
+    "tokencache_entries",
+    "Entries held, by level and kind; a shared store holds blobs, which are partitions.",
+    &[LEVEL, KIND],
+);
 
 /// Bytes held.
-pub static TOKENCACHE_SIZE_BYTES: Metric =
-    gauge("tokencache_size_bytes", "Bytes held, by level.", &[LEVEL]).unit(Unit::Bytes);
+pub static TOKENCACHE_SIZE_BYTES: Metric = gauge(
+    "tokencache_size_bytes",
+    "Bytes held, by level and kind; what a level needs to find its entries is other.",
+    &[LEVEL, KIND],
+)
+.unit(Unit::Bytes);
 
 /// How much a level may hold; a level without a bound has no such series, so
 /// that an alert can ask for it.
@@ -180,11 +205,14 @@ pub static TOKENCACHE_CAPACITY_BYTES: Metric = gauge(
 .unit(Unit::Bytes)
 .only("where a level is bounded");
 
-/// Partitions pushed out.
+/// Partitions that went.
 pub static TOKENCACHE_EVICTIONS: Metric = counter(
     "tokencache_evictions_total",
-    "Partitions that left a level before their time, by cause.",
-    &[LEVEL, closed("cause", &["size"])],
+    "Partitions that left a level, by cause; only those of size left before their time.",
+    &[
+        LEVEL,
+        closed("cause", &["size", "expired", "explicit", "replaced"]),
+    ],
 );
 
 /// When the process began, so that alerts can excuse a cold start.
@@ -215,6 +243,7 @@ pub(super) static ALL: &[&Metric] = &[
     &TOKENCACHE_OPERATIONS,
     &TOKENCACHE_OPERATION_DURATION,
     &TOKENCACHE_BLOB_SIZE,
+    &TOKENCACHE_PARTITIONS,
     &TOKENCACHE_ENTRIES,
     &TOKENCACHE_SIZE_BYTES,
     &TOKENCACHE_CAPACITY_BYTES,

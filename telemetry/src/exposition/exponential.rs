@@ -24,6 +24,13 @@ impl Exponential {
         *self.0.entry(index).or_default() += count;
     }
 
+    /// Adds another's observations.
+    pub fn add(&mut self, other: &Self) {
+        for (&index, count) in &other.0 {
+            *self.0.entry(index).or_default() += count;
+        }
+    }
+
     /// Buckets that are not empty, lowest first: the power of the base that is
     /// the upper edge, and the observations in it.
     pub fn buckets(&self) -> impl Iterator<Item = (i32, u64)> + '_ {

@@ -112,10 +112,12 @@ mod tests {
     #[test]
     fn what_a_scenario_calls_itself_cannot_break_out_of_its_label() {
         let name = "a\"} 1\nevil{x=\"\\";
-        let families = [Family::of(&LOADGEN_RUN_INFO).count(&[name, "hash", "7"], 1)];
+        let families = [Family::of(&LOADGEN_RUN_INFO).count(&[name, "hash", "7", "real"], 1)];
         let text = render(&families);
         assert!(
-            text.contains(r#"{scenario="a\"} 1\nevil{x=\"\\",scenario_hash="hash",seed="7"} 1"#),
+            text.contains(
+                r#"{scenario="a\"} 1\nevil{x=\"\\",scenario_hash="hash",seed="7",mode="real"} 1"#
+            ),
             "{text}"
         );
         let plain = super::super::render(families);

@@ -202,5 +202,6 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Seconds | Unit::UnixSeconds => "s",
         Unit::Bytes => "By",
         Unit::Milliseconds => "ms",
+        Unit::Microseconds => "us",
     }
 }

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::catalogue::LOADGEN_IN_FLIGHT;
+use crate::catalogue::{LOADGEN_IN_FLIGHT, LOADGEN_RUN_INFO};
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -53,6 +53,35 @@ async fn a_scrape_gets_the_format_it_accepts_with_its_content_type() {
 }
 
 #[tokio::test]
+async fn whatever_a_scraper_says_it_accepts_it_gets_numbers() {
+    let server = server().await;
+    let long = "a".repeat(8_000);
+    for accept in [
+        "",
+        "image/png",
+        ";;;,,,===",
+        "application/openmetrics-text;q=NaN",
+        "text/plain;version=9",
+        "\u{1f600}",
+        &long,
+    ] {
+        let answer = get(&server, "/metrics", accept).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{accept}: {answer}");
+        assert!(
+            answer.contains("content-type: text/plain; version=0.0.4"),
+            "{accept}: {answer}"
+        );
+    }
+    // Two headers: the first one counts, as in a list.
+    let twice = send(
+        &server,
+        b"GET /metrics HTTP/1.1\r\nhost: x\r\naccept: text/plain\r\naccept: application/openmetrics-text\r\n\r\n",
+    )
+    .await;
+    assert!(twice.contains("version=0.0.4"), "{twice}");
+}
+
+#[tokio::test]
 async fn wrong_requests_get_an_answer_that_helps() {
     let server = server().await;
     let lost = get(&server, "/", "*/*").await;
@@ -94,6 +123,55 @@ async fn scrapers_that_send_nothing_hold_the_others_up_for_seconds_and_not_for_e
     }
     let answer = get(&server, "/metrics", "*/*").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+/// More than the buffers of a connection hold, on both of its ends.
+const ENDLESS: usize = 8_000_000;
+
+fn endless() -> Vec<Family> {
+    let name = "x".repeat(ENDLESS);
+    let labels = [name.as_str(), "hash", "7", "real"];
+    vec![Family::of(&LOADGEN_RUN_INFO).count(&labels, 1)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn scrapers_that_never_read_their_answer_are_left_after_a_while() {
+    let pages = Pages::default().page("/metrics", endless);
+    let server = MetricsServer::start(LOCAL, pages).await.unwrap();
+    let mut stuck = Vec::new();
+    for _ in 0..MOST_CONNECTIONS {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        stuck.push(stream);
+    }
+    let waited = tokio::time::Instant::now();
+    let answer = get(&server, "/healthz", "*/*").await;
+    assert!(answer.ends_with("ok\n"), "{answer}");
+    let waited = waited.elapsed();
+    assert!(waited <= CONNECTION_TIME * 2, "{waited:?}");
+    // What they had not read is lost, and they see that it is.
+    let mut rest = Vec::new();
+    let _ = stuck[0].read_to_end(&mut rest).await;
+    assert!(rest.len() < ENDLESS, "{} bytes", rest.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scraper_that_sends_a_letter_now_and_then_has_its_connection_for_so_long() {
+    let server = server().await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let begin = tokio::time::Instant::now();
+    for letter in b"GET /metrics HTTP/1.1\r\nhost: "
+        .iter()
+        .chain([b'x'; 1_000].iter())
+    {
+        if stream.write_all(&[*letter]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let held = begin.elapsed();
+    assert!(held <= CONNECTION_TIME, "{held:?}");
 }
 
 #[tokio::test]

@@ -14,8 +14,16 @@ pub(crate) struct Board {
     /// Recorded series have no instance to choose by.
     pub(crate) by_instance: bool,
     pub(crate) rows: Vec<(&'static str, Vec<Panel>)>,
-    /// An expression that is above zero while something goes on, to be marked.
-    pub(crate) marks: Option<(&'static str, &'static str)>,
+    pub(crate) marks: &'static [Marks],
+}
+
+/// An expression that has a value while something goes on, to be marked.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    pub(crate) name: &'static str,
+    pub(crate) expr: &'static str,
+    /// What a mark says; series' labels in double braces.
+    pub(crate) title: &'static str,
 }
 
 const COLUMNS: u32 = 24;
@@ -55,17 +63,19 @@ impl Board {
                 ),
             ));
         }
-        let mut annotations = vec![];
-        if let Some((name, expr)) = self.marks {
-            annotations.push(json!({
-                "name": name,
-                "enable": true,
-                "iconColor": "purple",
-                "datasource": { "type": "prometheus", "uid": "${datasource}" },
-                "expr": expr,
-                "titleFormat": name,
-            }));
-        }
+        let marks = self.marks.iter();
+        let annotations: Vec<Value> = marks
+            .map(|marks| {
+                json!({
+                    "name": marks.name,
+                    "enable": true,
+                    "iconColor": "purple",
+                    "datasource": { "type": "prometheus", "uid": "${datasource}" },
+                    "expr": marks.expr,
+                    "titleFormat": marks.title,
+                })
+            })
+            .collect();
         let board = json!({
             "uid": self.uid,
             "id": null,

@@ -49,7 +49,7 @@ fn in_boards() -> Vec<(Selector, BTreeSet<String>)> {
             .panels()
             .flat_map(|panel| &panel.targets)
             .map(|(expr, _)| expr.as_str());
-        let marks = board.marks.map(|(_, expr)| expr);
+        let marks = board.marks.iter().map(|marks| marks.expr);
         for expr in exprs.chain(marks).chain([board.chosen_by]) {
             let all = selectors(expr);
             found.extend(all.into_iter().map(|one| (one, recorded(&PRODUCTION))));

@@ -47,12 +47,15 @@ pub(crate) fn groups(windows: &Windows) -> Vec<Group> {
         hit_ratio(w),
         record(
             format!("job:tokencache_background_refreshes:rate{w}"),
-            format!("sum by (job) (rate(MsalSuccess_total{{{BEHIND}}}[{w}]))"),
+            // Nobody has been refreshed yet: MSAL.NET has no such series then.
+            format!(
+                "  sum by (job) (rate(MsalSuccess_total{{{BEHIND}}}[{w}]))\nor\n  0 * sum by (job) (rate(MsalSuccess_total[{w}]))"
+            ),
         ),
         record(
             format!("job:tokencache_acquisition_errors_per_acquisitions:ratio_rate{w}"),
             format!(
-                "  sum by (job) (rate(MsalFailure_total[{w}]))\n/\n  (job:tokencache_acquisitions:rate{w} > 0)"
+                "  (\n      sum by (job) (rate(MsalFailure_total[{w}]))\n    or\n      0 * sum by (job) (rate(MsalSuccess_total[{w}]))\n  )\n/\n  (job:tokencache_acquisitions:rate{w} > 0)"
             ),
         ),
         record(
@@ -85,29 +88,62 @@ pub(crate) fn groups(windows: &Windows) -> Vec<Group> {
             ),
         ));
     }
-    for (metric, ours, quantile, name) in [
-        (total, "tokencache_acquire_duration_seconds", 0.5, "p50"),
-        (total, "tokencache_acquire_duration_seconds", 0.99, "p99"),
+    rules.extend(quantiles(w));
+    vec![Group {
+        name: "msal-dotnet",
+        rules,
+    }]
+}
+
+/// Times under our names and in our units.
+fn quantiles(w: &str) -> Vec<Rule> {
+    let total = "MsalTotalDuration_1A_milliseconds";
+    // MSAL.NET's units, in parts of ours.
+    let (seconds, milliseconds, microseconds) = ("", " / 1000", " / 1000000");
+    [
+        (total, milliseconds, "acquire_duration", 0.5, "p50"),
+        (total, milliseconds, "acquire_duration", 0.99, "p99"),
+        (
+            "MsalDurationInL1CacheInUs_1B_microseconds",
+            microseconds,
+            "acquire_l1_duration",
+            0.99,
+            "p99",
+        ),
         (
             "MsalDurationInL2Cache_1A_milliseconds",
-            "tokencache_acquire_cache_duration_seconds",
+            milliseconds,
+            "acquire_cache_duration",
             0.99,
             "p99",
         ),
         (
             "MsalDurationInHttp_1A_milliseconds",
-            "tokencache_acquire_http_duration_seconds",
+            milliseconds,
+            "acquire_http_duration",
             0.99,
             "p99",
         ),
-    ] {
-        rules.push(record(
-            format!("job:{ours}:{name}_rate{w}"),
-            format!("histogram_quantile({quantile}, sum by (job, le) (rate({metric}_bucket[{w}]))) / 1000 >= 0"),
-        ));
-    }
-    vec![Group {
-        name: "msal-dotnet",
-        rules,
-    }]
+        (
+            "MsalDurationInExtensionInMs_1B_microseconds",
+            microseconds,
+            "acquire_extension_duration",
+            0.99,
+            "p99",
+        ),
+        (
+            "MsalRemainingTokenLifetime_1A_seconds",
+            seconds,
+            "token_remaining_lifetime",
+            0.1,
+            "p10",
+        ),
+    ]
+    .map(|(metric, unit, ours, quantile, name)| {
+        record(
+            format!("job:tokencache_{ours}_seconds:{name}_rate{w}"),
+            format!("histogram_quantile({quantile}, sum by (job, le) (rate({metric}_bucket[{w}]))){unit} >= 0"),
+        )
+    })
+    .into()
 }

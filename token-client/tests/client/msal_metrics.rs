@@ -1,5 +1,6 @@
 //! MSAL.NET's meter: names, units, tags and oddities. Checklist M.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use token_client::msal_metrics::{Generation, Instrument, Meter, MsalMetrics, Tag
 #[derive(Default)]
 struct Kept(Mutex<Vec<(Instrument, u64, Tags)>>);
 
-type Tags = BTreeMap<&'static str, String>;
+type Tags = BTreeMap<&'static str, Cow<'static, str>>;
 
 impl Meter for Kept {
     fn record(&self, instrument: Instrument, value: u64, tags: &[Tag]) {
@@ -104,7 +105,7 @@ async fn m2_a_refresh_behind_the_caller_counts_as_a_second_success_that_the_hit_
         })
         .collect();
     assert_eq!(sources.len(), 3);
-    let behind = |(source, reason): &&(String, String)| {
+    let behind = |(source, reason): &&(Cow<str>, Cow<str>)| {
         source == "IdentityProvider" && reason == "ProactivelyRefreshed"
     };
     assert_eq!(sources.iter().filter(behind).count(), 1);

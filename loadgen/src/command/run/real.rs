@@ -20,10 +20,11 @@ use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
 use crate::scenario::plan::IdpPlan;
-use crate::scrape::export::{self, Exporter, Watch};
+use crate::scrape::export::{self, Compat, Exporter, Watch};
+use crate::scrape::msal_dotnet::MsalDotnet;
 use crate::scrape::otlp::Pusher;
 use crate::target::provider::OwnRequests;
-use crate::target::{Directory, Fleet, Provider};
+use crate::target::{Directory, Fleet, Listener, Provider};
 use crate::theory;
 use crate::theory::shadow::Shadow;
 
@@ -143,6 +144,10 @@ impl Ready {
         let plan = Arc::new(options.plan.clone());
         let clock = Clock::system();
         let started_at = jiff::Timestamp::now();
+        let msal_dotnet = options.metrics_compat.map(|Compat::MsalDotnet| {
+            // Only who asks for it pays for it.
+            Arc::new(MsalDotnet::default())
+        });
         let provider = Provider::start(&plan.idp, plan.seed).await?;
         let oracle = Oracle::new(&provider.keys().await?).map_err(|reason| {
             Failure::environment(
@@ -152,7 +157,11 @@ impl Ready {
         })?;
         let recorder = Arc::new(Recorder::of_plan(&plan));
         let directory = Directory::new(&plan.population);
-        let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
+        let mut listener = Listener::recording(&recorder);
+        if let Some(meter) = &msal_dotnet {
+            listener = listener.imitating(Arc::clone(meter) as _, clock);
+        }
+        let fleet = Fleet::new(&plan, &directory, &provider, clock, listener)?;
         let callers = Arc::new(Callers {
             directory,
             fleet,
@@ -165,7 +174,7 @@ impl Ready {
             shadow: Shadow::default(),
         });
         let run = Arc::new(Run::new(plan, callers, recorder));
-        let exporter = Exporter::new(&run, started_at);
+        let exporter = Exporter::new(&run, msal_dotnet);
         let metrics = match options.metrics_addr {
             Some(address) => Some(exporter.serve(address, options.metrics_compat).await?),
             None => None,

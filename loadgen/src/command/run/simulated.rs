@@ -22,9 +22,10 @@ use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
 use crate::report::model::{Cache, Generator};
 use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
+use crate::scrape::export::{Exporter, Watch};
 use crate::target::in_process::EPOCH;
 use crate::target::provider::OwnRequests;
-use crate::target::{Directory, Fleet, Provider};
+use crate::target::{Directory, Fleet, Listener, Provider};
 use crate::theory;
 use crate::theory::shadow::{Causes, Shadow};
 
@@ -40,6 +41,7 @@ struct Outcome {
     circumstances: Circumstances,
     causes: Causes,
     most_fetches_of_a_key: Option<u64>,
+    timeline: Option<String>,
 }
 
 /// Runs the scenario of `options` in virtual time or by the model.
@@ -53,11 +55,18 @@ pub(super) async fn measure(
             "leave `idp.url` out, or run with --mode real",
         ));
     };
-    if options.metrics_addr.is_some() || options.openmetrics_out.is_some() || options.otlp.is_some()
-    {
+    if options.metrics_addr.is_some() || options.otlp.is_some() {
         return Err(Failure::usage(
             "metrics are served in real time only",
-            "leave --metrics-addr, --openmetrics-out and --otlp-endpoint out, or run with --mode real",
+            "leave --metrics-addr and --otlp-endpoint out, or run with --mode real; \
+             --openmetrics-out writes them in virtual time",
+        ));
+    }
+    let keeps_timeline = options.openmetrics_out.is_some();
+    if keeps_timeline && options.plan.mode == Mode::Model {
+        return Err(Failure::usage(
+            "the model has no caches to take metrics from",
+            "leave --openmetrics-out out, or run with --mode virtual",
         ));
     }
     let plan = Arc::new(options.plan.clone());
@@ -68,7 +77,7 @@ pub(super) async fn measure(
         let (plan, idp) = (Arc::clone(&plan), idp_plan.clone());
         move || match plan.mode {
             Mode::Model => Ok(simulate(&plan, &idp, &stop)),
-            Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, stop)),
+            Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, keeps_timeline, stop)),
         }
     })
     .await?;
@@ -103,7 +112,7 @@ pub(super) async fn measure(
         report,
         exit,
         metrics: None,
-        timeline: None,
+        timeline: outcome.timeline,
     })
 }
 
@@ -138,6 +147,7 @@ fn on_a_paused_clock<T>(run: impl Future<Output = Result<T, Failure>>) -> Result
 async fn run(
     plan: Arc<Plan>,
     idp: EmbeddedIdpPlan,
+    keeps_timeline: bool,
     stop: watch::Receiver<Stop>,
 ) -> Result<Outcome, Failure> {
     let clock = Clock::starting_at(Timestamp::default().plus(EPOCH));
@@ -145,7 +155,8 @@ async fn run(
     let oracle = Oracle::of_simulation(&provider.keys().await?).map_err(Failure::internal)?;
     let recorder = Arc::new(Recorder::of_plan(&plan));
     let directory = Directory::new(&plan.population);
-    let fleet = Fleet::new(&plan, &directory, &provider, clock, &recorder)?;
+    let listener = Listener::recording(&recorder);
+    let fleet = Fleet::new(&plan, &directory, &provider, clock, listener)?;
     let callers = Arc::new(Callers {
         directory,
         fleet,
@@ -157,12 +168,24 @@ async fn run(
         application_cache: application_cache(&plan),
         shadow: Shadow::default(),
     });
-    let run = Arc::new(Run::new(plan, Arc::clone(&callers), Arc::clone(&recorder)));
+    let run = Arc::new(Run::new(
+        Arc::clone(&plan),
+        Arc::clone(&callers),
+        Arc::clone(&recorder),
+    ));
+    let exporter = keeps_timeline.then(|| Exporter::of_virtual(&run));
     run.sign_in_beforehand().await?;
     let own_before = callers.provider.own_requests().answered;
     let ledger_before = callers.provider.ledger().await?;
+    let watch = exporter
+        .as_ref()
+        .map(|exporter| exporter.watch(plan.duration));
     let ended = run.go_virtual(stop).await;
+    if let Some(exporter) = &exporter {
+        exporter.end();
+    }
     Ok(Outcome {
+        timeline: watch.map(Watch::finish),
         cache: callers.fleet.final_report().await,
         ledger: callers.provider.ledger().await?,
         driver_requests: callers.provider.own_requests().answered - own_before,
@@ -213,5 +236,6 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
         },
         causes: Causes::default(),
         most_fetches_of_a_key: None,
+        timeline: None,
     }
 }

@@ -59,6 +59,7 @@ fn acquisitions() -> Acquisitions {
             by_source: BySource::default(),
         },
         errors_by_kind: BTreeMap::new(),
+        ways: Vec::new(),
     }
 }
 

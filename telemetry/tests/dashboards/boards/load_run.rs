@@ -1,7 +1,7 @@
 //! Load run: is the run valid, and what does it offer.
 
 use super::{buckets, of, process, quantile, rate, sum};
-use crate::board::Board;
+use crate::board::{Board, Marks};
 use crate::panel::{Panel, heatmap, lines, stacked, stat, table};
 
 const RESPONSE: &str = "loadgen_response_duration_seconds";
@@ -21,10 +21,18 @@ pub(crate) fn board() -> Board {
             ("Times", times()),
             ("Generator", process()),
         ],
-        marks: Some((
-            "run begins",
-            "changes(loadgen_run_start_timestamp_seconds{job=~\"$job\",instance=~\"$instance\"}[$__interval]) > 0",
-        )),
+        marks: &[
+            Marks {
+                name: "run begins",
+                expr: "changes(loadgen_run_start_timestamp_seconds{job=~\"$job\",instance=~\"$instance\"}[$__interval]) > 0",
+                title: "run begins",
+            },
+            Marks {
+                name: "stages",
+                expr: "loadgen_stage_active{job=~\"$job\",instance=~\"$instance\"} == 1",
+                title: "{{stage}}",
+            },
+        ],
     }
 }
 
@@ -76,11 +84,27 @@ fn load() -> Vec<Panel> {
         lines(
             "In flight",
             "short",
-            vec![(
-                of("loadgen_in_flight_operations", ""),
-                "{{job}} {{instance}}",
-            )],
-            "Operations begun and not ended.",
+            vec![
+                (
+                    sum("", &of("loadgen_in_flight_operations", "")),
+                    "operations",
+                ),
+                (sum("", &of("loadgen_virtual_users", "")), "users"),
+            ],
+            "Operations begun and not ended, and users of closed loops who are there.",
+        ),
+        lines(
+            "Response p99 by operation",
+            "s",
+            vec![(quantile(0.99, RESPONSE, "operation", ""), "{{operation}}")],
+            "By the scenario's name for them, from the intended start.",
+        )
+        .log(),
+        stacked(
+            "Stages",
+            "short",
+            vec![(sum("stage", &of("loadgen_stage_active", "")), "{{stage}}")],
+            "Which stage of the load goes on; nothing where the scenario has none.",
         ),
     ]
 }

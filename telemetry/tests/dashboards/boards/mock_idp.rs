@@ -20,7 +20,7 @@ pub(crate) fn board() -> Board {
             ("Trouble made on purpose", trouble()),
             ("Process", process()),
         ],
-        marks: None,
+        marks: &[],
     }
 }
 

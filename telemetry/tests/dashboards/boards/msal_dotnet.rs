@@ -57,10 +57,11 @@ pub(crate) fn board() -> Board {
                         vec![
                             (recorded(&format!("{total}:p50_rate5m")), "total p50"),
                             (recorded(&format!("{total}:p99_rate5m")), "total p99"),
+                            (recorded("job:tokencache_acquire_l1_duration_seconds:p99_rate5m"), "served by L1 p99"),
                             (recorded("job:tokencache_acquire_cache_duration_seconds:p99_rate5m"), "in L2 p99"),
                             (recorded("job:tokencache_acquire_http_duration_seconds:p99_rate5m"), "in HTTP p99"),
                         ],
-                        "DurationTotalInMs, DurationInCacheInMs and DurationInHttpInMs.",
+                        "DurationTotalInMs, DurationInCacheInMs and DurationInHttpInMs; and the whole of acquisitions that L1 served, which MSAL.NET counts in microseconds.",
                     )
                     .log(),
                     lines("Slower than a second", "percentunit", vec![(slow, "{{job}}")], "Exact on an unmodified MSAL.NET: 1000 ms is one of OpenTelemetry's default edges.").red_from(0.01),
@@ -76,10 +77,12 @@ pub(crate) fn board() -> Board {
                         "Share of acquisitions that failed or took over a second, by window.",
                     )
                     .red_from(0.001),
+                    lines("Lifetime left, p10", "s", vec![(recorded("job:tokencache_token_remaining_lifetime_seconds:p10_rate5m"), "{{job}}")], "Nine in ten tokens given out live at least this long."),
+                    lines("In extensions p99", "s", vec![(recorded("job:tokencache_acquire_extension_duration_seconds:p99_rate5m"), "{{job}}")], "Formatting tokens that are not bearer tokens."),
                     lines("Errors", "percentunit", vec![(errors, "{{job}}")], "Acquisitions without a token, of all."),
                 ],
             ),
         ],
-        marks: None,
+        marks: &[],
     }
 }

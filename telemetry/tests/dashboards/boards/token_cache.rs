@@ -25,7 +25,7 @@ pub(crate) fn board() -> Board {
             ("Size", size()),
             ("Refresh and errors", refresh()),
         ],
-        marks: None,
+        marks: &[],
     }
 }
 
@@ -211,12 +211,10 @@ fn store() -> Vec<Panel> {
 }
 
 fn size() -> Vec<Panel> {
-    let (bytes, entries) = (
-        of("tokencache_size_bytes", ""),
-        of("tokencache_entries", ""),
-    );
+    let bytes = of("tokencache_size_bytes", "");
+    let partitions = of("tokencache_partitions", "");
     vec![
-        lines("Partitions", "short", vec![(sum("level", &entries), "{{level}}")], "Partitions held.").width(6),
+        lines("Partitions", "short", vec![(sum("level", &partitions), "{{level}}")], "Partitions held.").width(8),
         lines(
             "Bytes",
             "bytes",
@@ -227,21 +225,35 @@ fn size() -> Vec<Panel> {
             "Bytes held, and the most a level may hold, where it has a bound.",
         )
         .log()
-        .width(6),
+        .width(8),
         lines(
             "Bytes per partition",
             "bytes",
-            vec![(format!("{} / ({} > 0)", sum("level", &bytes), sum("level", &entries)), "{{level}}")],
+            vec![(format!("{} / ({} > 0)", sum("level", &bytes), sum("level", &partitions)), "{{level}}")],
             "MSAL.NET's documentation reckons with 2 to 3 kB for an app token and about 7 kB for a user.",
         )
-        .width(6),
+        .width(8),
+        stacked(
+            "Entries in memory by kind",
+            "short",
+            vec![(sum("kind", &of("tokencache_entries", "level=\"l1\"")), "{{kind}}")],
+            "What L1's partitions are made of. A partition that collects access tokens shows here.",
+        )
+        .width(8),
+        stacked(
+            "Bytes in memory by kind",
+            "bytes",
+            vec![(sum("kind", &of("tokencache_size_bytes", "level=\"l1\"")), "{{kind}}")],
+            "What L1's bytes are; other is metadata and what L1 needs to find its entries.",
+        )
+        .width(8),
         lines(
-            "Evictions",
+            "Partitions gone",
             "ops",
             vec![(sum("level, cause", &rate("tokencache_evictions_total", "")), "{{level}} {{cause}}")],
-            "Partitions that left before their time.",
+            "By cause: pushed out by the size limit, expired, removed on request, replaced by a newer state. Only the first says that a level is too small.",
         )
-        .width(6),
+        .width(8),
     ]
 }
 
