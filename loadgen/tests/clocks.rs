@@ -19,5 +19,7 @@ mod full;
 mod gate;
 #[path = "clocks/repetition.rs"]
 mod repetition;
+#[path = "clocks/stationary.rs"]
+mod stationary;
 #[path = "clocks/users.rs"]
 mod users;

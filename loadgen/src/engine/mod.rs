@@ -8,6 +8,7 @@ mod in_flight;
 mod machine;
 pub mod model;
 mod pacer;
+pub mod past;
 mod real;
 mod run;
 mod subjects;

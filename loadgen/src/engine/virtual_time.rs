@@ -12,20 +12,56 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::unconstrained;
+use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{Instant, sleep_until};
 
 use super::early_end::Watch;
 use super::gauges::Gauges;
+use super::past::Past;
 use super::run::{Ended, Run, Stop};
 use crate::arrival::Schedule;
 use crate::fault::Driven;
+use crate::flow::Caller;
 use crate::report::model::Generator;
 
 /// A stop is looked for each time so many arrivals have begun.
 const LOOK_UP: u64 = 1_024;
 
 impl Run {
+    /// Lets the time before the run pass, with its fetches. What the caches hold
+    /// then is what it is for; nothing of it is counted. Needs a runtime of one
+    /// thread whose clock is paused.
+    pub async fn live_through(&self, past: &Past) {
+        let begin = Instant::now() + past.length;
+        let mut under_way = JoinSet::new();
+        for fetch in &past.fetches {
+            sleep_until(begin - fetch.age).await;
+            let (callers, plan) = (Arc::clone(&self.callers), Arc::clone(&self.plan));
+            let fetch = *fetch;
+            let call = unconstrained(async move {
+                let traffic = &plan.traffic[fetch.flow_index];
+                let caller = Caller {
+                    mark: u32::try_from(fetch.flow_index).unwrap_or(u32::MAX),
+                    name: &traffic.name,
+                    flow: traffic.flow,
+                    subject: &fetch.subject,
+                };
+                if let Err(trouble) = callers.call(caller).await {
+                    tracing::warn!(?trouble, "a fetch before the run failed");
+                }
+            });
+            let mut call = Box::pin(call);
+            let mut context = Context::from_waker(Waker::noop());
+            if call.as_mut().poll(&mut context).is_pending() {
+                under_way.spawn(call);
+            }
+            while under_way.try_join_next().is_some() {}
+        }
+        let all = async { while under_way.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout_at(begin, all).await;
+        sleep_until(begin).await;
+    }
+
     /// Offers every arrival of the plan on a paused clock, and waits for what
     /// was begun to end. Needs a runtime of one thread whose clock is paused.
     pub async fn go_virtual(self: &Arc<Self>, mut stop: watch::Receiver<Stop>) -> Ended {

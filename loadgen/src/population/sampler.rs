@@ -104,6 +104,28 @@ impl Sampler {
         }
     }
 
+    /// How likely each member is drawn when the run begins.
+    pub fn probabilities(group: &Group) -> Vec<f64> {
+        let exponent = match group.popularity {
+            Popularity::Zipf { exponent } | Popularity::Latest { exponent } => exponent,
+            Popularity::Uniform | Popularity::Hotspot { .. } => {
+                let of = |member| Self::probability(group, member);
+                return (0..group.count).map(of).collect();
+            }
+        };
+        let weights = (1..=group.count).map(|rank| (rank as f64).powf(-exponent));
+        let mut weights: Vec<f64> = weights.collect();
+        // Smallest first, so that rounding does not eat the tail.
+        let whole: f64 = weights.iter().rev().sum();
+        for weight in &mut weights {
+            *weight /= whole;
+        }
+        if matches!(group.popularity, Popularity::Latest { .. }) {
+            weights.reverse();
+        }
+        weights
+    }
+
     /// How likely a member is drawn when the run begins. Exact, and for ranked
     /// groups as slow as the group is large.
     pub fn probability(group: &Group, member: u64) -> f64 {

@@ -122,7 +122,13 @@ impl Feature {
                 hint: "write `mode: real`, or leave `url` and `ca` out".to_owned(),
             }),
             Self::ExternalProvider => None,
-            Self::StationaryStart => not_yet("a stationary start", "write `start: cold`"),
+            Self::StationaryStart => (mode == Mode::Real).then(|| Unavailable {
+                message:
+                    "caches are filled in the hour before a stationary start, and mode `real` \
+                          has none"
+                        .to_owned(),
+                hint: "write `mode: virtual` or `start: cold`".to_owned(),
+            }),
             Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
             Self::WhenFull(_) | Self::ClosedLoop if mode != Mode::Model => None,
             Self::WhenFull(_) => Some(Unavailable {

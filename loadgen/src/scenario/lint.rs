@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
-use super::plan::{Fault, IdpPlan, InstanceFault, TwinPlan};
+use super::plan::{Fault, IdpPlan, InstanceFault, Start, TwinPlan};
 use super::problem::{Problem, Problems, did_you_mean, quoted};
 use super::sections::{Draft, FleetDraft, MAX_COUNT, TrafficDraft};
 use super::units::show_duration;
 use super::yaml::{Node, Value};
+use crate::engine::past;
 use crate::gate::threshold::{self, Context, Statistic, Threshold};
+use crate::theory::BUFFER;
 
 /// Reads the thresholds and checks what spans sections. Also the twin, whose
 /// thresholds must be among them.
@@ -16,6 +18,7 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) -> (Vec<Threshold>, 
     concurrency(draft, problems);
     faults(draft, problems);
     members(draft, problems);
+    stationary(draft, problems);
     let context = context(draft);
     let mut thresholds = Vec::new();
     for (text, node) in &draft.thresholds {
@@ -151,6 +154,57 @@ fn members(draft: &Draft, problems: &mut Problems) {
                 draft.population_span,
                 format!("by the end of the run there are {most} {name}, more than {MAX_COUNT}"),
                 "write a slower `growth`, or a shorter `duration`",
+            );
+        }
+    }
+}
+
+/// A stationary start needs a law to draw from, and a key for each draw.
+fn stationary(draft: &Draft, problems: &mut Problems) {
+    if draft.start != Some(Start::Stationary) {
+        return;
+    }
+    for entry in draft.traffic.as_deref().unwrap_or_default() {
+        if !entry.can_be_stationary() {
+            problems.add_with_hint(
+                entry.load_span,
+                "what a cache holds of such calls after a long time is not known",
+                "with `start: stationary` write `client_credentials` or `authorization_code` at \
+                 a `rate`, without values or dictionaries of the application's own",
+            );
+        }
+    }
+    if let Some(IdpPlan::Embedded(idp)) = &draft.idp {
+        let varies = idp.refresh_in.is_some()
+            || !idp.lifetime_jitter.is_zero()
+            || !idp.application_lifetimes.is_empty();
+        let timeout = draft.acquire_timeout.unwrap_or_default();
+        if varies || idp.expires_in <= BUFFER + timeout {
+            problems.add_with_hint(
+                draft.start_span,
+                "a stationary start is for tokens that all last equally long, and longer than \
+                 five minutes and `acquire_timeout`",
+                "write `start: cold`, or leave `refresh_in`, `jitter` and lifetimes by \
+                 application out",
+            );
+        }
+    }
+    if let (Some(population), Some(fleet)) = (&draft.population, &draft.fleet) {
+        let all = past::keys(
+            population.tenants.count,
+            population.users.count,
+            population.applications.count,
+            population.resources.count,
+            fleet.fleet.instances as u64,
+        );
+        if all > past::MOST_KEYS {
+            problems.add_with_hint(
+                draft.start_span,
+                format!(
+                    "a stationary start fills at most {} keys, and the population has {all}",
+                    past::MOST_KEYS
+                ),
+                "write `start: cold`, or fewer members",
             );
         }
     }

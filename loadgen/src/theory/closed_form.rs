@@ -3,7 +3,7 @@
 
 use crate::report::model::ClosedForm;
 use crate::scenario::plan::{
-    Affinity, Arrivals, EmbeddedIdpPlan, Flow, Group, Load, Plan, Popularity, TrafficPlan,
+    Affinity, Arrivals, EmbeddedIdpPlan, Flow, Group, Load, Plan, Popularity, Start, TrafficPlan,
 };
 
 use super::keys::keys;
@@ -42,6 +42,7 @@ impl Expected {
         // sign-in is its own.
         let lasts = match traffic.flow {
             Flow::ClientCredentials => served + latency,
+            Flow::AuthorizationCode if plan.start == Start::Stationary => served + latency,
             Flow::AuthorizationCode if is_signed_in_once(plan, rate, latency) => served + latency,
             // A run within the life of its first assertions sees no rotation.
             Flow::OnBehalfOf if plan.duration < idp.expires_in / 2 => served + latency,
@@ -51,7 +52,11 @@ impl Expected {
             .into_iter()
             .map(|(part, alike)| {
                 let rate = rate * part;
-                (rate, Fetches::of(rate, lasts, length).times(alike))
+                let fetches = match plan.start {
+                    Start::Stationary => Fetches::settled(rate, lasts, length),
+                    Start::Cold | Start::Snapshot(_) => Fetches::of(rate, lasts, length),
+                };
+                (rate, fetches.times(alike))
             })
             .collect();
         let fetches = of_keys
@@ -75,10 +80,15 @@ impl Expected {
         }
         let several = plan.cache.l2.is_none() && plan.fleet.instances > 1;
         Some(Self {
-            formula: match (latency > 0.0, several) {
-                (_, true) => "F12 over F9 (population, instances alone), cold start",
-                (true, false) => "F12 over F4 (population, TTL, shared fetches), cold start",
-                (false, false) => "F12 over F1 (population, TTL), cold start",
+            formula: match (plan.start == Start::Stationary, latency > 0.0, several) {
+                (false, _, true) => "F12 over F9 (population, instances alone), cold start",
+                (false, true, false) => "F12 over F4 (population, TTL, shared fetches), cold start",
+                (false, false, false) => "F12 over F1 (population, TTL), cold start",
+                (true, _, true) => "F12 over F9 (population, instances alone), stationary start",
+                (true, true, false) => {
+                    "F12 over F4 (population, TTL, shared fetches), stationary start"
+                }
+                (true, false, false) => "F12 over F1 (population, TTL), stationary start",
             },
             calls,
             fetches,

@@ -21,7 +21,7 @@ use closed_form::Expected;
 use shadow::Causes;
 
 /// MSAL's buffer: a token is not served this long before its end.
-const BUFFER: Duration = Duration::from_secs(300);
+pub(crate) const BUFFER: Duration = Duration::from_secs(300);
 
 /// Arrivals beyond this many are not simulated again after a run in real time:
 /// the report would be seconds late.

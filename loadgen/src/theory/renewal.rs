@@ -42,6 +42,29 @@ impl Fetches {
         }
     }
 
+    /// Of such a key in the middle of its life, as a stationary start has it: the
+    /// mean is exact in a run of any length, and so is its slope; the variance is
+    /// what it comes to in a long one, and below the truth in one shorter than a
+    /// token's life, where it is a coin's.
+    pub fn settled(rate: f64, lasts: f64, length: f64) -> Self {
+        if rate <= 0.0 || length <= 0.0 {
+            return Self::default();
+        }
+        let cycle = lasts + 1.0 / rate;
+        let mean = length / cycle;
+        let long = length / rate.powi(2) / cycle.powi(3);
+        Self {
+            mean,
+            // Within a token's life there is one fetch or none.
+            variance: if length < lasts {
+                long.max(mean * (1.0 - mean).max(0.0))
+            } else {
+                long
+            },
+            with_calls: mean / (1.0 + rate * lasts),
+        }
+    }
+
     /// Those of `keys` independent keys like this.
     #[must_use]
     pub fn times(self, keys: f64) -> Self {

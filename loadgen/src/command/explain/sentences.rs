@@ -25,8 +25,15 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     sentences.push(fleet(plan));
     sentences.push(cache(plan));
     sentences.push(provider(plan));
-    if !matches!(plan.start, Start::Cold) {
-        sentences.push("The caches are filled before the first call.".to_owned());
+    match plan.start {
+        Start::Cold => {}
+        Start::Stationary => sentences.push(
+            "The caches begin as if they had been in use for ever: there is no cold start."
+                .to_owned(),
+        ),
+        Start::Snapshot(_) => {
+            sentences.push("The caches are filled before the first call.".to_owned());
+        }
     }
     sentences.extend(faults(plan));
     sentences.push(match plan.thresholds.len() {

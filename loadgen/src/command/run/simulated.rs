@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::environment::environment;
 use super::{Measured, Options, conclude};
+use crate::engine::past::Past;
 use crate::engine::{Run, Stop, model};
 use crate::exit::Failure;
 use crate::flow::session::Sessions;
@@ -173,6 +174,7 @@ async fn run(
         Arc::clone(&callers),
         Arc::clone(&recorder),
     ));
+    run.live_through(&Past::of_plan(&plan, &idp)).await;
     let exporter = keeps_timeline.then(|| Exporter::of_virtual(&run));
     run.sign_in_beforehand().await?;
     let own_before = callers.provider.own_requests().answered;

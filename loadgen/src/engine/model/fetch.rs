@@ -210,7 +210,7 @@ impl Simulation<'_> {
             answered: requests,
             unanswered: 0,
         };
-        let at = Duration::from_millis(self.now);
+        let at = Duration::from_millis(self.now.saturating_sub(self.begin));
         self.recorder.refreshed(mark, at, true, sent);
     }
 

@@ -22,6 +22,7 @@ use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use self::cache::{Item, Layer, Millis, PartitionId};
 use self::callers::Callers;
+use super::past::Past;
 use super::subjects::Subjects;
 use super::virtual_time::whole_milliseconds;
 use crate::arrival::{Arrival, Schedule};
@@ -110,6 +111,8 @@ struct Simulation<'a> {
     begun: u64,
     queue: VecDeque<Task>,
     now: Millis,
+    /// When the first arrival can fall due: what comes before is the past.
+    begin: Millis,
     /// How long the recorder's intervals are, and how many have been noted.
     interval: Option<Millis>,
     noted: u64,
@@ -127,12 +130,14 @@ pub fn simulate(
     /// A stop is looked for each time so many arrivals have begun.
     const LOOK_UP: u64 = 65_536;
     let subjects = Subjects::of_plan(plan);
-    let mut simulation = Simulation::new(plan, idp, recorder);
+    let past = Past::of_plan(plan, idp);
+    let mut simulation = Simulation::new(plan, idp, millis(past.length), recorder);
+    simulation.live_through(&past);
     for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
         if number.is_multiple_of(LOOK_UP) && stopped() {
             break;
         }
-        let tick = millis(whole_milliseconds(arrival.intended));
+        let tick = simulation.begin + millis(whole_milliseconds(arrival.intended));
         simulation.run_until(tick);
         let subject = subjects.of(&arrival);
         recorder.offer(&[arrival]);
@@ -153,7 +158,12 @@ fn millis(time: Duration) -> Millis {
 }
 
 impl<'a> Simulation<'a> {
-    fn new(plan: &'a Plan, idp: &'a EmbeddedIdpPlan, recorder: &'a Recorder) -> Self {
+    fn new(
+        plan: &'a Plan,
+        idp: &'a EmbeddedIdpPlan,
+        begin: Millis,
+        recorder: &'a Recorder,
+    ) -> Self {
         let layers = || {
             (0..plan.fleet.instances)
                 .map(|_| Layer::default())
@@ -174,11 +184,27 @@ impl<'a> Simulation<'a> {
             begun: 0,
             queue: VecDeque::new(),
             now: 0,
+            begin,
             interval: recorder.interval().map(|length| millis(length).max(1)),
             noted: 0,
             recorder,
             found: Modelled::default(),
         }
+    }
+
+    /// Fetches what was fetched before the run. None of it is counted.
+    fn live_through(&mut self, past: &Past) {
+        for (fetch, number) in past.fetches.iter().zip(0..) {
+            let started = self.begin - millis(fetch.age);
+            self.run_until(started);
+            self.arrive(Operation {
+                arrival: Arrival::numbered(fetch.flow_index, number, Duration::ZERO),
+                subject: fetch.subject,
+                started,
+            });
+        }
+        self.run_until(self.begin);
+        self.found = Modelled::default();
     }
 
     /// Lets everything happen that comes before `tick`, and what the arrivals
@@ -204,7 +230,7 @@ impl<'a> Simulation<'a> {
     /// noted.
     fn move_to(&mut self, at: Millis) {
         if let Some(length) = self.interval {
-            while (self.noted + 1) * length <= at {
+            while self.begin + (self.noted + 1) * length <= at {
                 self.note();
             }
         }
@@ -291,10 +317,13 @@ impl<'a> Simulation<'a> {
     }
 
     fn sample(&self, operation: Operation, metadata: ResultMetadata) {
+        if operation.started < self.begin {
+            return;
+        }
         self.recorder.record(&Sample {
             arrival: Arrival {
                 // Time moves by whole milliseconds here, and nobody was late.
-                intended: Duration::from_millis(operation.started),
+                intended: Duration::from_millis(operation.started - self.begin),
                 ..operation.arrival
             },
             outcome: Outcome::Modelled(metadata),
@@ -309,7 +338,7 @@ impl<'a> Simulation<'a> {
         if self.interval.is_some() {
             self.note();
         }
-        self.found.duration = Duration::from_millis(self.now);
+        self.found.duration = Duration::from_millis(self.now.saturating_sub(self.begin));
         self.found
     }
 }

@@ -33,6 +33,8 @@ pub struct Draft {
     pub mode: Option<Mode>,
     /// `start`.
     pub start: Option<Start>,
+    /// Where `start` is written.
+    pub start_span: Span,
     /// `seed`.
     pub seed: Option<u64>,
     /// `duration`.
@@ -193,6 +195,7 @@ pub fn read(table: &mut Table<'_>) -> Option<Draft> {
         name,
         mode,
         start,
+        start_span: table.value_span("start"),
         seed,
         duration,
         graceful_stop,

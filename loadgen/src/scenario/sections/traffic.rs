@@ -58,6 +58,22 @@ impl TrafficDraft {
         }
     }
 
+    /// Whether a stationary law of its keys is known: of an application's own tokens
+    /// and of signed-in users', asked for at a rate. What could not be read is not
+    /// judged.
+    pub fn can_be_stationary(&self) -> bool {
+        let flow = self
+            .flow
+            .is_none_or(|flow| matches!(flow, Flow::ClientCredentials | Flow::AuthorizationCode));
+        let load = self
+            .load
+            .as_ref()
+            .is_none_or(|load| matches!(load, LoadDraft::Ready(Load::Rate(_))));
+        let plain = self.key_values.is_none_or(|values| values == 0)
+            && self.application_cache != Some(ApplicationCache::ByResource);
+        flow && load && plain
+    }
+
     /// Calls that are due, or under way, at once by what is written.
     pub fn at_once(&self) -> Option<u64> {
         match self.load.as_ref()? {
