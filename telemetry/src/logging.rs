@@ -19,11 +19,18 @@ pub fn init(level: LevelFilter, format: Format) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(has_colours())
         .with_target(false);
     // An error means that a subscriber is already set.
     let _ = match format {
         Format::Text => builder.compact().try_init(),
         Format::Json => builder.json().try_init(),
     };
+}
+
+/// Whether stderr is a terminal, and whoever reads it has not said no
+/// (<https://no-color.org>: the variable, unless it is empty).
+fn has_colours() -> bool {
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !is_refused
 }

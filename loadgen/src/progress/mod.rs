@@ -142,10 +142,10 @@ fn view(run: &Run, ends: &Receiver<()>) {
 fn read(run: &Run, elapsed: Duration) -> Reading {
     let length = run.recorder.interval().unwrap_or(Duration::from_secs(1));
     let under_way = elapsed.as_nanos() / length.as_nanos().max(1);
-    // The last that is over; of the one under way there may be next to nothing.
-    let p99_us = usize::try_from(under_way)
-        .ok()
-        .and_then(|number| run.recorder.p99_of_interval(number.checked_sub(1)?));
+    // The last that is over; of the one under way there may be next to nothing. An
+    // interval is known to be over when something ended after it.
+    let number = usize::try_from(under_way).unwrap_or_default();
+    let p99_us = (1..=2).find_map(|back| run.recorder.p99_of_interval(number.checked_sub(back)?));
     Reading {
         elapsed,
         tally: run.recorder.tally(),

@@ -14,18 +14,20 @@ duration: 3s
 traffic: [{ flow: client_credentials, rate: 50/s }]
 ";
 
-/// What a pseudo-terminal of 80 columns shows of `loadgen run` with `progress`.
-fn on_a_terminal(progress: &str, term: &str) -> String {
+/// What a pseudo-terminal of 80 columns shows of `loadgen run` with `options`.
+fn on_a_terminal(options: &str, variables: &[(&str, &str)]) -> String {
     let lab = Lab::new();
     lab.write("x.yaml", THREE_SECONDS);
     let program = env!("CARGO_BIN_EXE_loadgen");
-    let run = format!("stty cols 80; {program} run x.yaml --progress {progress}");
+    let run = format!("stty cols 80; {program} run x.yaml {options}");
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command", &run, "/dev/null"])
         .current_dir(lab.path("."))
-        .env("TERM", term)
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
         .env("LC_ALL", "C.UTF-8")
         .env("TMPDIR", lab.path("."))
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -36,7 +38,7 @@ fn on_a_terminal(progress: &str, term: &str) -> String {
 
 #[test]
 fn a_terminal_gets_a_view_that_is_wiped_before_the_report() {
-    let shown = on_a_terminal("auto", "xterm");
+    let shown = on_a_terminal("--progress auto", &[]);
     let (view, report) = shown.split_once("PASS  three-seconds").unwrap();
     for row in [
         "acquisitions/s",
@@ -57,9 +59,20 @@ fn a_terminal_gets_a_view_that_is_wiped_before_the_report() {
 
 #[test]
 fn a_dumb_terminal_gets_lines() {
-    let shown = on_a_terminal("auto", "dumb");
+    let shown = on_a_terminal("--progress auto", &[("TERM", "dumb")]);
     assert!(shown.contains("2s of 3s  offered"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn no_color_takes_the_colours_from_the_log() {
+    let options = "--progress none --log info --metrics-addr 127.0.0.1:0";
+    let coloured = on_a_terminal(options, &[]);
+    assert!(coloured.contains("serving metrics"), "{coloured}");
+    assert!(coloured.contains("\u{1b}[32m"), "{coloured:?}");
+    let plain = on_a_terminal(options, &[("NO_COLOR", "1")]);
+    assert!(plain.contains("serving metrics"), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
 }
 
 #[test]

@@ -195,33 +195,60 @@ fn theory(out: &mut String, report: &Report) {
     if report.theory.is_empty() {
         return;
     }
-    let rows: Vec<Vec<String>> = report
-        .theory
-        .iter()
-        .map(|theory| {
-            let causes: Vec<String> = theory
-                .attribution
-                .iter()
-                .filter(|(_, times)| **times != 0)
-                .map(|(cause, times)| format!("{cause} {times:+}"))
-                .collect();
+    let share = |share: f64| format!("{:.3} %", share * 100.0);
+    // A report of an earlier build has no standard error.
+    let beside = |predicted: f64, error: f64| {
+        if error > 0.0 {
+            format!("{} ± {:.3}", share(predicted), error * 100.0)
+        } else {
+            share(predicted)
+        }
+    };
+    let mut rows = Vec::new();
+    for theory in &report.theory {
+        let causes: Vec<String> = theory
+            .attribution
+            .iter()
+            .filter(|(_, times)| **times != 0)
+            .map(|(cause, times)| format!("{cause} {times:+}"))
+            .collect();
+        let broken = theory.broken_assumptions.iter();
+        let broken = broken.map(|assumption| format!("NOT SO: {assumption}"));
+        let assumptions: Vec<String> = broken.chain(theory.assumptions.iter().cloned()).collect();
+        rows.push(vec![
+            theory.scope.clone(),
+            theory.predicted_by.clone(),
+            beside(theory.predicted_hit_ratio, theory.standard_error),
+            share(theory.measured_hit_ratio),
+            format!("{:+.1}", theory.z),
+            causes.join(", "),
+            assumptions.join("; "),
+        ]);
+        let form = theory.closed_form.as_ref();
+        rows.extend(form.map(|form| {
             vec![
                 theory.scope.clone(),
-                format!("{:.3} %", theory.predicted_hit_ratio * 100.0),
-                format!("{:.3} %", theory.measured_hit_ratio * 100.0),
-                format!("{:+.1}", theory.z),
-                causes.join(", "),
-                theory.assumptions.join("; "),
+                form.formula.clone(),
+                beside(form.hit_ratio, form.standard_error),
+                share(theory.measured_hit_ratio),
+                format!("{:+.1}", form.z),
+                String::new(),
+                String::new(),
             ]
-        })
-        .collect();
-    out.push_str("<section><h2>Measured against predicted</h2>");
+        }));
+    }
+    out.push_str(
+        "<section><h2>Measured against predicted</h2><p>What an ideal cache would do: by a \
+         model with the same arrivals, and by a closed form where one covers the load. ± is \
+         one standard error, how far chance alone moves what is measured.</p>",
+    );
     out.push_str(&table(
         &[
             "scope",
+            "predicted by",
             "an ideal cache",
             "this one",
-            "standard errors",
+            "standard errors between",
             "the gap, in acquisitions",
             "taken for granted",
         ],

@@ -101,6 +101,45 @@ fn every_output_of_a_day_stays_small() {
 }
 
 #[test]
+fn predictions_stand_beside_what_was_measured_with_their_errors() {
+    use crate::report::model::{ClosedForm, Theory};
+
+    let mut report = sample::clean_report();
+    report.theory = vec![Theory {
+        scope: "totals".to_owned(),
+        predicted_by: "model".to_owned(),
+        predicted_hit_ratio: 0.95,
+        measured_hit_ratio: 0.9,
+        standard_error: 0.01,
+        z: -5.0,
+        broken_assumptions: vec!["no <restarts>".to_owned()],
+        attribution: [("evicted".to_owned(), 7), ("other".to_owned(), 0)].into(),
+        closed_form: Some(ClosedForm {
+            formula: "F1".to_owned(),
+            hit_ratio: 0.94,
+            standard_error: 0.02,
+            z: -2.0,
+        }),
+        ..Theory::default()
+    }];
+    let page = render(&report, None);
+    for cell in [
+        "model",
+        "95.000 % ± 1.000",
+        "90.000 %",
+        "-5.0",
+        "evicted +7",
+        "NOT SO: no &lt;restarts&gt;",
+        "F1",
+        "94.000 % ± 2.000",
+        "-2.0",
+    ] {
+        assert!(page.contains(&format!(">{cell}<")), "{cell}");
+    }
+    assert!(!page.contains("other +0"));
+}
+
+#[test]
 fn a_run_without_a_series_says_so() {
     let page = render(&sample::clean_report(), None);
     assert!(page.contains("keeps no course over time"));
