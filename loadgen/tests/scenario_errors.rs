@@ -107,6 +107,12 @@ fn each_kind_of_slip_is_named_where_it_stands() {
         ),
         ("duration: 1s", "5:1 the key `duration` is written twice"),
         ("acquire_timeout: 0s", "5:18 `0s` is no time at all"),
+        ("warmup: 10s", "5:9 the warm-up takes the whole run"),
+        ("warmup: 0s", "5:9 `0s` is no time at all"),
+        (
+            "thresholds: [hit_ratio > 1% after warmup]",
+            "5:35 the scenario has no warm-up",
+        ),
         ("graceful_stop: 367d", "5:16 `367d` is out of range"),
         ("name: ''", "5:7 expected a text, found an empty one"),
         (

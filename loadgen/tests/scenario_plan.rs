@@ -31,6 +31,7 @@ name: everything
 description: Every key at once
 seed: 7
 duration: 1h30m
+warmup: 5m
 graceful_stop: 0s
 acquire_timeout: 1s
 max_in_flight: 99
@@ -160,6 +161,7 @@ fn every_key_reaches_the_plan() {
             Duration::from_secs(1)
         )
     );
+    assert_eq!(plan.warmup, Some(Duration::from_secs(300)));
     let ms = Duration::from_millis;
     let token_latency = LatencyPlan::Uniform {
         min: ms(1),
@@ -220,7 +222,7 @@ fn every_key_reaches_the_plan() {
             threshold.line,
             threshold.column
         ),
-        ("p50(acquire{flow=batch}) < 50ms", 23, 5)
+        ("p50(acquire{flow=batch}) < 50ms", 24, 5)
     );
 }
 

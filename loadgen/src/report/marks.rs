@@ -10,6 +10,12 @@ use crate::scenario::plan::{Fault, FaultPlan, InstanceFault, Load, Plan, RatePla
 pub(crate) fn marks(plan: &Plan) -> Vec<Mark> {
     let several = plan.traffic.len() > 1;
     let mut marks: Vec<Mark> = plan.faults.iter().map(fault).collect();
+    marks.extend(plan.warmup.map(|warmup| Mark {
+        kind: MarkKind::Warmup,
+        label: "warm-up".to_owned(),
+        from_s: 0.0,
+        until_s: Some(warmup.as_secs_f64()),
+    }));
     for traffic in &plan.traffic {
         let rate = match &traffic.load {
             Load::Rate(rate) => rate,
@@ -70,6 +76,7 @@ mod tests {
         let text = "
 version: 1
 duration: 1h
+warmup: 5m
 cache: { l2: { store: memory } }
 fleet: { instances: 2, rolling_restarts: [{ at: 40m, gap: 1m }] }
 traffic:
@@ -92,6 +99,7 @@ faults:
         assert_eq!(
             shown,
             [
+                "Warmup 0..300 warm-up",
                 "Stage 0..600 web: 1/s",
                 "Stage 600..900 web: 1/s to 5/s",
                 "Stage 900..- web: 5/s to 2/s",

@@ -19,6 +19,18 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) -> (Vec<Threshold>, 
     faults(draft, problems);
     members(draft, problems);
     stationary(draft, problems);
+    if let (Some(warmup), Some(duration)) = (draft.warmup, draft.duration)
+        && warmup >= duration
+    {
+        problems.add_with_hint(
+            draft.warmup_span,
+            "the warm-up takes the whole run",
+            format!(
+                "write less than the duration, which is {}",
+                show_duration(duration)
+            ),
+        );
+    }
     let context = context(draft);
     let mut thresholds = Vec::new();
     for (text, node) in &draft.thresholds {
@@ -243,6 +255,7 @@ fn context(draft: &Draft) -> Context {
         flows: draft.traffic.as_ref().and_then(names),
         has_l1: draft.cache.as_ref().map(|cache| cache.l1.is_some()),
         has_l2: draft.cache.as_ref().map(|cache| cache.l2.is_some()),
+        has_warmup: Some(draft.warmup.is_some()),
     }
 }
 

@@ -337,6 +337,7 @@ fn plan(path: &Path, draft: Draft) -> Option<Plan> {
         start: draft.start?,
         seed: draft.seed?,
         duration,
+        warmup: draft.warmup,
         graceful_stop: draft.graceful_stop?,
         acquire_timeout: draft.acquire_timeout?,
         max_in_flight: draft.max_in_flight?,

@@ -1,7 +1,7 @@
 //! The course of a run, on every clock.
 
 use loadgen::report::conserve::contradiction;
-use loadgen::report::model::{Interval, Report};
+use loadgen::report::model::{Interval, Report, ThresholdVerdict};
 use loadgen::scenario::plan::Mode;
 
 use crate::lab::{plan, report};
@@ -137,4 +137,26 @@ fn a_week_takes_no_more_intervals_than_an_hour() {
     is_consistent(&report);
     assert!((report.series.interval_s - 300.0).abs() < 1e-9);
     assert_eq!(report.series.intervals.len(), 7 * 24 * 12);
+}
+
+#[test]
+fn a_warm_up_is_left_out_by_thresholds_that_say_so() {
+    // All misses come first: tokens live longer than the run.
+    let scenario = "
+version: 1
+duration: 2m
+warmup: 1m
+population: { tenants: 5 }
+traffic: [{ flow: client_credentials, arrivals: constant, rate: 2/s }]
+thresholds: [hit_ratio == 100% after warmup, hit_ratio == 100%, hit_ratio < 100% until 1m]
+";
+    let report = report(&plan(scenario, 1, &[]), Mode::Virtual);
+    let judged: Vec<_> = report
+        .thresholds
+        .iter()
+        .map(|threshold| (threshold.verdict, threshold.measured.unwrap()))
+        .collect();
+    assert_eq!(judged[0], (ThresholdVerdict::Pass, 1.0));
+    assert_eq!(judged[1].0, ThresholdVerdict::Fail);
+    assert_eq!(judged[2].0, ThresholdVerdict::Pass);
 }

@@ -36,6 +36,12 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
         }
     }
     sentences.extend(faults(plan));
+    sentences.extend(plan.warmup.map(|warmup| {
+        format!(
+            "The first {} are a warm-up, for thresholds that say `after warmup`.",
+            show_duration(warmup)
+        )
+    }));
     sentences.push(match plan.thresholds.len() {
         0 => "Nothing is demanded of the outcome: there are no thresholds.".to_owned(),
         1 => "It passes if its threshold holds.".to_owned(),

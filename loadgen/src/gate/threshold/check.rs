@@ -6,7 +6,7 @@ use super::limit::{clauses, condition};
 use super::parse::{Parts, parts};
 use super::{Threshold, ThresholdError};
 use crate::gate::metric::{METRICS, Metric, Needs};
-use crate::gate::subject::Subject;
+use crate::gate::subject::{Start, Subject, Window};
 use crate::scenario::problem::{alternatives, did_you_mean, quoted};
 
 /// What of a scenario its thresholds are checked against.
@@ -19,6 +19,8 @@ pub struct Context {
     pub has_l1: Option<bool>,
     /// Whether it has an L2; `None` when that could not be read.
     pub has_l2: Option<bool>,
+    /// Whether it has a warm-up; `None` when that could not be read.
+    pub has_warmup: Option<bool>,
 }
 
 /// Reads a threshold that stands at `line` and `column`.
@@ -45,6 +47,7 @@ pub fn parse(
         label,
     };
     let clauses = clauses(&subject, limit, &parts)?;
+    warmup(&parts, clauses.window, context)?;
     Ok(Threshold {
         expression: text.trim().to_owned(),
         line,
@@ -222,6 +225,20 @@ fn layer(
         ));
     }
     Ok(())
+}
+
+/// A window that never begins has nothing to judge.
+fn warmup(parts: &Parts, window: Window, context: &Context) -> Result<(), ThresholdError> {
+    let after = parts.clauses.iter().find(|(name, _)| name.text == "after");
+    match after {
+        Some((_, value)) if window.from == Start::Warmup && context.has_warmup == Some(false) => {
+            Err(value.error(
+                "the scenario has no warm-up",
+                "write `warmup: 30s` at its top level, or a time: `after 30s`",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Plan {
     pub seed: u64,
     /// How long arrivals are offered.
     pub duration: Duration,
+    /// The first part of the run, if thresholds are to leave one out.
+    pub warmup: Option<Duration>,
     /// How long to wait, after the last arrival, for work in flight.
     pub graceful_stop: Duration,
     /// An acquisition that takes longer counts as `timeout`.

@@ -39,6 +39,10 @@ pub struct Draft {
     pub seed: Option<u64>,
     /// `duration`.
     pub duration: Option<Duration>,
+    /// `warmup`, if written.
+    pub warmup: Option<Duration>,
+    /// Where it is written.
+    pub warmup_span: Span,
     /// `graceful_stop`.
     pub graceful_stop: Option<Duration>,
     /// `acquire_timeout`.
@@ -122,6 +126,11 @@ pub fn read(table: &mut Table<'_>) -> Option<Draft> {
         "How long arrivals are offered",
         &DurationIn::above_zero(),
     );
+    let warmup = table.optional(
+        "warmup",
+        "The first part of the run, which thresholds leave out that say `after warmup`",
+        &DurationIn::above_zero(),
+    );
     let graceful_stop = table.or(
         "graceful_stop",
         "How long to wait for work in flight at the end",
@@ -198,6 +207,8 @@ pub fn read(table: &mut Table<'_>) -> Option<Draft> {
         start_span: table.value_span("start"),
         seed,
         duration,
+        warmup: warmup.ok().flatten(),
+        warmup_span: table.value_span("warmup"),
         graceful_stop,
         acquire_timeout,
         max_in_flight: max_in_flight.and_then(|count| usize::try_from(count).ok()),

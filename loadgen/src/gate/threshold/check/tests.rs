@@ -11,6 +11,7 @@ fn context() -> Context {
         flows: Some(vec!["client_credentials".to_owned(), "web_api".to_owned()]),
         has_l1: Some(true),
         has_l2: Some(false),
+        has_warmup: Some(true),
     }
 }
 
