@@ -102,7 +102,7 @@ impl Shared {
             !request.passes_over_cached_tokens() && request.token_refused().is_none();
         if asks_for_any {
             cached = match cached.into_sole(&self.query(request), now) {
-                Ok(found) => return Ok(Some(Answer::of_sole(found))),
+                Ok(token) => return Ok(Some(Answer::of_sole(token))),
                 Err(cached) => cached,
             };
         }
