@@ -187,6 +187,14 @@ pub struct Acquisitions {
     pub ways: Vec<Way>,
 }
 
+impl Acquisitions {
+    /// Those that ended with a token.
+    pub fn tokens(&self) -> u64 {
+        let source = self.token_source;
+        source.cache.saturating_add(source.identity_provider)
+    }
+}
+
 /// A flow's share of the report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowReport {

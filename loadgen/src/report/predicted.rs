@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The part of a gap that no cause was found for.
+pub const UNNAMED: &str = "other";
+
 /// A predicted hit ratio beside the measured one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Theory {
@@ -39,6 +42,23 @@ pub struct Theory {
     pub closed_form: Option<ClosedForm>,
 }
 
+impl Theory {
+    /// Where the gap comes from, the largest cause first and what has none last.
+    /// That is left out where chance alone moves as much: of `tokens` served, one
+    /// standard error.
+    pub fn causes(&self, tokens: u64) -> Vec<(&str, i64)> {
+        let chance = self.standard_error * tokens as f64;
+        let mut causes: Vec<(&str, i64)> = self
+            .attribution
+            .iter()
+            .map(|(cause, many)| (cause.as_str(), *many))
+            .filter(|(cause, many)| *cause != UNNAMED || many.unsigned_abs() as f64 > chance)
+            .collect();
+        causes.sort_by_key(|(cause, many)| (*cause == UNNAMED, std::cmp::Reverse(many.abs())));
+        causes
+    }
+}
+
 /// What a formula says of such load, whatever its arrivals were this time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClosedForm {
@@ -50,4 +70,24 @@ pub struct ClosedForm {
     pub standard_error: f64,
     /// The measured hit ratio's distance from it, in standard errors.
     pub z: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chance_alone_moves_is_no_cause() {
+        let theory = Theory {
+            standard_error: 0.002,
+            attribution: [("eviction", 3), (UNNAMED, -20), ("restart", -7)]
+                .map(|(cause, many)| (cause.to_owned(), many))
+                .into(),
+            ..Theory::default()
+        };
+        let named = [("restart", -7), ("eviction", 3)];
+        assert_eq!(theory.causes(10_000), named);
+        let all = [("restart", -7), ("eviction", 3), (UNNAMED, -20)];
+        assert_eq!(theory.causes(9_000), all);
+    }
 }

@@ -31,7 +31,7 @@ pub fn render(report: &Report) -> String {
 fn write_all(out: &mut String, report: &Report) -> fmt::Result {
     header(out, report)?;
     sources(out, report)?;
-    theory::write(out, &report.theory)?;
+    theory::write(out, report)?;
     durations(out, report)?;
     load(out, report)?;
     evidence(out, report)?;

@@ -16,6 +16,7 @@ use crate::engine::model::simulate;
 use crate::record::Recorder;
 use crate::record::flow::FlowRecord;
 use crate::report::model::{Acquisitions, Mode, Report, Theory};
+use crate::report::predicted::UNNAMED;
 use crate::scenario::plan::{EmbeddedIdpPlan, Flow, Load, Plan, TrafficPlan};
 use closed_form::Expected;
 use shadow::Causes;
@@ -258,7 +259,7 @@ fn attribution(
         .collect();
     if let Some(misses) = ideal_misses {
         let extra = signed(measured.token_source.identity_provider) - signed(misses);
-        parts.insert("other".to_owned(), extra - named);
+        parts.insert(UNNAMED.to_owned(), extra - named);
     }
     parts.insert("errors".to_owned(), signed(measured.errors));
     parts.retain(|_, count| *count != 0);

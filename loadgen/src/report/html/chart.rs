@@ -237,10 +237,16 @@ impl Chart {
             );
         }
         for (value, label) in &self.x.ticks {
+            let x = self.x(*value);
+            // In the middle of its tick the last would not fit.
+            let anchor = if x > WIDTH - RIGHT - 1.0 {
+                "end"
+            } else {
+                "middle"
+            };
             let _ = write!(
                 out,
-                "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                self.x(*value),
+                "<text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
                 HEIGHT - BOTTOM + 15.0,
                 xml(label)
             );

@@ -35,7 +35,7 @@ fn sum(part: &[Interval], read: fn(&Interval) -> u64) -> f64 {
 
 fn seconds(value: f64) -> String {
     if value >= 7_200.0 {
-        format!("{:.0} h", value / 3_600.0)
+        format!("{} h", (value / 360.0).round() / 10.0)
     } else if value >= 300.0 {
         format!("{:.0} min", value / 60.0)
     } else {

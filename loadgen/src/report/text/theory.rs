@@ -3,13 +3,13 @@
 use std::fmt::{self, Write as _};
 
 use super::{clip, list};
-use crate::report::model::Theory;
+use crate::report::model::Report;
 use crate::report::number::count;
 
 /// Writes what theory says, if it says anything.
-pub(super) fn write(out: &mut String, theory: &[Theory]) -> fmt::Result {
+pub(super) fn write(out: &mut String, report: &Report) -> fmt::Result {
     // With one flow, that flow is the whole.
-    let rows = match theory {
+    let rows = match report.theory.as_slice() {
         [] => return Ok(()),
         [_, flow] => std::slice::from_ref(flow),
         rows => rows,
@@ -52,16 +52,17 @@ pub(super) fn write(out: &mut String, theory: &[Theory]) -> fmt::Result {
             )?;
         }
     }
-    let whole = &theory[0];
-    let mut causes: Vec<(&String, &i64)> = whole.attribution.iter().collect();
-    causes.sort_by_key(|(cause, many)| (*cause == "other", std::cmp::Reverse(many.abs())));
+    let whole = &report.theory[0];
     list(
         out,
         "misses too many",
-        causes.into_iter().map(|(cause, many)| {
-            let sign = if *many < 0 { "-" } else { "" };
-            format!("{cause} {sign}{}", count(many.unsigned_abs()))
-        }),
+        whole
+            .causes(report.totals.tokens())
+            .into_iter()
+            .map(|(cause, many)| {
+                let sign = if many < 0 { "-" } else { "" };
+                format!("{cause} {sign}{}", count(many.unsigned_abs()))
+            }),
     )?;
     list(
         out,
