@@ -136,6 +136,7 @@ Examples:
 Examples:
   loadgen scenarios index scenarios > scenarios/README.md
   loadgen scenarios check scenarios
+  loadgen scenarios times scenarios > scenarios/times.csv
   loadgen scenarios presets scenarios > docs/presets.md"))]
     Scenarios(ScenariosArgs),
     /// Add runs, shards or seeds up to one report, and judge it once.

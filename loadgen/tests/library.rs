@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use loadgen::library::{self, index::index, lacks};
+use loadgen::library::times::{self, Size, Taken};
+use loadgen::library::{self, Entry, index::index, inputs, lacks, presets};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -41,7 +42,7 @@ impl Drop for Scratch {
 fn every_scenario_that_ships_is_complete() {
     let (entries, problems) = library::read(&root().join("scenarios")).unwrap();
     assert!(problems.is_empty(), "{problems:?}");
-    assert!(entries.len() >= 27, "{} scenarios", entries.len());
+    assert!(entries.len() >= 33, "{} scenarios", entries.len());
     let lacking: Vec<String> = entries.iter().flat_map(lacks).collect();
     assert!(lacking.is_empty(), "{lacking:#?}");
     let named = entries.iter().filter(|entry| {
@@ -54,12 +55,99 @@ fn every_scenario_that_ships_is_complete() {
 #[test]
 fn the_index_is_what_the_files_say() {
     let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let times = measured();
     let written = fs::read_to_string(root().join("scenarios/README.md")).unwrap();
     assert_eq!(
         written,
-        index(&entries),
+        index(&entries, &times),
         "write it by `loadgen scenarios index scenarios > scenarios/README.md`"
     );
+}
+
+fn measured() -> Vec<Taken> {
+    let text = fs::read_to_string(root().join("scenarios/times.csv")).unwrap();
+    times::parse(&text).unwrap()
+}
+
+#[test]
+fn every_scenario_is_measured_in_both_sizes_and_quick_in_ci() {
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let times = measured();
+    for entry in &entries {
+        for size in [Size::Ci, Size::Full] {
+            let mut of = times
+                .iter()
+                .filter(|taken| taken.scenario == entry.plan.name && taken.size == size);
+            let taken = of
+                .next()
+                .unwrap_or_else(|| panic!("{} {size:?}", entry.file));
+            assert_eq!(of.next(), None, "{} twice", entry.file);
+            assert!(taken.calls > 0 && taken.megabytes > 0, "{taken:?}");
+            if size == Size::Ci {
+                assert!(taken.seconds <= 20.0, "{taken:?}");
+            }
+        }
+    }
+    assert_eq!(times.len(), 2 * entries.len(), "of scenarios that are gone");
+    // Twins take about as long, and two run beside each other.
+    let in_ci = times.iter().filter(|taken| taken.size == Size::Ci);
+    let seconds: f64 = in_ci.map(|taken| taken.seconds).sum();
+    assert!(seconds <= 300.0, "{seconds} s");
+}
+
+/// The page must have been made from the scenarios as they are.
+fn is_current(page: &str, entries: &[&Entry], command: &str) -> String {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let line = inputs::line(entries).unwrap();
+    assert!(
+        text.ends_with(&line),
+        "{page} is of other scenarios than these; make it again by `{command}`"
+    );
+    text
+}
+
+#[test]
+fn the_table_of_presets_is_of_these_scenarios_and_its_rows_are_what_happens() {
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let all: Vec<&Entry> = entries.iter().collect();
+    let page = is_current(
+        "docs/presets.md",
+        &all,
+        "loadgen scenarios presets scenarios > docs/presets.md",
+    );
+    for entry in &entries {
+        let rows = page.matches(&format!("\n| {} |", entry.plan.name)).count();
+        assert_eq!(rows, 2, "{}", entry.plan.name);
+    }
+    // The quick ones are run again; CI runs them all.
+    let quick = ["cold-stampede", "fat-partition", "throttle-convoy"];
+    let quick: Vec<Entry> = entries
+        .into_iter()
+        .filter(|entry| quick.contains(&entry.plan.name.as_str()))
+        .collect();
+    let program = Path::new(env!("CARGO_BIN_EXE_loadgen"));
+    let again = presets::rows(&quick, program).unwrap();
+    assert_eq!(again.lines().count(), 6);
+    for row in again.lines() {
+        assert!(page.lines().any(|line| line == row), "{row}");
+    }
+}
+
+#[test]
+fn every_defect_is_caught_in_the_matrix_of_these_scenarios() {
+    let (entries, _) = library::read(&root().join("scenarios")).unwrap();
+    let page = is_current(
+        "docs/defects.md",
+        &library::against_defects(&entries),
+        "scripts/defects",
+    );
+    let rows = page.lines().filter(|line| line.matches(" | ").count() == 5);
+    let rows: Vec<&str> = rows.filter(|line| !line.starts_with("| area")).collect();
+    assert!(rows.len() >= 30, "{} defects", rows.len());
+    for row in rows {
+        let caught: u32 = row.split(" | ").nth(3).unwrap().trim().parse().unwrap();
+        assert!(caught >= 1, "{row}");
+    }
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn each_kind_of_slip_is_named_where_it_stands() {
         ("name: ''", "5:7 expected a text, found an empty one"),
         (
             "idp: none",
-            "5:6 expected a table with `signing`, `token_pool`, `expires_in`, `jitter`, `refresh_in`, `refresh_tokens`, `managed_identity`, `applications`, `latency`, `throttles`, `url` and `ca`, found `none`",
+            "5:6 expected a table with `signing`, `token_pool`, `expires_in`, `jitter`, `refresh_in`, `refresh_tokens`, `managed_identity`, `applications`, `user_tokens`, `latency`, `throttles`, `url` and `ca`, found `none`",
         ),
         (
             "idp: { expires_in: 300s }",
@@ -257,7 +257,7 @@ fn traffic_is_checked_entry_by_entry() {
         (
             "traffic: [1, { flow: on_behalf_of }]",
             "3:11 expected a table with `name`, `flow`, `arrivals`, `rate`, `stages`, `visits`, `bursts`, `trace`, \
-             `users`, `force_refresh`, `claims`, `wording`, `key_values` and `application_cache`, found `1`; 3:16 nothing says how work comes",
+             `users`, `force_refresh`, `claims`, `wording`, `key_values`, `application_cache` and `code_redeemed`, found `1`; 3:16 nothing says how work comes",
         ),
     ];
     for (line, expected) in cases {
@@ -309,6 +309,8 @@ fn a_load_that_cannot_be_in_flight_is_refused() {
         "6:16 200 arrivals a second at a median latency of 2s are 400 in flight, above `max_in_flight`, which is 300"
     );
     assert_eq!(said_of(&slow.replace("300", "400")), "");
+    // Where arrivals wait, a narrow pool may be the question.
+    assert_eq!(said_of(&format!("{slow}\nwhen_full: queue")), "");
 }
 
 #[test]

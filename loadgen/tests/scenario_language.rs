@@ -120,6 +120,10 @@ fn work_comes_one_way() {
             "4:40 the trace `no/such.csv` cannot be used: No such file or directory (os error 2)",
         ),
         (
+            "client_credentials, rate: 1/s, code_redeemed: twice",
+            "4:44 only users who sign in bring a code",
+        ),
+        (
             "client_credentials, rate: 1/s, claims: 5",
             "4:52 `5` is more than the whole",
         ),

@@ -8,7 +8,7 @@ use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::{
     Affinity, Arrivals, EmbeddedIdpPlan, Flow, Group, IdpLatencies, IdpPlan, L1Plan, L2Plan,
     LatencyPlan, Load, Mode, Plan, Popularity, PresetPlan, RatePlan, SessionsPlan, SigningPlan,
-    Start, StorePlan, WhenFull,
+    Start, StorePlan, UserTokens, WhenFull,
 };
 use loadgen::scenario::units::Bytes;
 
@@ -64,6 +64,7 @@ fn embedded(expires_in: Duration, token: LatencyPlan) -> EmbeddedIdpPlan {
         managed_identity_lifetime: Duration::from_hours(24),
         refresh_tokens_once: false,
         application_lifetimes: vec![],
+        user_tokens: UserTokens::Small,
         latency: IdpLatencies {
             token,
             authorize: LatencyPlan::None,

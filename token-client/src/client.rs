@@ -202,7 +202,7 @@ impl FlightKey {
 
 #[cfg(feature = "defects")]
 impl FlightKey {
-    /// What one_flight_for_all takes every request for.
+    /// What `one_flight_for_all` takes every request for.
     fn of_all(purpose: Purpose, flow: &'static str) -> Self {
         Self {
             purpose,

@@ -115,6 +115,7 @@ impl GateArgs {
                 scenario: self.scenario.clone(),
                 set: self.set.clone(),
                 mode,
+                full: false,
             })
         };
         if self.self_test || self.base.is_some() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::exit::{Exit, Failure};
+use crate::library::times::{self, Taken};
 use crate::library::{self, Entry, index::index, presets::presets};
 
 /// What `loadgen scenarios` was asked.
@@ -25,6 +26,13 @@ enum What {
     Check {
         /// The directory.
         directory: PathBuf,
+    },
+    /// Run each in both sizes, one after the other, and print what it took, for `times.csv`.
+    Times {
+        /// The directory.
+        directory: PathBuf,
+        /// Measure these alone, and keep what `times.csv` says of the others.
+        names: Vec<String>,
     },
     /// Run each under both presets and print the table of what MSAL.NET's defaults cost.
     Presets {
@@ -47,7 +55,15 @@ impl ScenariosArgs {
     /// A [`Failure`] when the directory cannot be read or a scenario cannot run.
     pub fn execute(self) -> Result<(String, Exit), Failure> {
         match self.what {
-            What::Index { directory } => Ok((index(&entries(&directory)?), Exit::Pass)),
+            What::Index { directory } => {
+                let times = times(&directory)?;
+                Ok((index(&entries(&directory)?, &times), Exit::Pass))
+            }
+            What::Times { directory, names } => {
+                let known = times(&directory)?;
+                let times = times::measure(&entries(&directory)?, &names, &known)?;
+                Ok((times::write(&times), Exit::Pass))
+            }
             What::Presets { directory } => Ok((presets(&entries(&directory)?)?, Exit::Pass)),
             What::Check { directory } => check(&directory),
             #[cfg(feature = "defects")]
@@ -72,7 +88,18 @@ fn check(directory: &Path) -> Result<(String, Exit), Failure> {
     let (entries, mut problems) = library::read(directory).map_err(unreadable)?;
     problems.extend(entries.iter().flat_map(library::lacks));
     let written = std::fs::read_to_string(directory.join("README.md"));
-    if written.ok().as_deref() != Some(&index(&entries)) {
+    let times = times(directory)?;
+    for entry in &entries {
+        if !times.iter().any(|taken| taken.scenario == entry.plan.name) {
+            problems.push(format!(
+                "{}: nobody has measured it: `loadgen scenarios times {} {}`",
+                entry.file,
+                directory.display(),
+                entry.plan.name
+            ));
+        }
+    }
+    if written.ok().as_deref() != Some(&index(&entries, &times)) {
         problems.push(format!(
             "README.md is not the index of these files: write it by `loadgen scenarios index {}`",
             directory.display()
@@ -95,6 +122,23 @@ fn check(directory: &Path) -> Result<(String, Exit), Failure> {
         ),
         Exit::GateFailed,
     ))
+}
+
+/// What the file beside the scenarios says of how long they take; nothing
+/// without one.
+fn times(directory: &Path) -> Result<Vec<Taken>, Failure> {
+    let Ok(text) = std::fs::read_to_string(directory.join(times::FILE)) else {
+        return Ok(Vec::new());
+    };
+    times::parse(&text).map_err(|message| {
+        Failure::usage(
+            message,
+            format!(
+                "write it by `loadgen scenarios times {}`",
+                directory.display()
+            ),
+        )
+    })
 }
 
 fn entries(directory: &Path) -> Result<Vec<Entry>, Failure> {

@@ -227,6 +227,7 @@ impl Run {
             mark: u32::try_from(arrival.flow_index).unwrap_or(u32::MAX),
             name: &traffic.name,
             flow: traffic.flow,
+            code_replayed: traffic.code_replayed,
             subject: &subject,
         };
         let due = Instant::now();

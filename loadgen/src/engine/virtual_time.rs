@@ -44,6 +44,7 @@ impl Run {
                     mark: u32::try_from(fetch.flow_index).unwrap_or(u32::MAX),
                     name: &traffic.name,
                     flow: traffic.flow,
+                    code_replayed: false,
                     subject: &fetch.subject,
                 };
                 if let Err(trouble) = callers.call(caller).await {

@@ -71,6 +71,8 @@ pub struct Caller<'a> {
     pub name: &'a str,
     /// How they get it.
     pub flow: Flow,
+    /// Whether the application redeems a code again that is redeemed already.
+    pub code_replayed: bool,
     /// Whom it is about.
     pub subject: &'a Subject,
 }
@@ -167,6 +169,7 @@ impl Callers {
                     mark: 0,
                     name: flow.as_str(),
                     flow,
+                    code_replayed: false,
                     subject: &Subject {
                         pass_over: PassOver::No,
                         signs_out: false,

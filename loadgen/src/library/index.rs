@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use super::Entry;
+use super::times::{Size, Taken};
+use crate::report::number::count;
+use crate::scenario::units::show_duration;
 
-/// The text of `scenarios/README.md`.
-pub fn index(entries: &[Entry]) -> String {
+/// The text of `scenarios/README.md`, with what each takes by `times`.
+pub fn index(entries: &[Entry], times: &[Taken]) -> String {
     let mut out = HEAD.to_owned();
     out.push_str("## By symptom\n\n| what you see | scenario | what to change |\n|---|---|---|\n");
     for entry in entries {
@@ -33,7 +36,41 @@ pub fn index(entries: &[Entry]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(out, "| {} | {why} | {breaks} |", link(entry));
     }
+    out.push_str(SIZES);
+    for entry in entries {
+        sizes(&mut out, entry, times);
+    }
+    out.push_str(NOT_HERE);
     out
+}
+
+fn sizes(out: &mut String, entry: &Entry, times: &[Taken]) {
+    let measured = |size: Size| {
+        times
+            .iter()
+            .find(|taken| taken.scenario == entry.plan.name && taken.size == size)
+            .map_or_else(
+                || ["-".to_owned(), "-".to_owned(), "-".to_owned()],
+                |taken| {
+                    [
+                        count(taken.calls),
+                        format!("{:.1} s", taken.seconds),
+                        format!("{} MB", taken.megabytes),
+                    ]
+                },
+            )
+    };
+    let full = entry.full.as_ref();
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        out,
+        "| {} | {} | {} | {} | {} |",
+        link(entry),
+        show_duration(entry.plan.duration),
+        measured(Size::Ci).join(" | "),
+        full.map_or_else(|| "-".to_owned(), |plan| show_duration(plan.duration)),
+        measured(Size::Full).join(" | "),
+    );
 }
 
 const HEAD: &str = "\
@@ -53,6 +90,27 @@ scenario with a known-bad cache, which must fail. This page is made from the fil
 A threshold is marked *ideal*, for what a cache as good as can be does, or
 *msal-compatible*, for what MSAL as it is can keep, configured as the scenario advises.
 
+";
+
+const SIZES: &str = "
+## How long each takes
+
+Simulated time, calls offered, seconds of a processor and the most memory, in the size CI runs and in the full one;
+measured by `loadgen scenarios times scenarios > scenarios/times.csv`.
+
+| scenario | simulates | calls | takes | memory | full: simulates | calls | takes | memory |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
+";
+
+const NOT_HERE: &str = "
+## What is not here
+
+- **region-flip** (tokens when a service moves from one region's endpoint to another): the client asks the global
+  endpoint alone and finds no region, so there is nothing to flip.
+- In `blocking-callers` the pool of workers has a fixed size. A runtime that adds a thread every half second recovers
+  sooner than the twin does.
+- `lock-convoy` is about a lock in the application. MSAL's own lock for each partition is `cache.policy.flight`, and
+  `cold-stampede` is about that.
 ";
 
 fn row(out: &mut String, entry: &Entry, [first, last]: [usize; 2]) {

@@ -2,14 +2,43 @@
 //! read from the comment at its top and the marks beside its thresholds.
 
 pub mod index;
+pub mod inputs;
 #[cfg(feature = "defects")]
 pub mod matrix;
 pub mod presets;
 pub mod side_by_side;
+pub mod times;
 
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{Overrides, Plan, load};
+
+/// The scenarios that the defects are held against: those that are quick, and
+/// that together are about every area of the catalogue. The others would only
+/// make it longer.
+pub const AGAINST_DEFECTS: [&str; 15] = [
+    "claims-storm",
+    "cold-stampede",
+    "expiry-cliff",
+    "farm-stale-l1",
+    "fat-partition",
+    "key-hygiene",
+    "key-ring-swap",
+    "l1-cap-sweep",
+    "l2-blackhole",
+    "l2-ttl-mismatch",
+    "no-shared-cache",
+    "refresh-token-race",
+    "rolling-deploy",
+    "throttle-convoy",
+    "unbounded-growth",
+];
+
+/// Those of `entries` that defects are held against.
+pub fn against_defects(entries: &[Entry]) -> Vec<&Entry> {
+    let takes_part = |entry: &&Entry| AGAINST_DEFECTS.contains(&entry.plan.name.as_str());
+    entries.iter().filter(takes_part).collect()
+}
 
 /// What a scenario's comment says, label by label.
 pub const LABELS: [&str; 6] = [
@@ -30,6 +59,8 @@ pub struct Entry {
     pub file: String,
     /// What will run.
     pub plan: Plan,
+    /// The same in its full size, if it has one.
+    pub full: Option<Plan>,
     /// What the comment says under each of [`LABELS`].
     pub said: Vec<Option<String>>,
     /// Each threshold, and whether today's MSAL can keep it.
@@ -82,6 +113,17 @@ fn entry(path: &Path) -> Result<Entry, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let plan = load(path, &Overrides::default()).map_err(|error| error.to_string())?;
+    let full = text
+        .lines()
+        .any(|line| line.starts_with("full:"))
+        .then(|| {
+            let overrides = Overrides {
+                full: true,
+                ..Overrides::default()
+            };
+            load(path, &overrides).map_err(|error| error.to_string())
+        })
+        .transpose()?;
     let thresholds = plan.thresholds.iter().map(|threshold| {
         let line = text.lines().nth(threshold.line as usize - 1);
         Marked {
@@ -98,6 +140,7 @@ fn entry(path: &Path) -> Result<Entry, String> {
         said: LABELS.iter().map(|label| said(&text, label)).collect(),
         thresholds: thresholds.collect(),
         plan,
+        full,
     })
 }
 
@@ -148,6 +191,9 @@ pub fn lacks(entry: &Entry) -> Vec<String> {
     }
     if entry.plan.twin.is_none() {
         lacks.push(format!("{}: it has no twin", entry.file));
+    }
+    if entry.full.is_none() {
+        lacks.push(format!("{}: it has no full size", entry.file));
     }
     for threshold in &entry.thresholds {
         if threshold.bound.is_none() {

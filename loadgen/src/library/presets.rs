@@ -1,9 +1,10 @@
 //! Every scenario under both presets: what MSAL.NET's defaults cost.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::side_by_side::side_by_side;
-use super::{Bound, Entry};
+use super::{Bound, Entry, inputs};
 use crate::exit::Failure;
 use crate::gate::runner::Runner;
 use crate::report::model::{Mode, Report, ThresholdVerdict};
@@ -17,21 +18,34 @@ const PRESETS: [&str; 2] = ["recommended", "msal_net"];
 ///
 /// A [`Failure`] when a scenario cannot run.
 pub fn presets(entries: &[Entry]) -> Result<String, Failure> {
-    let program = Runner::this_program()?;
+    let mut out = HEAD.to_owned();
+    out.push_str(&rows(entries, &Runner::this_program()?)?);
+    let entries: Vec<&Entry> = entries.iter().collect();
+    out.push_str(&inputs::line(&entries).map_err(Failure::internal)?);
+    Ok(out)
+}
+
+/// The rows of these scenarios, as `program` runs them.
+///
+/// # Errors
+///
+/// A [`Failure`] when a scenario cannot run.
+pub fn rows(entries: &[Entry], program: &Path) -> Result<String, Failure> {
     let runs: Vec<(&Entry, &str)> = entries
         .iter()
         .flat_map(|entry| PRESETS.map(|preset| (entry, preset)))
         .collect();
     let reports = side_by_side(&runs, |(entry, preset)| {
         Runner {
-            program: program.clone(),
+            program: program.to_owned(),
             scenario: entry.path.clone(),
             set: vec![format!("cache.preset={preset}")],
             mode: Mode::Virtual,
+            full: false,
         }
         .run(None, false)
     });
-    let mut out = HEAD.to_owned();
+    let mut out = String::new();
     for ((entry, preset), report) in runs.iter().zip(reports) {
         row(&mut out, entry, preset, &report?);
     }

@@ -34,6 +34,10 @@ pub enum Feature {
     PassOver,
     /// Calls in words of their own, or with values of their own in the key.
     Wording,
+    /// Codes that are redeemed twice.
+    CodeReplay,
+    /// Tokens of another size than the usual one.
+    TokenSize,
     /// Sessions that end by signing out.
     SignOut,
     /// Users with several sessions at once.
@@ -71,6 +75,13 @@ pub struct Unavailable {
     pub hint: String,
 }
 
+fn unmodelled() -> Unavailable {
+    Unavailable {
+        message: "the model of an ideal cache knows nothing of this".to_owned(),
+        hint: "leave it out, or choose another `mode`".to_owned(),
+    }
+}
+
 impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
@@ -97,16 +108,15 @@ impl Feature {
             | Self::KeyRingSwap
             | Self::Wording
             | Self::PassOver
+            | Self::CodeReplay
+            | Self::TokenSize
             | Self::SignOut
             | Self::SeveralSessions
             | Self::LifetimeJitter
             | Self::Throttles
             | Self::FleetChange
             | Self::IdpFault
-            | Self::L2Fault => (mode == Mode::Model).then(|| Unavailable {
-                message: "the model of an ideal cache knows nothing of this".to_owned(),
-                hint: "leave it out, or choose another `mode`".to_owned(),
-            }),
+            | Self::L2Fault => (mode == Mode::Model).then(unmodelled),
             Self::NetworkFault => Some(Unavailable {
                 message: format!(
                     "in mode `{}` there are no connections that could fail",

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Fault, IdpPlan, InstanceFault, Start, TwinPlan};
+use super::plan::{Fault, IdpPlan, InstanceFault, Start, TwinPlan, WhenFull};
 use super::problem::{Problem, Problems, did_you_mean, quoted};
 use super::sections::{Draft, FleetDraft, MAX_COUNT, TrafficDraft};
 use super::units::show_duration;
@@ -45,11 +45,15 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) -> (Vec<Threshold>, 
 
 /// Were every acquisition to ask the provider, as all do at a cold start, this
 /// many would be in flight (Little's law); and what is due at once is under way
-/// at once.
+/// at once. Where arrivals wait for room none is lost, and a narrow pool may be
+/// what the scenario is about.
 fn concurrency(draft: &Draft, problems: &mut Problems) {
     let (Some(max_in_flight), Some(traffic)) = (draft.max_in_flight, &draft.traffic) else {
         return;
     };
+    if draft.when_full == Some(WhenFull::Queue) {
+        return;
+    }
     for entry in traffic {
         if let Some(calls) = entry.at_once()
             && calls > max_in_flight as u64

@@ -1,10 +1,12 @@
 //! A plan's provider in the mock's own terms.
 
-use mock_idp::{KeySchedule, Latencies, Lifetimes, RefreshTokens, SigningAlgorithm, TokenPolicy};
+use mock_idp::{
+    KeySchedule, Latencies, Lifetimes, RefreshTokens, SigningAlgorithm, TokenPolicy, UserShape,
+};
 
 use super::directory::application_id;
 use crate::fault::rules::{latency, throttles};
-use crate::scenario::plan::{ApplicationLifetime, EmbeddedIdpPlan, SigningPlan};
+use crate::scenario::plan::{ApplicationLifetime, EmbeddedIdpPlan, SigningPlan, UserTokens};
 
 /// The mock's form of `plan`.
 pub(super) fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
@@ -31,11 +33,7 @@ pub(super) fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
             ..Latencies::default()
         },
         throttles: throttles(&plan.throttles),
-        tokens: plan
-            .application_lifetimes
-            .iter()
-            .map(token_policy)
-            .collect(),
+        tokens: token_policies(plan),
         keys: KeySchedule {
             algorithm: match plan.signing {
                 SigningPlan::Rs256 => SigningAlgorithm::Rs256,
@@ -48,13 +46,26 @@ pub(super) fn config(plan: &EmbeddedIdpPlan, seed: u64) -> mock_idp::Config {
     }
 }
 
-/// The lifetimes of one application's tokens. It says both: what a policy
-/// leaves out is the server's own.
-fn token_policy(of: &ApplicationLifetime) -> TokenPolicy {
-    TokenPolicy {
+/// What the tokens of some applications, or of users, are like. The first that
+/// fits decides all, so the last is about what is left.
+fn token_policies(plan: &EmbeddedIdpPlan) -> Vec<TokenPolicy> {
+    let user = match plan.user_tokens {
+        UserTokens::Small => None,
+        UserTokens::Groups50 => Some(UserShape::Groups50),
+        UserTokens::Groups200 => Some(UserShape::Groups200),
+        UserTokens::Overage => Some(UserShape::Overage),
+    };
+    let of_application = |of: &ApplicationLifetime| TokenPolicy {
         client: Some(application_id(of.application).to_string()),
         expires_in: Some(of.expires_in),
         refresh_in: of.refresh_in,
+        user,
         ..TokenPolicy::default()
-    }
+    };
+    let rest = user.map(|user| TokenPolicy {
+        user: Some(user),
+        ..TokenPolicy::default()
+    });
+    let applications = plan.application_lifetimes.iter().map(of_application);
+    applications.chain(rest).collect()
 }

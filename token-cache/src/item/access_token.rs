@@ -175,7 +175,7 @@ impl AccessToken {
             (None, Some(_)) => "accesstoken_with_authscheme",
             (None, None) => "accesstoken",
         };
-        CredentialKey {
+        let key = CredentialKey {
             home_account_id: self.home_account_id.as_deref().unwrap_or_default(),
             environment: &self.environment,
             descriptor,
@@ -184,7 +184,11 @@ impl AccessToken {
             target: self.target.target(),
             extras: [scheme, self.ext.as_ref().map(|ext| &**ext.hash())],
         }
-        .build()
+        .build();
+        if defect!(SaveKeepsAll) {
+            return format!("{key}-{}", self.expires_on.unix_seconds()).into();
+        }
+        key
     }
 
     /// Whether it is bound to no components, ours or another SDK's: MSAL Python

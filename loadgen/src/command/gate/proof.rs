@@ -92,6 +92,7 @@ fn of(file: &Path, set: &[String]) -> Result<Proof, Failure> {
         scenario: file.to_owned(),
         set: set.to_vec(),
         mode: Mode::Virtual,
+        full: false,
     };
     let good = runner.run(None, false)?;
     let breaks = plan

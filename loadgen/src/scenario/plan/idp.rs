@@ -43,10 +43,25 @@ pub struct EmbeddedIdpPlan {
     pub refresh_tokens_once: bool,
     /// Lifetimes that differ by application.
     pub application_lifetimes: Vec<ApplicationLifetime>,
+    /// How large users' access tokens are.
+    pub user_tokens: UserTokens,
     /// How long each endpoint takes.
     pub latency: IdpLatencies,
     /// How much it may be asked for.
     pub throttles: Vec<ThrottlePlan>,
+}
+
+/// How large users' access tokens are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserTokens {
+    /// As small as v2 tokens are.
+    Small,
+    /// With 50 groups: 5.4 kB.
+    Groups50,
+    /// With 200 groups, as many as fit: 13.2 kB.
+    Groups200,
+    /// With too many groups, so that the token says where to ask for them: 3.2 kB.
+    Overage,
 }
 
 /// How tokens are signed.

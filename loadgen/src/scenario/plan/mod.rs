@@ -24,7 +24,7 @@ pub use fault::{
 pub use fleet::{Affinity, FleetPlan};
 pub use idp::{
     ApplicationLifetime, EmbeddedIdpPlan, EndpointPlan, IdpLatencies, IdpPlan, SigningPlan,
-    ThrottleLimitPlan, ThrottlePer, ThrottlePlan,
+    ThrottleLimitPlan, ThrottlePer, ThrottlePlan, UserTokens,
 };
 pub use latency::LatencyPlan;
 pub use population::{Group, Popularity, PopulationPlan, SessionsPlan, Shift};

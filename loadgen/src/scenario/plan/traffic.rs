@@ -30,6 +30,9 @@ pub struct TrafficPlan {
     /// What the application keeps tokens by in a dictionary of its own, before
     /// it asks the client.
     pub application_cache: ApplicationCache,
+    /// Whether the application redeems the code of a sign-in again after its
+    /// web framework has.
+    pub code_replayed: bool,
 }
 
 /// What an application keeps tokens by in a dictionary of its own.

@@ -8,7 +8,7 @@ use super::latency::latency;
 use super::throttle::throttle;
 use crate::scenario::feature::Feature;
 use crate::scenario::plan::{
-    ApplicationLifetime, EmbeddedIdpPlan, IdpLatencies, IdpPlan, SigningPlan,
+    ApplicationLifetime, EmbeddedIdpPlan, IdpLatencies, IdpPlan, SigningPlan, UserTokens,
 };
 use crate::scenario::problem::quoted;
 use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ListOf, Table, TableOf, Text};
@@ -17,7 +17,7 @@ use crate::scenario::reader::{Bad, Choice, DurationIn, Integer, ListOf, Table, T
 const EXPIRY_BUFFER: Duration = Duration::from_secs(300);
 
 /// The keys that describe an embedded provider.
-const EMBEDDED_KEYS: [&str; 10] = [
+const EMBEDDED_KEYS: [&str; 11] = [
     "signing",
     "token_pool",
     "expires_in",
@@ -26,6 +26,7 @@ const EMBEDDED_KEYS: [&str; 10] = [
     "refresh_tokens",
     "managed_identity",
     "applications",
+    "user_tokens",
     "latency",
     "throttles",
 ];
@@ -77,6 +78,7 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
             max: MAX_ENTRIES,
         },
     );
+    let user_tokens = user_tokens(table);
     let endpoint_latency = table.section("latency", "How long each endpoint takes", latencies);
     let throttles = table.optional(
         "throttles",
@@ -101,15 +103,7 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         table.needs(Feature::ExternalProvider, "url");
         return external(table, url, ca);
     }
-    if signing == Some(SigningPlan::Es256) {
-        table.needs(Feature::Es256, "signing");
-    }
-    if jitter.is_some_and(|jitter| !jitter.is_zero()) {
-        table.needs(Feature::LifetimeJitter, "jitter");
-    }
-    if table.has("throttles") {
-        table.needs(Feature::Throttles, "throttles");
-    }
+    needs(table, signing, jitter);
     whole_seconds(table, "jitter", jitter?);
     let expires_in = usable_lifetime(table, expires_in?);
     let refresh_in = refresh_in.ok()?;
@@ -130,9 +124,23 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         refresh_tokens_once,
         managed_identity_lifetime: managed_identity_lifetime?,
         application_lifetimes: application_lifetimes.ok()?.unwrap_or_default(),
+        user_tokens: user_tokens?,
         latency: endpoint_latency?,
         throttles: throttles.ok()?.unwrap_or_default(),
     })))
+}
+
+/// What of it not every engine has.
+fn needs(table: &mut Table<'_>, signing: Option<SigningPlan>, jitter: Option<Duration>) {
+    if signing == Some(SigningPlan::Es256) {
+        table.needs(Feature::Es256, "signing");
+    }
+    if jitter.is_some_and(|jitter| !jitter.is_zero()) {
+        table.needs(Feature::LifetimeJitter, "jitter");
+    }
+    if table.has("throttles") {
+        table.needs(Feature::Throttles, "throttles");
+    }
 }
 
 fn refresh_tokens(table: &mut Table<'_>) -> Option<(Duration, bool)> {
@@ -151,6 +159,24 @@ fn refresh_tokens(table: &mut Table<'_>) -> Option<(Duration, bool)> {
     let lifetime = lifetime?;
     whole_seconds(table, "lifetime", lifetime);
     Some((lifetime, once?))
+}
+
+fn user_tokens(table: &mut Table<'_>) -> Option<UserTokens> {
+    let size = table.or(
+        "user_tokens",
+        "How large users' access tokens are: as usual, with 50 groups (5.4 kB) or 200 (13.2 kB), or with more than fit, so that the token says where to ask for them (3.2 kB)",
+        "small",
+        &Choice(&[
+            ("small", UserTokens::Small),
+            ("groups_50", UserTokens::Groups50),
+            ("groups_200", UserTokens::Groups200),
+            ("overage", UserTokens::Overage),
+        ]),
+    );
+    if size.is_some_and(|size| size != UserTokens::Small) {
+        table.needs(Feature::TokenSize, "user_tokens");
+    }
+    size
 }
 
 fn managed_identity(table: &mut Table<'_>) -> Option<Duration> {

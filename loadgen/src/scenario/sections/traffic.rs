@@ -34,6 +34,7 @@ pub struct TrafficDraft {
     rephrased: Option<bool>,
     key_values: Option<u32>,
     application_cache: Option<ApplicationCache>,
+    code_replayed: Option<bool>,
 }
 
 impl TrafficDraft {
@@ -110,6 +111,7 @@ impl TrafficDraft {
             rephrased: self.rephrased?,
             key_values: self.key_values?,
             application_cache: self.application_cache?,
+            code_replayed: self.code_replayed?,
         })
     }
 }
@@ -192,6 +194,23 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
             ("by_resource", ApplicationCache::ByResource),
         ]),
     );
+    let code_replayed = table.or(
+        "code_redeemed",
+        "Who redeems the code of a sign-in: the application, or its web framework's middleware and then the application again",
+        "once",
+        &Choice(&[("once", false), ("twice", true)]),
+    );
+    if code_replayed == Some(true) {
+        table.needs(Feature::CodeReplay, "code_redeemed");
+        if flow.is_some_and(|flow| flow != Flow::AuthorizationCode) {
+            let span = table.key_span("code_redeemed");
+            table.problems().add_with_hint(
+                span,
+                "only users who sign in bring a code",
+                "write `flow: authorization_code`, or leave `code_redeemed` out",
+            );
+        }
+    }
     if application_cache.is_some_and(|kept| kept != ApplicationCache::None) {
         table.needs(Feature::Wording, "application_cache");
     }
@@ -237,6 +256,7 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         claims,
         rephrased,
         application_cache,
+        code_replayed,
         key_values: key_values.and_then(|values| u32::try_from(values).ok()),
     })
 }
