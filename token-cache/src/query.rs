@@ -101,7 +101,7 @@ impl Query<'_> {
     /// given that the partition's key was matched to the letter and that the
     /// token is of the key's client and tenant: what the key proves is not
     /// checked again. Anything else than a plain yes is left to the full search.
-    pub(crate) fn admits_sole(&self, token: &AccessToken, now: Timestamp) -> bool {
+    pub(crate) fn admits_sole(&self, token: &TokenFacts, now: Timestamp) -> bool {
         self.subject == Subject::Application
             && self.components.is_none()
             && self.key_id.is_none()
@@ -146,6 +146,28 @@ impl RefreshTokenQuery<'_> {
             _ => false,
         };
         is_theirs && is_of_client && self.environment.contains(&token.environment)
+    }
+}
+
+/// What decides whether a token answers, beside what its partition's key says.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenFacts {
+    pub(crate) expires_on: Timestamp,
+    pub(crate) refresh_on: Option<Timestamp>,
+    target: Scopes,
+    environment: Arc<str>,
+    token_type: TokenType,
+}
+
+impl TokenFacts {
+    pub(crate) fn of(token: &AccessToken) -> Self {
+        Self {
+            expires_on: token.expires_on,
+            refresh_on: token.refresh_on,
+            target: token.target.clone(),
+            environment: Arc::clone(&token.environment),
+            token_type: token.token_type.clone(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use token_cache::l1::FoundSole;
 use token_cache::{AccessToken, Account, CacheLevel, IdToken, Partition, Timestamp, TokenSet};
 use tokio::time::Instant;
 
@@ -27,15 +28,15 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// A cached token that is alone in an application's partition.
-    pub(crate) fn of_sole(token: Arc<AccessToken>) -> Self {
+    pub(crate) fn of_sole(found: FoundSole) -> Self {
         Self {
+            token: found.token,
             account: None,
             id_token: None,
-            expires_on: token.expires_on,
-            refresh_on: token.refresh_on,
+            expires_on: found.expires_on,
+            refresh_on: found.refresh_on,
             is_extended_lifetime: false,
             cached_access_token_count: 1,
-            token,
         }
     }
 

@@ -102,7 +102,7 @@ impl Shared {
             !request.passes_over_cached_tokens() && request.token_refused().is_none();
         if asks_for_any {
             cached = match cached.into_sole(&self.query(request), now) {
-                Ok(token) => return Ok(Some(Answer::of_sole(token))),
+                Ok(found) => return Ok(Some(Answer::of_sole(found))),
                 Err(cached) => cached,
             };
         }

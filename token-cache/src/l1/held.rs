@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::item::AccessToken;
 use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
-use crate::query::{Query, is_as_key_says};
+use crate::query::{Query, TokenFacts, is_as_key_says};
 
 /// A key as bytes that no other key has, with their hash. Client and tenant ids
 /// of 36 characters fit in place.
@@ -93,7 +93,6 @@ impl PartialOrd for KeyText {
 #[derive(Debug)]
 pub(super) struct Slot {
     held: Arc<Held>,
-    /// The partition's only access token, if what the key says of it is so.
     sole: Option<Arc<AccessToken>>,
 }
 
@@ -103,13 +102,10 @@ pub(super) struct Slot {
 /// before the first count is changed, and all of it arrives at once.
 impl Clone for Slot {
     fn clone(&self) -> Self {
-        // The key was compared just now; the rest lies behind it.
+        // The key was compared just now; facts and expiry lie behind it.
+        black_box(self.held.facts.as_ref().map(|facts| facts.expires_on));
         black_box(self.held.expires_at);
-        if let Some(token) = &self.sole {
-            let texts = (token.environment.len(), token.target.target().len());
-            let times = (token.expires_on, token.refresh_on);
-            black_box((Arc::strong_count(token), texts, times));
-        }
+        black_box(self.sole.as_ref().map(Arc::strong_count));
         Self {
             held: Arc::clone(&self.held),
             sole: self.sole.clone(),
@@ -121,6 +117,9 @@ impl Clone for Slot {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) key: KeyText,
+    /// All that a hit looks at of the partition's only access token, if what the
+    /// key says of that one is so.
+    facts: Option<TokenFacts>,
     expires_at: Option<Timestamp>,
     partition: Arc<Partition>,
     pub(super) payload_bytes: u64,
@@ -140,6 +139,7 @@ impl Slot {
             .cloned();
         let held = Held {
             key: text,
+            facts: sole.as_deref().map(TokenFacts::of),
             expires_at,
             partition,
             payload_bytes: payload_bytes as u64,
@@ -179,16 +179,35 @@ impl Cached {
         &self.0.held.partition
     }
 
-    /// The partition's only token, if it answers. It takes a hit to the end
-    /// without a look at the partition.
+    /// The partition's only token, if it answers; else what it was looked for in,
+    /// which may have others. It takes a hit to the end without a look at the
+    /// partition, or at more of the token than its count of references.
     ///
     /// # Errors
     ///
     /// The partition, where its only token does not answer or it has several.
-    pub fn into_sole(self, query: &Query<'_>, now: Timestamp) -> Result<Arc<AccessToken>, Self> {
-        match self.0.sole {
-            Some(token) if query.admits_sole(&token, now) => Ok(token),
-            sole => Err(Self(Slot { sole, ..self.0 })),
+    pub fn into_sole(self, query: &Query<'_>, now: Timestamp) -> Result<FoundSole, Self> {
+        match (&self.0.held.facts, self.0.sole) {
+            (Some(facts), Some(token)) if query.admits_sole(facts, now) => Ok(FoundSole {
+                token,
+                expires_on: facts.expires_on,
+                refresh_on: facts.refresh_on,
+            }),
+            (_, sole) => Err(Self(Slot {
+                held: self.0.held,
+                sole,
+            })),
         }
     }
+}
+
+/// The only token of an application's partition.
+#[derive(Debug, Clone)]
+pub struct FoundSole {
+    /// The token. No account is beside it.
+    pub token: Arc<AccessToken>,
+    /// When it ends.
+    pub expires_on: Timestamp,
+    /// When the provider advises to replace it.
+    pub refresh_on: Option<Timestamp>,
 }

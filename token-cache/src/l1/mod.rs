@@ -11,7 +11,7 @@ mod held;
 mod rejecting;
 mod tally;
 
-pub use held::Cached;
+pub use held::{Cached, FoundSole};
 pub use tally::{KindSizes, Sizes};
 
 use std::fmt;
