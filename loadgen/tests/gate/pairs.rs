@@ -89,11 +89,7 @@ fn pairs_that_cannot_be_judged_are_refused() {
             3,
             "too few samples",
         ),
-        (
-            &["--pairs", "6", "--head", "./none"],
-            4,
-            "cannot be started",
-        ),
+        (&["--pairs", "6", "--head", "./none"], 4, "cannot be run"),
     ] {
         let ended = gate(&lab, more);
         assert_eq!(ended.code, Some(code), "{more:?}: {ended:?}");

@@ -1,8 +1,8 @@
 //! The threads that sign.
 //!
 //! While many tokens wait, a thread hands over several of them at once: each hand-over wakes a
-//! thread that serves requests, which takes the core from the one that signs, and for one token at
-//! a time that costs an eighth of the signatures (docs/decisions/tokens-handed-over-at-once.md).
+//! thread that serves requests, which takes the core from the one that signs
+//! (docs/decisions/tokens-handed-over-at-once.md).
 //! Nobody waits longer on the whole for it, since a thread that hands over less often signs more.
 
 use std::collections::VecDeque;

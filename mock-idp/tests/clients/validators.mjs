@@ -40,7 +40,7 @@ const token = async () => {
 // How often the keys were fetched.
 const fetches = async () => {
   const text = await (await fetch(`${http}/metrics`)).text();
-  const line = text.split("\n").find((line) => line.startsWith('mockidp_requests_total{endpoint="jwks",code="2xx"}'));
+  const line = text.split("\n").find((line) => line.startsWith('mockidp_requests_total{endpoint="jwks",grant_type="none",code="200"}'));
   return Number(line.split(" ").at(-1));
 };
 

@@ -46,7 +46,7 @@ def fetches():
     """How often the keys were fetched."""
     with urllib.request.urlopen(f"{HTTP}/metrics") as answer:
         for line in answer.read().decode().splitlines():
-            if line.startswith('mockidp_requests_total{endpoint="jwks",code="2xx"}'):
+            if line.startswith('mockidp_requests_total{endpoint="jwks",grant_type="none",code="200"}'):
                 return int(float(line.split()[-1]))
     raise AssertionError("no count of the key requests")
 

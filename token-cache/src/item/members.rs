@@ -1,6 +1,6 @@
 //! Reading an entry: the members this crate knows become fields, and all others
 //! stay as they are. serde's `flatten` does the same by way of a copy of every
-//! member, which makes up half of the time that reading a blob takes.
+//! member, which reading a blob should not pay for.
 
 use std::borrow::Cow;
 
