@@ -33,6 +33,8 @@ const BLACKHOLE: Shipped = Shipped {
     short: &[
         "duration=9s",
         "traffic[0].rate=50/s",
+        // Hits in memory touch the entry in the shared cache.
+        "cache.l2.sliding_expiration=20m",
         "cache.policy.l2_guard={ timeout: 200ms, failures: 3, rest: 500ms }",
     ],
     faults: "faults=[{ at: 3s, for: 3s, l2: { is: hang } }]",

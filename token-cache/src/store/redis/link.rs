@@ -195,12 +195,13 @@ impl Waiting<'_> {
 }
 
 /// Whoever stops waiting, our limit or the caller's own, may do so because
-/// nothing comes any more. After a good part of the limit that is assumed, and
-/// the next call takes a new connection; a caller who only changed their mind
-/// costs nobody theirs.
+/// nothing comes any more. After a twentieth of the limit that is assumed, and the
+/// next call takes a new connection: a guard in front of the store is often much less
+/// patient than the store, and must not keep a dead connection alive. A caller who
+/// only changed their mind costs nobody theirs.
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.since.elapsed() >= self.link.limit / 4 {
+        if !self.answered && self.since.elapsed() >= self.link.limit / 20 {
             self.link.give_up(self.number);
         }
     }
