@@ -83,7 +83,7 @@ fn families() -> Vec<Family> {
         Family::of(&LOADGEN_ARRIVALS)
             .count(&["started"], 100)
             .count(&["dropped"], 1),
-        Family::of(&LOADGEN_RESPONSE_DURATION).histogram(&[], responses()),
+        Family::of(&LOADGEN_RESPONSE_DURATION).histogram(&["client_credentials"], responses()),
         Family::of(&LOADGEN_SCHEDULE_LAG).histogram(&[], coarse),
     ]
 }

@@ -149,7 +149,7 @@ pub fn write(times: &[Taken]) -> String {
     out
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///

@@ -226,7 +226,7 @@ fn proxied(scheme: &str, proxy: &Proxy) -> String {
 }
 
 /// Over a Redis of the test's own behind a network that goes bad.
-fn redis_behind(scenario: Shipped, weather: Weather, seconds: u64) {
+fn redis_behind(scenario: &Shipped, weather: Weather, seconds: u64) {
     let _alone = crate::alone();
     let real = undisturbed(|| {
         let server = redis(free_port());
@@ -239,12 +239,12 @@ fn redis_behind(scenario: Shipped, weather: Weather, seconds: u64) {
 
 #[test]
 fn a_redis_that_the_network_swallows_is_the_blackhole_of_the_scenario() {
-    redis_behind(BLACKHOLE, Weather::Stalls, 3);
+    redis_behind(&BLACKHOLE, Weather::Stalls, 3);
 }
 
 #[test]
 fn a_redis_whose_connections_are_reset_is_the_failover_of_the_scenario() {
-    redis_behind(FAILOVER, Weather::Resets, 1);
+    redis_behind(&FAILOVER, Weather::Resets, 1);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn connections_that_are_dead_and_not_closed_are_given_up() {
         faults: "faults=[{ at: 3s, for: 1s, l2: { is: hang } }]",
         ..FAILOVER
     };
-    redis_behind(hangs, Weather::HalfOpen, 6);
+    redis_behind(&hangs, Weather::HalfOpen, 6);
 }
 
 #[test]

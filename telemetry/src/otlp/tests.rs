@@ -35,7 +35,7 @@ fn families() -> Vec<Family> {
             .count(&["dropped"], 1),
         Family::of(&LOADGEN_IN_FLIGHT).value(&[], 2.0),
         Family::of(&LOADGEN_SCHEDULE_LAG).histogram(&[], coarse),
-        Family::of(&LOADGEN_RESPONSE_DURATION).histogram(&[], fine),
+        Family::of(&LOADGEN_RESPONSE_DURATION).histogram(&["client_credentials"], fine),
     ]
 }
 
