@@ -6,6 +6,11 @@
 //! recording is one shift and one addition, where the crate also keeps a total,
 //! a least and a greatest value, and checks its range twice. Seven times are
 //! recorded for each arrival, so that is felt (`benches/recorder.rs`).
+//!
+//! Neighbouring counts are also kept together, in groups. Whoever adds up, clears or
+//! scrapes passes over the groups that nothing is in, and a scrape, which comes while
+//! the run is under way and shows no more than two dozen edges, looks into no others
+//! than those that an edge falls into.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -20,9 +25,19 @@ const LONGEST_NS: u64 = 600_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counts<const HALF: u32> {
     counts: Box<[u64]>,
-    /// Which octaves something was counted in, a bit each. Times of one kind lie in
-    /// a few of the thirty, and whoever adds up or scrapes need look at no others.
-    touched: u64,
+    groups: Box<[Group]>,
+}
+
+/// How many places are a group. As a power of two it does not stretch over values of
+/// different widths.
+const GROUP: usize = 32;
+
+/// What neighbouring places count together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Group {
+    count: u64,
+    /// How many places they are beyond the group's first, all together.
+    beyond: u64,
 }
 
 /// Values within 0.1 % of each other may share a bucket.
@@ -31,14 +46,13 @@ pub(super) const THREE_DIGITS: u32 = 10;
 /// Values within 1 % of each other may share a bucket.
 pub(super) const TWO_DIGITS: u32 = 7;
 
-/// Values that share a bucket, and how many of them there were.
+/// Values that share a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bucket {
     /// The least of them.
-    pub(super) least: u64,
+    least: u64,
     /// How far apart the least of this bucket and of the next are.
-    pub(super) width: u64,
-    pub(super) count: u64,
+    width: u64,
 }
 
 impl Bucket {
@@ -55,9 +69,10 @@ impl Bucket {
 
 impl<const HALF: u32> Default for Counts<HALF> {
     fn default() -> Self {
+        let places = Self::index(LONGEST_NS) + 1;
         Self {
-            counts: vec![0; Self::index(LONGEST_NS) + 1].into_boxed_slice(),
-            touched: 0,
+            counts: vec![0; places].into_boxed_slice(),
+            groups: vec![Group::default(); places.div_ceil(GROUP)].into_boxed_slice(),
         }
     }
 }
@@ -70,13 +85,16 @@ impl<const HALF: u32> Counts<HALF> {
 
     /// Adds another's counts.
     pub(super) fn add(&mut self, other: &Self) {
-        for octave in other.octaves() {
-            let (mine, theirs) = (self.counts.get_mut(octave.clone()), &other.counts[octave]);
+        for (places, _) in other.taken() {
+            let (mine, theirs) = (self.counts.get_mut(places.clone()), &other.counts[places]);
             for (mine, theirs) in mine.into_iter().flatten().zip(theirs) {
                 *mine += theirs;
             }
         }
-        self.touched |= other.touched;
+        for (mine, theirs) in self.groups.iter_mut().zip(&other.groups) {
+            mine.count += theirs.count;
+            mine.beyond += theirs.beyond;
+        }
     }
 
     /// Adds counts as [`Counts::take_sparse`] returned them.
@@ -89,16 +107,19 @@ impl<const HALF: u32> Counts<HALF> {
     /// The counts that are not zero, by their place; all are zero afterwards.
     pub(super) fn take_sparse(&mut self) -> Vec<(u32, u32)> {
         let mut sparse = Vec::new();
-        for octave in self.octaves() {
-            let places = u32::try_from(octave.start).unwrap_or(u32::MAX)..;
-            for (index, count) in places.zip(&mut self.counts[octave]) {
+        let groups = self.groups.iter_mut().zip(self.counts.chunks_mut(GROUP));
+        for (number, (group, counts)) in groups.enumerate() {
+            if std::mem::take(group).count == 0 {
+                continue;
+            }
+            let places = u32::try_from(number * GROUP).unwrap_or(u32::MAX)..;
+            for (place, count) in places.zip(counts) {
                 if *count > 0 {
-                    sparse.push((index, u32::try_from(*count).unwrap_or(u32::MAX)));
+                    sparse.push((place, u32::try_from(*count).unwrap_or(u32::MAX)));
                     *count = 0;
                 }
             }
         }
-        self.touched = 0;
         sparse
     }
 
@@ -109,27 +130,44 @@ impl<const HALF: u32> Counts<HALF> {
 
     /// How many were counted.
     pub(super) fn len(&self) -> u64 {
-        let octaves = self.octaves();
-        octaves
-            .map(|octave| self.counts[octave].iter().sum::<u64>())
-            .sum()
+        self.groups.iter().map(|group| group.count).sum()
     }
 
-    /// Buckets that something is in, shortest times first.
-    pub(super) fn buckets(&self) -> impl Iterator<Item = Bucket> {
-        let places = self.octaves().flat_map(|octave| {
-            let counts = &self.counts[octave.clone()];
-            octave.zip(counts)
-        });
-        let taken = places.filter(|(_, count)| **count > 0);
-        taken.map(|(index, count)| {
-            let shift = (index >> HALF).saturating_sub(1);
-            Bucket {
-                least: ((index - (shift << HALF)) as u64) << shift,
-                width: 1 << shift,
-                count: *count,
+    /// Their sum, each as long as the middle of its bucket.
+    pub(super) fn sum(&self) -> u128 {
+        let of_group = |(places, group): (Range<usize>, Group)| {
+            let first = Self::bucket(places.start);
+            u128::from(first.middle()) * u128::from(group.count)
+                + u128::from(first.width) * u128::from(group.beyond)
+        };
+        self.taken().map(of_group).sum()
+    }
+
+    /// Buckets that something is in, shortest times first, and how much is.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (Bucket, u64)> {
+        self.taken().flat_map(|(places, _)| self.of(places))
+    }
+
+    /// Counts by what `key` makes of their buckets, which rises with the times; shortest
+    /// first. A key comes as often as there are groups with it.
+    pub(super) fn by_key<K: PartialEq>(
+        &self,
+        key: impl Fn(Bucket) -> K,
+        mut see: impl FnMut(&K, u64),
+    ) {
+        let mut latest = None;
+        for (places, group) in self.taken() {
+            let last = key(Self::bucket(places.end - 1));
+            // What comes between two of the same key has it too.
+            if latest.as_ref() == Some(&last) {
+                see(&last, group.count);
+            } else {
+                for (bucket, count) in self.of(places) {
+                    see(&key(bucket), count);
+                }
             }
-        })
+            latest = Some(last);
+        }
     }
 
     /// As the crate's histogram.
@@ -137,26 +175,45 @@ impl<const HALF: u32> Counts<HALF> {
         let digits = if HALF == TWO_DIGITS { 2 } else { 3 };
         let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, digits)
             .unwrap_or_else(|_| unreachable!("1 < LONGEST_NS and 0 < digits <= 5"));
-        for bucket in self.buckets() {
-            histogram.saturating_record_n(bucket.least, bucket.count);
+        for (bucket, count) in self.buckets() {
+            histogram.saturating_record_n(bucket.least, count);
         }
         histogram
     }
 
-    fn add_at(&mut self, index: usize, more: u64) {
-        // Always there: no index is beyond that of the longest.
-        if let Some(count) = self.counts.get_mut(index) {
+    fn add_at(&mut self, place: usize, more: u64) {
+        let group = self.groups.get_mut(place / GROUP);
+        // Always there: no place is beyond that of the longest.
+        if let (Some(count), Some(group)) = (self.counts.get_mut(place), group) {
             *count += more;
-            self.touched |= 1 << (index >> HALF);
+            group.count += more;
+            group.beyond += more * (place % GROUP) as u64;
         }
     }
 
-    /// The places of the octaves that something was counted in.
-    fn octaves(&self) -> impl Iterator<Item = Range<usize>> + use<HALF> {
-        let (touched, all) = (self.touched, self.counts.len());
-        (0..64_usize)
-            .filter(move |octave| touched >> octave & 1 == 1)
-            .map(move |octave| octave << HALF..((octave + 1) << HALF).min(all))
+    /// The groups that something is in, by their places.
+    fn taken(&self) -> impl Iterator<Item = (Range<usize>, Group)> {
+        let firsts = (0..self.counts.len()).step_by(GROUP);
+        firsts
+            .zip(&self.groups)
+            .filter(|(_, group)| group.count > 0)
+            .map(|(first, group)| (first..(first + GROUP).min(self.counts.len()), *group))
+    }
+
+    /// The buckets at these places that something is in, and how much is.
+    fn of(&self, places: Range<usize>) -> impl Iterator<Item = (Bucket, u64)> {
+        let counts = &self.counts[places.clone()];
+        let taken = places.zip(counts).filter(|(_, count)| **count > 0);
+        taken.map(|(place, count)| (Self::bucket(place), *count))
+    }
+
+    /// The values at a place.
+    fn bucket(place: usize) -> Bucket {
+        let shift = (place >> HALF).saturating_sub(1);
+        Bucket {
+            least: ((place - (shift << HALF)) as u64) << shift,
+            width: 1 << shift,
+        }
     }
 
     /// A time's bucket: the leading bits of the value, after its magnitude.
@@ -194,12 +251,15 @@ mod tests {
             .collect();
         let buckets: Vec<_> = counts
             .buckets()
-            .map(|bucket| (bucket.greatest(), bucket.count))
+            .map(|(bucket, count)| (bucket.greatest(), count))
             .collect();
         assert_eq!(buckets, steps);
-        for bucket in counts.buckets() {
+        let mut sum = 0;
+        for (bucket, count) in counts.buckets() {
             assert_eq!(bucket.middle(), theirs.median_equivalent(bucket.least));
+            sum += u128::from(bucket.middle()) * u128::from(count);
         }
+        assert_eq!(counts.sum(), sum);
     }
 
     #[test]

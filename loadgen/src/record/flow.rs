@@ -8,9 +8,9 @@ use super::histogram::Times;
 use super::ways::{How, Ways};
 use super::{Outcome, Sample};
 
-/// Counts and times of one entry of `traffic`.
+/// How the acquisitions of one entry of `traffic` ended, or of several together.
 #[derive(Debug, Clone, Default)]
-pub struct FlowRecord {
+pub struct FlowCounts {
     /// Acquisitions with a token, by how they came by it.
     pub tokens: Ways,
     /// Acquisitions without a token, by error code.
@@ -21,6 +21,13 @@ pub struct FlowRecord {
     pub coalesced: u64,
     /// Refreshes behind served tokens that ended, well or not.
     pub refreshes: Refreshes,
+}
+
+/// Counts and times of one entry of `traffic`.
+#[derive(Debug, Clone, Default)]
+pub struct FlowRecord {
+    /// How its acquisitions ended.
+    pub counts: FlowCounts,
     /// Times of acquisitions served from a cache.
     pub from_cache: Parts,
     /// Times of acquisitions served by the identity provider.
@@ -70,13 +77,13 @@ impl Parts {
     }
 }
 
-impl FlowRecord {
+impl FlowCounts {
     /// Acquisitions with a token.
     pub fn ok(&self) -> u64 {
         self.tokens.total()
     }
 
-    /// Acquisitions without.
+    /// Acquisitions without a token that ended in time.
     pub fn failures(&self) -> u64 {
         self.errors.values().sum()
     }
@@ -91,6 +98,29 @@ impl FlowRecord {
         self.tokens.count(fits)
     }
 
+    fn error(&mut self, code: &str) {
+        match self.errors.get_mut(code) {
+            Some(count) => *count += 1,
+            None => {
+                self.errors.insert(code.to_owned(), 1);
+            }
+        }
+    }
+
+    /// Adds another's.
+    pub fn add(&mut self, other: &Self) {
+        self.tokens.add(&other.tokens);
+        for (code, count) in &other.errors {
+            *self.errors.entry(code.clone()).or_default() += count;
+        }
+        self.timeouts += other.timeouts;
+        self.coalesced += other.coalesced;
+        self.refreshes.succeeded += other.refreshes.succeeded;
+        self.refreshes.failed += other.refreshes.failed;
+    }
+}
+
+impl FlowRecord {
     /// The times of all acquisitions, errors included.
     pub fn all_times(&self) -> Parts {
         let mut sum = self.from_cache.clone();
@@ -106,48 +136,32 @@ impl FlowRecord {
         let total = sample.total();
         match &sample.outcome {
             Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
-                self.tokens.record(metadata);
-                self.coalesced += u64::from(metadata.coalesced);
+                self.counts.tokens.record(metadata);
+                self.counts.coalesced += u64::from(metadata.coalesced);
                 match metadata.token_source {
                     TokenSource::Cache => self.from_cache.record(metadata),
                     TokenSource::IdentityProvider => self.from_provider.record(metadata),
                 }
             }
             Outcome::Error(error) => {
-                self.count_error(error.code());
-                self.coalesced += u64::from(error.metadata().coalesced);
+                self.counts.error(error.code());
+                self.counts.coalesced += u64::from(error.metadata().coalesced);
                 self.failed.record(error.metadata());
             }
             Outcome::NoSignIn => {
-                self.count_error("sign_in_failed");
+                self.counts.error("sign_in_failed");
                 self.failed.total.record(total);
             }
             Outcome::Timeout => {
-                self.timeouts += 1;
+                self.counts.timeouts += 1;
                 self.failed.total.record(total);
-            }
-        }
-    }
-
-    fn count_error(&mut self, code: &str) {
-        match self.errors.get_mut(code) {
-            Some(count) => *count += 1,
-            None => {
-                self.errors.insert(code.to_owned(), 1);
             }
         }
     }
 
     /// Adds another's counts and times.
     pub fn add(&mut self, other: &Self) {
-        self.tokens.add(&other.tokens);
-        for (code, count) in &other.errors {
-            *self.errors.entry(code.clone()).or_default() += count;
-        }
-        self.timeouts += other.timeouts;
-        self.coalesced += other.coalesced;
-        self.refreshes.succeeded += other.refreshes.succeeded;
-        self.refreshes.failed += other.refreshes.failed;
+        self.counts.add(&other.counts);
         self.from_cache.add(&other.from_cache);
         self.from_provider.add(&other.from_provider);
         self.failed.add(&other.failed);

@@ -1,20 +1,17 @@
 //! The record as a scrape shows it: counts, and histograms folded to the
 //! catalogue's edges.
 //!
-//! Folding adds up: what the shards hold is folded shard by shard and never
-//! merged first. A scrape comes while the run is under way, and threads that
-//! record wait while their shard is read.
+//! Threads that record wait while their shard is read, and a scrape comes while the
+//! run is under way: it copies what shards hold and merges no histograms.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use telemetry::HistogramSample;
 use telemetry::catalogue::DURATION_BUCKETS;
 use tokio::time::Instant;
 
-use super::flow::{FlowRecord, Parts, Refreshes};
+use super::flow::{FlowCounts, FlowRecord, Parts};
 use super::histogram::Times;
-use super::ways::Ways;
 use super::{Recorded, Recorder, Slow};
 use crate::report::model::Oracle;
 
@@ -55,16 +52,8 @@ pub struct BySource {
 /// One entry of `traffic`.
 #[derive(Debug, Clone)]
 pub struct FoldedFlow {
-    /// Acquisitions with a token, by how they came by it.
-    pub tokens: Ways,
-    /// Acquisitions without a token, by error code.
-    pub errors: BTreeMap<String, u64>,
-    /// Acquisitions not ended in time.
-    pub timeouts: u64,
-    /// Acquisitions that waited for another's fetch.
-    pub coalesced: u64,
-    /// Refreshes behind served tokens that ended.
-    pub refreshes: Refreshes,
+    /// How its acquisitions ended.
+    pub counts: FlowCounts,
     /// Intended start to end.
     pub response: HistogramSample,
     /// Actual start to end.
@@ -73,10 +62,6 @@ pub struct FoldedFlow {
 
 fn nothing() -> HistogramSample {
     HistogramSample::empty(DURATION_BUCKETS)
-}
-
-fn fold(times: &Times) -> HistogramSample {
-    times.fold(DURATION_BUCKETS)
 }
 
 impl BySource {
@@ -89,65 +74,25 @@ impl BySource {
     }
 
     fn add(&mut self, flow: &FlowRecord, pick: fn(&Parts) -> &Times) {
-        self.from_cache.add(&fold(pick(&flow.from_cache)));
-        self.from_provider.add(&fold(pick(&flow.from_provider)));
-        self.failed.add(&fold(pick(&flow.failed)));
+        pick(&flow.from_cache).add_to(&mut self.from_cache);
+        pick(&flow.from_provider).add_to(&mut self.from_provider);
+        pick(&flow.failed).add_to(&mut self.failed);
     }
 }
 
 impl FoldedFlow {
-    /// Nothing yet.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
-            tokens: Ways::default(),
-            errors: BTreeMap::new(),
-            timeouts: 0,
-            coalesced: 0,
-            refreshes: Refreshes::default(),
+            counts: FlowCounts::default(),
             response: nothing(),
             service: nothing(),
         }
     }
 
-    /// Acquisitions without a token that ended in time.
-    pub fn failures(&self) -> u64 {
-        self.errors.values().sum()
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.add_counts(other);
-        self.response.add(&other.response);
-        self.service.add(&other.service);
-    }
-
-    /// Adds another's counts, and not its times.
-    pub fn add_counts(&mut self, other: &Self) {
-        self.tokens.add(&other.tokens);
-        for (code, count) in &other.errors {
-            *self.errors.entry(code.clone()).or_default() += count;
-        }
-        self.timeouts += other.timeouts;
-        self.coalesced += other.coalesced;
-        self.refreshes.succeeded += other.refreshes.succeeded;
-        self.refreshes.failed += other.refreshes.failed;
-    }
-
-    fn of(flow: &FlowRecord) -> Self {
-        Self {
-            tokens: flow.tokens.clone(),
-            errors: flow.errors.clone(),
-            timeouts: flow.timeouts,
-            coalesced: flow.coalesced,
-            refreshes: flow.refreshes,
-            response: fold(&flow.response),
-            service: fold(&flow.service),
-        }
-    }
-}
-
-impl Default for FoldedFlow {
-    fn default() -> Self {
-        Self::new()
+    fn add(&mut self, flow: &FlowRecord) {
+        self.counts.add(&flow.counts);
+        flow.response.add_to(&mut self.response);
+        flow.service.add_to(&mut self.service);
     }
 }
 
@@ -169,14 +114,14 @@ impl Folded {
     /// Adds what a shard holds; arrivals are not counted by shards.
     pub(super) fn add(&mut self, part: &Recorded) {
         for (mine, theirs) in self.flows.iter_mut().zip(&part.flows) {
-            mine.add(&FoldedFlow::of(theirs));
+            mine.add(theirs);
             self.total.add(theirs, |parts| &parts.total);
             self.cache.add(theirs, |parts| &parts.cache);
             for parts in [&theirs.from_cache, &theirs.from_provider, &theirs.failed] {
-                self.http.add(&fold(&parts.http));
+                parts.http.add_to(&mut self.http);
             }
         }
-        self.lag.add(&fold(&part.lag));
+        part.lag.add_to(&mut self.lag);
         self.oracle.add(&part.oracle);
         let latest = [self.slow, part.slow].into_iter().flatten();
         self.slow = latest.max_by_key(|slow| slow.ended);

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use telemetry::HistogramSample;
+use telemetry::catalogue::DURATION_BUCKETS;
 
-use super::counts::{Counts, THREE_DIGITS, nanoseconds};
+use super::counts::{Bucket, Counts, THREE_DIGITS, nanoseconds};
 use crate::report::hdr;
 use crate::report::model::Distribution;
 
@@ -42,37 +43,39 @@ impl Times {
         })
     }
 
-    /// What a scrape says of it: counts at or below each edge, in seconds.
-    pub fn fold(&self, edges: &[f64]) -> HistogramSample {
-        let mut folded = HistogramSample::empty(edges);
-        let mut first = 0;
-        for bucket in self.0.iter().flat_map(Counts::buckets) {
-            folded.count += bucket.count;
-            let usual = bucket.middle() as f64 / 1e9;
-            folded.sum += usual * bucket.count as f64;
-            #[cfg(feature = "exponential")]
-            folded.exponential.record(usual, bucket.count);
-            // A bucket that straddles an edge counts as beyond it: slow is
-            // never shown as fast. Buckets come in order, and edges rise.
-            let highest = bucket.greatest() as f64 / 1e9;
-            while edges.get(first).is_some_and(|edge| *edge < highest) {
-                first += 1;
-            }
-            if let Some(slot) = folded.cumulative.get_mut(first) {
-                *slot += bucket.count;
-            }
-        }
+    /// Adds them to what a scrape shows: counts at or below each of the catalogue's
+    /// edges for durations.
+    pub fn add_to(&self, shown: &mut HistogramSample) {
+        let Some(counts) = &self.0 else {
+            return;
+        };
+        let mut by_edge = [0; DURATION_BUCKETS.len() + 1];
+        // A bucket that straddles an edge counts as beyond it: slow is never shown
+        // as fast.
+        let edge = |bucket: Bucket| {
+            let greatest = bucket.greatest() as f64 / 1e9;
+            DURATION_BUCKETS.partition_point(|edge| *edge < greatest)
+        };
+        counts.by_key(edge, |edge, count| by_edge[*edge] += count);
         let mut running = 0;
-        for slot in &mut folded.cumulative {
-            running += *slot;
-            *slot = running;
+        for (cumulative, count) in shown.cumulative.iter_mut().zip(by_edge) {
+            running += count;
+            *cumulative += running;
         }
-        folded
+        shown.count += by_edge.iter().sum::<u64>();
+        shown.sum += counts.sum() as f64 / 1e9;
+        #[cfg(feature = "exponential")]
+        counts.by_key(
+            |bucket| telemetry::Exponential::index(bucket.middle() as f64 / 1e9),
+            |index, count| shown.exponential.add_at(*index, count),
+        );
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(microseconds: impl IntoIterator<Item = u64>) -> Times {
@@ -127,9 +130,12 @@ mod tests {
 
     #[test]
     fn a_scrape_counts_a_time_under_every_edge_it_does_not_exceed() {
-        let edges = [0.001, 0.01, 1.0];
-        let folded = of([500, 5_000, 50_000, 999_000, 5_000_000]).fold(&edges);
-        assert_eq!(folded.cumulative, [1, 2, 4]);
+        let folded = shown(&of([500, 5_000, 50_000, 999_000, 5_000_000]));
+        let at = |seconds: f64| {
+            let edge = DURATION_BUCKETS.iter().position(|edge| *edge >= seconds);
+            folded.cumulative[edge.unwrap()]
+        };
+        assert_eq!((at(0.001), at(0.01), at(1.0), at(30.0)), (1, 2, 4, 5));
         assert_eq!(folded.count, 5);
         assert!(close(folded.sum, 6.0545), "{}", folded.sum);
     }
@@ -137,5 +143,61 @@ mod tests {
     #[test]
     fn the_longest_time_is_ten_minutes() {
         assert!(close(of([3_600_000_000]).distribution().max_us, 600e6));
+    }
+
+    fn shown(times: &Times) -> HistogramSample {
+        let mut shown = HistogramSample::empty(DURATION_BUCKETS);
+        times.add_to(&mut shown);
+        shown
+    }
+
+    /// What a scrape has to show, bucket by bucket of the whole histogram.
+    fn folded(times: &Times) -> HistogramSample {
+        let mut sample = HistogramSample::empty(DURATION_BUCKETS);
+        let mut sum = 0;
+        for (bucket, count) in times.0.iter().flat_map(Counts::buckets) {
+            sample.count += count;
+            sum += u128::from(bucket.middle()) * u128::from(count);
+            #[cfg(feature = "exponential")]
+            sample
+                .exponential
+                .record(bucket.middle() as f64 / 1e9, count);
+            for (edge, cumulative) in DURATION_BUCKETS.iter().zip(&mut sample.cumulative) {
+                if bucket.greatest() as f64 / 1e9 <= *edge {
+                    *cumulative += count;
+                }
+            }
+        }
+        sample.sum = sum as f64 / 1e9;
+        sample
+    }
+
+    /// Of every magnitude, and right around the edges.
+    fn any_times() -> impl Strategy<Value = Times> {
+        let any = (0_u32..42).prop_flat_map(|bits| 0..=(1_u64 << bits));
+        let edge = proptest::sample::select(DURATION_BUCKETS);
+        let at_edge = (edge, -1_i64..=1).prop_map(|(edge, off)| {
+            let at = Duration::from_secs_f64(edge).as_nanos();
+            u64::try_from(at).unwrap().saturating_add_signed(off)
+        });
+        let time = prop_oneof![any, at_edge];
+        proptest::collection::vec(time, 0..200).prop_map(|all| {
+            let mut times = Times::default();
+            for nanoseconds in all {
+                times.record(Duration::from_nanos(nanoseconds));
+            }
+            times
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_scrape_shows_any_times_as_all_their_buckets_folded(
+            mut times in any_times(), more in any_times()
+        ) {
+            prop_assert_eq!(shown(&times), folded(&times));
+            times.add(&more);
+            prop_assert_eq!(shown(&times), folded(&times));
+        }
     }
 }

@@ -28,6 +28,7 @@ use crate::population::Subject;
 use crate::report::model::{Cache, Interval, Outcomes, Popularity, Sessions, Violation};
 use crate::scenario::plan::Plan;
 use endings::{DROPPED, Endings, letter};
+use flow::FlowRecord;
 use over_time::{Intervals, Offered};
 use popularity::Drawn;
 pub use recorded::{Recorded, RequestCounts, Slow, Tally};
@@ -387,10 +388,10 @@ impl Recorder {
             ..Tally::default()
         };
         for shard in &self.shards {
-            for flow in &shard.lock().totals.flows {
-                tally.tokens += flow.ok();
-                tally.hits += flow.count(|how| how.0 == "cache");
-                tally.errors += flow.failures() + flow.timeouts;
+            for FlowRecord { counts, .. } in &shard.lock().totals.flows {
+                tally.tokens += counts.ok();
+                tally.hits += counts.count(|how| how.0 == "cache");
+                tally.errors += counts.failures() + counts.timeouts;
             }
         }
         tally
@@ -431,9 +432,9 @@ impl Recorder {
             shard.totals.token_requests.add(sent);
             if let Some(flow) = shard.totals.flows.get_mut(mark as usize) {
                 if succeeded {
-                    flow.refreshes.succeeded += 1;
+                    flow.counts.refreshes.succeeded += 1;
                 } else {
-                    flow.refreshes.failed += 1;
+                    flow.counts.refreshes.failed += 1;
                 }
             }
         });
@@ -491,6 +492,6 @@ mod tests {
         assert_eq!(seen.overdue, 0);
         let requests = seen.token_requests;
         assert_eq!((requests.answered, requests.unanswered), (1, 2));
-        assert_eq!((seen.ended(), seen.flows[0].timeouts), (1, 1));
+        assert_eq!((seen.ended(), seen.flows[0].counts.timeouts), (1, 1));
     }
 }

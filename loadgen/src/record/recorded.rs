@@ -111,7 +111,7 @@ impl Recorded {
 
     /// Arrivals that ended, whichever way.
     pub fn ended(&self) -> u64 {
-        self.flows.iter().map(FlowRecord::ended).sum()
+        self.flows.iter().map(|flow| flow.counts.ended()).sum()
     }
 
     /// Intended start to end, of all flows.

@@ -139,23 +139,24 @@ pub fn so_far(plan: &Plan, recorded: &Recorded) -> Report {
 }
 
 fn acquisitions(record: &FlowRecord) -> Acquisitions {
-    let ok = record.ok();
-    let token_source = record.tokens.by_source();
+    let ended = &record.counts;
+    let ok = ended.ok();
+    let token_source = ended.tokens.by_source();
     let times = record.all_times();
-    let mut errors_by_kind = record.errors.clone();
-    if record.timeouts > 0 {
-        errors_by_kind.insert("timeout".to_owned(), record.timeouts);
+    let mut errors_by_kind = ended.errors.clone();
+    if ended.timeouts > 0 {
+        errors_by_kind.insert("timeout".to_owned(), ended.timeouts);
     }
     Acquisitions {
-        ways: ways(record),
-        acquisitions: record.ended(),
-        errors: record.failures() + record.timeouts,
+        ways: ways(ended),
+        acquisitions: ended.ended(),
+        errors: ended.failures() + ended.timeouts,
         hit_ratio: (ok > 0).then(|| token_source.cache as f64 / ok as f64),
         token_source,
-        cache_level: record.tokens.by_level(),
-        cache_refresh_reason: record.tokens.by_reason(),
-        background_refreshes: record.refreshes.succeeded + record.refreshes.failed,
-        coalesced: record.coalesced,
+        cache_level: ended.tokens.by_level(),
+        cache_refresh_reason: ended.tokens.by_reason(),
+        background_refreshes: ended.refreshes.succeeded + ended.refreshes.failed,
+        coalesced: ended.coalesced,
         durations: Durations {
             total: times.total.distribution(),
             cache: times.cache.distribution(),
@@ -175,10 +176,10 @@ fn load(recorded: &Recorded, all: &FlowRecord) -> Load {
         started: recorded.started,
         dropped: recorded.dropped,
         fingerprint: format!("{:016x}", recorded.fingerprint),
-        ok: all.ok(),
-        error: all.failures(),
-        timeout: all.timeouts,
-        censored: recorded.started.saturating_sub(all.ended()),
+        ok: all.counts.ok(),
+        error: all.counts.failures(),
+        timeout: all.counts.timeouts,
+        censored: recorded.started.saturating_sub(all.counts.ended()),
         lag: recorded.lag.distribution(),
         queued: if recorded.queued.count() > 0 {
             recorded.queued.distribution()

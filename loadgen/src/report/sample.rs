@@ -191,8 +191,8 @@ pub(crate) fn clean_report() -> Report {
     recorded.started = 10;
     recorded.dropped = 0;
     recorded.overdue = 0;
-    recorded.flows[1].timeouts = 0;
-    recorded.flows[1].errors.clear();
+    recorded.flows[1].counts.timeouts = 0;
+    recorded.flows[1].counts.errors.clear();
     report_of(&recorded)
 }
 

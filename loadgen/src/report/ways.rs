@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::flow::FlowRecord;
+use crate::record::flow::FlowCounts;
 
 /// Acquisitions that went one way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -20,8 +20,8 @@ pub struct Way {
     pub count: u64,
 }
 
-/// Every way that acquisitions of `record` went, in the order of the alphabet.
-pub(super) fn ways(record: &FlowRecord) -> Vec<Way> {
+/// Every way that acquisitions went, in the order of the alphabet.
+pub(super) fn ways(ended: &FlowCounts) -> Vec<Way> {
     let way = |outcome: &str, (source, level, reason): (&str, &str, &str), count| Way {
         outcome: outcome.to_owned(),
         token_source: source.to_owned(),
@@ -30,14 +30,14 @@ pub(super) fn ways(record: &FlowRecord) -> Vec<Way> {
         count,
     };
     let nowhere = ("none", "none", "not_applicable");
-    let tokens = record.tokens.iter();
+    let tokens = ended.tokens.iter();
     let mut ways: Vec<Way> = tokens
         .map(|(how, count)| way("success", how, count))
         .collect();
-    let errors = record.errors.iter();
+    let errors = ended.errors.iter();
     ways.extend(errors.map(|(code, count)| way(code, nowhere, *count)));
-    if record.timeouts > 0 {
-        ways.push(way("timeout", nowhere, record.timeouts));
+    if ended.timeouts > 0 {
+        ways.push(way("timeout", nowhere, ended.timeouts));
     }
     ways.sort();
     ways

@@ -6,7 +6,8 @@ use telemetry::catalogue as metric;
 use telemetry::{Family, errors};
 
 use super::Scrape;
-use crate::record::folded::{BySource, FoldedFlow};
+use crate::record::flow::FlowCounts;
+use crate::record::folded::BySource;
 use crate::record::ways::How;
 use crate::scenario::plan::Flow;
 
@@ -28,7 +29,7 @@ const WAYS: [How; 9] = [
 /// asked for them.
 struct OfFlow {
     flow: Flow,
-    counts: FoldedFlow,
+    counts: FlowCounts,
     /// By class, all of them.
     errors: BTreeMap<&'static str, u64>,
 }
@@ -55,10 +56,10 @@ impl Scrape<'_> {
     }
 
     fn of_flow(&self, flow: Flow) -> OfFlow {
-        let mut counts = FoldedFlow::default();
+        let mut counts = FlowCounts::default();
         for (traffic, of_traffic) in self.plan.traffic.iter().zip(&self.folded.flows) {
             if traffic.flow == flow {
-                counts.add_counts(of_traffic);
+                counts.add(&of_traffic.counts);
             }
         }
         let mut classes: BTreeMap<_, _> = errors::CLASSES.map(|class| (class, 0)).into();
@@ -76,7 +77,7 @@ impl Scrape<'_> {
     pub(super) fn acquisitions(&self) -> Vec<Family> {
         let mut acquired = Family::of(&metric::TOKENCACHE_ACQUISITIONS);
         let mut failed = Family::of(&metric::TOKENCACHE_ACQUISITION_ERRORS);
-        let mut all = FoldedFlow::default();
+        let mut all = FlowCounts::default();
         for of_flow in self.by_flow() {
             let flow = of_flow.flow.as_str();
             for ((source, level, reason), count) in of_flow.ways() {
@@ -88,7 +89,7 @@ impl Scrape<'_> {
             for (class, count) in of_flow.errors {
                 failed = failed.count(&[flow, class], count);
             }
-            all.add_counts(&of_flow.counts);
+            all.add(&of_flow.counts);
         }
         let BySource {
             from_cache,

@@ -52,9 +52,9 @@ impl Scrape<'_> {
         for (traffic, flow) in self.plan.traffic.iter().zip(&folded.flows) {
             let name = &*traffic.name;
             ended = ended
-                .count(&[name, "ok"], flow.tokens.total())
-                .count(&[name, "error"], flow.failures())
-                .count(&[name, "timeout"], flow.timeouts);
+                .count(&[name, "ok"], flow.counts.ok())
+                .count(&[name, "error"], flow.counts.failures())
+                .count(&[name, "timeout"], flow.counts.timeouts);
             let mut responses = flow.response.clone();
             responses.exemplar = slow
                 .clone()

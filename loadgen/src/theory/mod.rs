@@ -108,7 +108,7 @@ pub fn beside(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report, causes: &Caus
     );
     if let Some(totals) = &mut totals {
         totals.predicted_idp_calls_per_1k = match &ideal {
-            Some(ideal) => Some(ideal.token_requests as f64 * 1e3 / sum.ok() as f64),
+            Some(ideal) => Some(ideal.token_requests as f64 * 1e3 / sum.counts.ok() as f64),
             // Where a form covers a load, each miss is a request.
             None => Some((1.0 - totals.predicted_hit_ratio) * 1e3),
         };
@@ -166,11 +166,11 @@ fn is_modelled(plan: &Plan, traffic: &TrafficPlan) -> bool {
 }
 
 fn of_model(ideal: &FlowRecord, form: Option<&Expected>) -> Option<Predicted> {
-    let calls = ideal.ok();
+    let calls = ideal.counts.ok();
     if calls == 0 {
         return None;
     }
-    let hits = ideal.count(|how| how.0 == "cache");
+    let hits = ideal.counts.count(|how| how.0 == "cache");
     let hit_ratio = hits as f64 / calls as f64;
     Some(Predicted {
         by: "model",

@@ -14,13 +14,22 @@ impl Exponential {
 
     /// Adds `count` observations of `value`, which is above zero.
     pub fn record(&mut self, value: f64, count: u64) {
+        self.add_at(Self::index(value), count);
+    }
+
+    /// The bucket of `value`, which is above zero: the power of the base that is its
+    /// upper edge.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a finite f64's logarithm is within ±1100"
+    )]
+    pub fn index(value: f64) -> i32 {
         // An edge belongs to the bucket that it is the upper end of.
-        let index = (value.log2() * f64::from(1 << Self::SCALE)).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a finite f64's logarithm is within ±1100"
-        )]
-        let index = index as i32;
+        (value.log2() * f64::from(1 << Self::SCALE)).ceil() as i32
+    }
+
+    /// Adds `count` observations to the bucket of this index.
+    pub fn add_at(&mut self, index: i32, count: u64) {
         *self.0.entry(index).or_default() += count;
     }
 
