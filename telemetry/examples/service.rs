@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [provider, ca, address] = arguments.as_slice() else {
         return Err("usage: service PROVIDER CA_FILE HOST:PORT".into());
     };
-    let service = Service::start(provider, &std::fs::read(ca)?, address.parse()?).await?;
+    let service = Service::start(provider, &std::fs::read(ca)?, address.parse()?)?;
     eprintln!("metrics at http://{}/metrics", service.address());
     loop {
         service.work().await;
@@ -45,7 +45,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn start(
+    pub(crate) fn start(
         provider: &str,
         ca: &[u8],
         address: SocketAddr,
@@ -74,7 +74,7 @@ impl Service {
         };
         Ok(Self {
             client: Client::with_events(application, authority, cache, metrics),
-            server: MetricsServer::start(address, pages).await?,
+            server: MetricsServer::start(address, pages)?,
         })
     }
 

@@ -1,11 +1,14 @@
 //! A small HTTP server for metrics, for programs that serve nothing else.
 //!
+//! It has a thread of its own: a program that keeps its runtime's threads busy, as one
+//! under load does, would let a scraper wait for several turns of theirs.
+//!
 //! It outlives bad scrapers: each connection is for one request and has half a
 //! minute, and only so many are served at a time; the next waits in the kernel.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,8 +21,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 use crate::exposition::{Family, Format, encode};
 
@@ -46,8 +50,9 @@ struct Page {
 #[derive(Debug)]
 pub struct MetricsServer {
     address: SocketAddr,
-    task: JoinHandle<()>,
     pages: Arc<Pages>,
+    /// The thread sees when this is gone, and ends.
+    _running: oneshot::Sender<()>,
 }
 
 impl Pages {
@@ -79,16 +84,33 @@ impl MetricsServer {
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, pages: Pages) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    /// When the address cannot be bound, or the system has no thread left.
+    pub fn start(address: SocketAddr, pages: Pages) -> io::Result<Self> {
+        let listener = Bound::bind(address)?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _of_its_reactor = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let pages = Arc::new(pages);
-        let task = tokio::spawn(accept(listener, Arc::clone(&pages)));
+        let accepting = accept(listener, Arc::clone(&pages));
+        let (running, dropped) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = accepting => {}
+                        _ = dropped => {}
+                    }
+                });
+            })?;
         Ok(Self {
             address,
-            task,
             pages,
+            _running: running,
         })
     }
 
@@ -104,15 +126,9 @@ impl MetricsServer {
     }
 }
 
-impl Drop for MetricsServer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 async fn accept(listener: TcpListener, pages: Arc<Pages>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    // Dropping the set with this task ends the connections too.
+    // Dropping the set with this future ends the connections too.
     let mut connections = JoinSet::new();
     loop {
         // The semaphore is never closed.
@@ -133,10 +149,8 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>) {
         connections.spawn(async move {
             let _place = place;
             let service = service_fn(move |request| {
-                let pages = Arc::clone(&pages);
-                // A scrape merges histograms: not on a thread that paces others.
-                let response = tokio::task::spawn_blocking(move || respond(&request, &pages));
-                async move { Ok::<_, Infallible>(response.await.unwrap_or_else(|_| unavailable())) }
+                let response = respond(&request, &pages);
+                async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
                 .keep_alive(false)
@@ -186,13 +200,6 @@ fn respond(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> 
         let allowed = header::HeaderValue::from_static("GET, HEAD");
         response.headers_mut().insert(header::ALLOW, allowed);
     }
-    response
-}
-
-/// What a scrape gets that broke off.
-fn unavailable() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response
 }
 

@@ -38,9 +38,7 @@ async fn the_example_service_exports_what_it_did_and_no_secret() {
     .unwrap();
     let port = provider.https_addr().unwrap().port();
     let ca = std::fs::read(provider.ca_certificate().unwrap()).unwrap();
-    let service = Service::start(&format!("https://localhost:{port}"), &ca, LOCAL)
-        .await
-        .unwrap();
+    let service = Service::start(&format!("https://localhost:{port}"), &ca, LOCAL).unwrap();
     let before = scrape(service.address()).await;
     for _ in 0..5 {
         service.work().await;

@@ -65,11 +65,17 @@ impl Times {
         shown.count += by_edge.iter().sum::<u64>();
         shown.sum += counts.sum() as f64 / 1e9;
         #[cfg(feature = "exponential")]
-        counts.by_key(
-            |bucket| telemetry::Exponential::index(bucket.middle() as f64 / 1e9),
-            |index, count| shown.exponential.add_at(*index, count),
-        );
+        counts.by_key(exponential, |index, count| {
+            shown.exponential.add_at(*index, count);
+        });
     }
+}
+
+/// The exponential bucket of times. They begin above zero, where no time at all, as a
+/// closed loop has for lag, would have none: that counts as a nanosecond.
+#[cfg(feature = "exponential")]
+fn exponential(bucket: Bucket) -> i32 {
+    telemetry::Exponential::index(bucket.middle().max(1) as f64 / 1e9)
 }
 
 #[cfg(test)]
@@ -145,6 +151,13 @@ mod tests {
         assert!(close(of([3_600_000_000]).distribution().max_us, 600e6));
     }
 
+    #[test]
+    #[cfg(feature = "exponential")]
+    fn no_time_at_all_is_a_nanosecond_where_buckets_begin_above_zero() {
+        let buckets: Vec<_> = shown(&of([0, 0])).exponential.buckets().collect();
+        assert_eq!(buckets, [(-239, 2)]);
+    }
+
     fn shown(times: &Times) -> HistogramSample {
         let mut shown = HistogramSample::empty(DURATION_BUCKETS);
         times.add_to(&mut shown);
@@ -161,7 +174,7 @@ mod tests {
             #[cfg(feature = "exponential")]
             sample
                 .exponential
-                .record(bucket.middle() as f64 / 1e9, count);
+                .record(bucket.middle().max(1) as f64 / 1e9, count);
             for (edge, cumulative) in DURATION_BUCKETS.iter().zip(&mut sample.cumulative) {
                 if bucket.greatest() as f64 / 1e9 <= *edge {
                     *cumulative += count;

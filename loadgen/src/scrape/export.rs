@@ -188,7 +188,7 @@ impl Exporter {
     /// # Errors
     ///
     /// When the address cannot be bound.
-    pub async fn serve(
+    pub fn serve(
         self: &Arc<Self>,
         address: SocketAddr,
         compat: Option<Compat>,
@@ -199,14 +199,12 @@ impl Exporter {
             let own = Arc::clone(self);
             pages = pages.page("/metrics/msal", move || own.msal_dotnet());
         }
-        let server = MetricsServer::start(address, pages)
-            .await
-            .map_err(|error| {
-                Failure::environment(
-                    format!("metrics cannot be served at {address}: {error}"),
-                    "choose another --metrics-addr; port 0 lets the system choose",
-                )
-            })?;
+        let server = MetricsServer::start(address, pages).map_err(|error| {
+            Failure::environment(
+                format!("metrics cannot be served at {address}: {error}"),
+                "choose another --metrics-addr; port 0 lets the system choose",
+            )
+        })?;
         tracing::info!(address = %format!("http://{}/metrics", server.address()), "serving metrics");
         Ok(server)
     }

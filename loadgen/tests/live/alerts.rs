@@ -100,7 +100,7 @@ impl Rehearsal<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_alert_fires_when_it_should_and_clears_when_it_may() {
-    let (down, slow) = (Service::start().await, Service::start().await);
+    let (down, slow) = (Service::start(), Service::start());
     tokio::task::spawn_blocking(move || rehearse(&down, &slow))
         .await
         .unwrap();

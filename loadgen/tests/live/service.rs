@@ -90,7 +90,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let clock = Clock::system();
         let store = Arc::new(Moody {
             store: MemoryStore::new(10_000_000, clock),
@@ -107,7 +107,7 @@ impl Service {
         let (own, of_scrape) = (Arc::clone(&metrics), Arc::clone(&cache));
         let pages = Pages::default().page("/metrics", move || own.families(&of_scrape, None));
         let local = ([127, 0, 0, 1], 0).into();
-        let server = MetricsServer::start(local, pages).await.unwrap();
+        let server = MetricsServer::start(local, pages).unwrap();
         let client = Client::with_events(
             Application {
                 client_id: "service".into(),

@@ -176,7 +176,7 @@ impl Ready {
         let run = Arc::new(Run::new(plan, callers, recorder));
         let exporter = Exporter::new(&run, msal_dotnet);
         let metrics = match options.metrics_addr {
-            Some(address) => Some(exporter.serve(address, options.metrics_compat).await?),
+            Some(address) => Some(exporter.serve(address, options.metrics_compat)?),
             None => None,
         };
 
