@@ -11,7 +11,7 @@ use crate::panels::Panel;
 use crate::prometheus::Prometheus;
 
 const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 150.0;
+const HEIGHT: f64 = 154.0;
 /// Where the chart begins, right of its scale and below its top.
 const LEFT: f64 = 60.0;
 const TOP: f64 = 15.0;
@@ -48,14 +48,9 @@ pub(crate) fn render(prometheus: &Prometheus, panels: &[Panel]) -> String {
     let now = prometheus.now();
     let span = (now - SHOWN.as_secs_f64(), now);
     let is_stat = |panel: &&Panel| panel.kind == "stat";
-    let (stats, charts) = (
-        panels.iter().filter(is_stat).count().div_ceil(COLUMNS),
-        panels
-            .iter()
-            .filter(|panel| !is_stat(panel))
-            .count()
-            .div_ceil(COLUMNS),
-    );
+    // A row that is not all single numbers is as high as its charts.
+    let stats = panels.iter().filter(is_stat).count() / COLUMNS;
+    let charts = panels.len().div_ceil(COLUMNS) - stats;
     let mut html = format!(
         "<!-- {} high --><!doctype html><meta charset=utf-8><title>{title}</title><style>\
          body{{font:13px system-ui,sans-serif;background:#f4f5f7;color:#222;margin:16px}}\
@@ -66,7 +61,7 @@ pub(crate) fn render(prometheus: &Prometheus, panels: &[Panel]) -> String {
          i{{font-style:normal;display:inline-block;margin-right:8px;font-size:11px}}svg{{display:block}}\
          text{{font-size:10px;fill:#667}}table{{font-size:11px;border-collapse:collapse}}\
          td{{padding:1px 6px}}</style><h1>{title}</h1><main>",
-        60 + 74 * stats + 226 * charts,
+        60 + 74 * stats + 224 * charts,
         title = escape(&panels[0].board),
     );
     // One height a row: single numbers first, as on the boards.
@@ -110,6 +105,19 @@ fn begin(html: &mut String) {
         "<svg viewBox='0 0 {WIDTH} {HEIGHT}' width={WIDTH} height={HEIGHT}>"
     )
     .unwrap();
+    let seconds = SHOWN.as_secs();
+    for (share, anchor, label) in [
+        (0.0, "start", format!("{seconds} s ago")),
+        (0.5, "middle", format!("{} s", seconds / 2)),
+        (1.0, "end", "now".to_owned()),
+    ] {
+        let x = LEFT + share * (WIDTH - LEFT);
+        write!(
+            html,
+            "<text x={x} y={HEIGHT} text-anchor={anchor} dy=-2>{label}</text>"
+        )
+        .unwrap();
+    }
 }
 
 /// How often each bucket was hit at each moment, dark where often.
@@ -181,7 +189,10 @@ fn series(prometheus: &Prometheus, panel: &Panel, (from, to): (f64, f64)) -> Vec
                 name = name.replace(&format!("{{{{{label}}}}}"), value.as_str().unwrap());
             }
             let fixed = FIXED.iter().find(|(known, _)| *known == name);
-            let colour = fixed.map_or(COLOURS[all.len() % COLOURS.len()], |(_, colour)| colour);
+            let is_free = |colour: &&str| all.iter().all(|one: &Series| one.colour != *colour);
+            let free = COLOURS.into_iter().find(is_free);
+            let free = free.unwrap_or(COLOURS[all.len() % COLOURS.len()]);
+            let colour = fixed.map_or(free, |(_, colour)| colour);
             let points = points.into_iter().filter(|(_, value)| value.is_finite());
             all.push(Series {
                 name,
