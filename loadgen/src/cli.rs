@@ -205,6 +205,10 @@ struct RunArgs {
     /// Write the metrics with time stamps, for promtool tsdb create-blocks-from openmetrics.
     #[arg(long, value_name = "FILE")]
     openmetrics_out: Option<PathBuf>,
+    /// Write what the caches hold at the end of a run in virtual time, for another run to begin
+    /// with (`start: { snapshot: FILE }`). Tokens are in it: only you can read it.
+    #[arg(long, value_name = "FILE")]
+    snapshot_out: Option<PathBuf>,
     /// Push the metrics to an OpenTelemetry collector (http://HOST:PORT); needs a build with the
     /// feature otlp.
     #[arg(long, value_name = "URL")]
@@ -407,6 +411,7 @@ fn run_scenario(args: RunArgs) -> Result<(String, Exit), Failure> {
         metrics_compat: args.metrics_compat,
         linger: args.linger,
         openmetrics_out: args.openmetrics_out,
+        snapshot_out: args.snapshot_out,
         otlp: args.otlp_endpoint.map(|endpoint| Otlp {
             endpoint,
             every: args.otlp_interval,

@@ -15,6 +15,7 @@ pub mod population;
 pub mod engine;
 pub mod fault;
 pub mod flow;
+pub mod snapshot;
 pub mod target;
 
 pub mod oracle;

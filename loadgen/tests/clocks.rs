@@ -19,6 +19,8 @@ mod full;
 mod gate;
 #[path = "clocks/repetition.rs"]
 mod repetition;
+#[path = "clocks/snapshot.rs"]
+mod snapshot;
 #[path = "clocks/stationary.rs"]
 mod stationary;
 #[path = "clocks/users.rs"]

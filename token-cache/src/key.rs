@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Which partition a request reads or a response is written to. Its `Display`
 /// is the key of the external cache, MSAL's *suggested cache key*.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PartitionKey {
     /// An application's own tokens in one tenant:
     /// `{key_id}{client_id}_{tenant_id}[_{components}]_AppTokenCache`.
@@ -24,8 +25,10 @@ pub enum PartitionKey {
         /// The tenant that issues the tokens; empty where there is none (ADFS).
         tenant_id: Arc<str>,
         /// The key that the tokens are bound to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         key_id: Option<Arc<str>>,
         /// The hash of extra key components, case preserved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         components: Option<Arc<str>>,
     },
     /// Tokens got on behalf of the bearer of one assertion, or in one

@@ -281,6 +281,11 @@ impl Partition {
         self.access_tokens.values()
     }
 
+    /// Its refresh tokens, in the order of their keys.
+    pub fn refresh_tokens(&self) -> impl Iterator<Item = &Arc<RefreshToken>> {
+        self.refresh_tokens.values()
+    }
+
     /// How many access tokens it holds.
     pub fn access_token_count(&self) -> usize {
         self.access_tokens.len()

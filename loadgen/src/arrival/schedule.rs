@@ -209,7 +209,7 @@ impl Iterator for Process {
 }
 
 fn process(plan: &Plan, flow: &TrafficPlan) -> Process {
-    let stream = |family: &str| Stream::named(plan.seed, &format!("{family}/{}", flow.name));
+    let stream = |family: &str| Stream::named(plan.draw_seed(), &format!("{family}/{}", flow.name));
     match &flow.load {
         Load::Rate(rate) => Process::Spaced(Spaced::new(rate, stream("arrivals"), plan.duration)),
         Load::Visits(visits) => {

@@ -22,6 +22,7 @@ use crate::report::{hlog, judge, text};
 use crate::scenario::plan::{Mode, Plan};
 use crate::scrape::export::Compat;
 use crate::scrape::otlp::Otlp;
+use crate::snapshot::{self, Snapshot};
 
 /// What `loadgen run` was asked.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Options {
     pub linger: Duration,
     /// Where to write them with time stamps, if anywhere.
     pub openmetrics_out: Option<PathBuf>,
+    /// Where to write what the caches hold at the end, if anywhere.
+    pub snapshot_out: Option<PathBuf>,
     /// Where to push them, if anywhere.
     pub otlp: Option<Otlp>,
     /// How to show progress.
@@ -57,6 +60,7 @@ impl Options {
             metrics_compat: None,
             linger: Duration::ZERO,
             openmetrics_out: None,
+            snapshot_out: None,
             otlp: None,
             progress: Progress::None,
         }
@@ -98,12 +102,17 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
     if let Some(path) = &options.openmetrics_out {
         fs::write(path, "").map_err(|error| cannot_write(path, &error))?;
     }
+    if let Some(path) = &options.snapshot_out {
+        can_leave_snapshot(&options.plan)?;
+        snapshot::file::prepare(path)?;
+    }
     let stop = stop_on_signals()?;
     let Measured {
         report,
         exit,
         metrics,
         timeline,
+        snapshot,
     } = match options.plan.mode {
         Mode::Real => real::measure(&options, stop).await?,
         Mode::Virtual | Mode::Model => simulated::measure(&options, stop).await?,
@@ -120,7 +129,9 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
         files.extend(metrics.map(|metrics| (out.join("metrics.prom"), metrics)));
     }
     files.extend(options.openmetrics_out.clone().zip(timeline));
-    let unwritten = write(&files).err();
+    let unwritten = write(&files)
+        .and(snapshot.map_or(Ok(()), write_snapshot))
+        .err();
     Ok(Finished {
         exit: match &unwritten {
             None => exit,
@@ -132,6 +143,31 @@ pub async fn run(options: Options) -> Result<Finished, Failure> {
         },
         unwritten,
     })
+}
+
+/// Writes the snapshot of a run, if the run left one.
+fn write_snapshot(snapshot: Result<Snapshot, Failure>) -> Result<(), Failure> {
+    snapshot.and_then(|snapshot| snapshot::file::write(&snapshot))
+}
+
+/// Whether a run of `plan` can leave a snapshot.
+fn can_leave_snapshot(plan: &Plan) -> Result<(), Failure> {
+    let refused = |why: &str, hint: &str| {
+        let message = format!("--snapshot-out: {why}");
+        Err(Failure::usage(message, hint))
+    };
+    let virtual_only = "leave --snapshot-out out, or run with --mode virtual";
+    match plan.mode {
+        Mode::Model => refused("the model has no tokens to keep", virtual_only),
+        Mode::Real => refused(
+            "in real time the provider's keys end with the run, and so do its tokens",
+            virtual_only,
+        ),
+        Mode::Virtual => match snapshot::unfit(plan) {
+            Some(unfit) => refused(&unfit.message, unfit.hint),
+            None => Ok(()),
+        },
+    }
 }
 
 /// Writes every file that can be, the most wanted first.
@@ -157,6 +193,8 @@ struct Measured {
     metrics: Option<String>,
     /// Scrapes with time stamps, if they were asked for.
     timeline: Option<String>,
+    /// How it ended, if that was asked for.
+    snapshot: Option<Result<Snapshot, Failure>>,
 }
 
 /// Judges `report`, and says with what the program ends.

@@ -44,7 +44,7 @@ pub struct Past {
 impl Past {
     /// The past of a run of `plan`.
     pub fn of_plan(plan: &Plan, idp: &EmbeddedIdpPlan) -> Self {
-        if plan.start != Start::Stationary {
+        if !matches!(plan.start, Start::Stationary) {
             return Self::default();
         }
         let mut fetches = Vec::new();

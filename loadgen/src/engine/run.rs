@@ -160,6 +160,8 @@ impl Run {
                 callers.entry(who).or_insert(subject);
             }
         }
+        // Who is still signed in from another run need not do so again.
+        callers.retain(|_, subject| self.callers.sessions.account(subject).is_none());
         let count = callers.len();
         let mut sign_ins = tokio::task::JoinSet::new();
         let mut waiting = callers.into_iter();

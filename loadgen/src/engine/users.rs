@@ -84,7 +84,7 @@ impl Run {
     ) {
         let _present = Present::of(&self.present);
         let name = &self.plan.traffic[flow_index].name;
-        let mut random = Stream::named(self.plan.seed, &format!("users/{name}")).at(user);
+        let mut random = Stream::named(self.plan.draw_seed(), &format!("users/{name}")).at(user);
         let end = begin + self.plan.duration;
         for round in 0_u64.. {
             let mut pause = draw(&plan.think, &mut random);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use token_cache::{HomeAccountId, Secret, Timestamp};
 use token_client::{LongRunningSession, UserAssertion};
 
@@ -12,6 +13,26 @@ use crate::scenario::plan::{Plan, TrafficPlan};
 
 /// A front end replaces its token when it has this little left.
 pub const MARGIN: Duration = Duration::from_secs(30);
+
+/// What [`Sessions`] hold, to be written down. Whose it is comes first: application
+/// and user, and which session of theirs, where each has its own.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldByUsers {
+    /// Who is signed in.
+    pub accounts: Vec<((u32, u32), HomeAccountId)>,
+    /// Who has signed out and not been seen since.
+    pub signed_out: Vec<((u32, u32), HomeAccountId)>,
+    /// Refresh tokens brought from elsewhere.
+    pub refresh_tokens: Vec<((u32, u32, u32), Secret)>,
+    /// Assertions, and when they end: milliseconds since the Unix epoch.
+    pub assertions: Vec<((u32, u32, u32), Secret, i64)>,
+    /// Keys of long-running sessions.
+    pub long_running: Vec<((u32, u32, u32), String)>,
+    /// When tokens were issued that were asked for in place of cached ones:
+    /// milliseconds since the Unix epoch.
+    renewals: Vec<(Renewable, i64)>,
+}
 
 /// What the users' browsers and front ends hold.
 #[derive(Debug, Default)]
@@ -92,6 +113,61 @@ impl Sessions {
         }
     }
 
+    /// All they hold, to be written down.
+    pub fn held(&self) -> HeldByUsers {
+        let clone = |(whose, account): (&(u32, u32), &HomeAccountId)| (*whose, account.clone());
+        let renewals = self.renewals.as_ref().map(|renewals| {
+            let renewals = renewals.lock();
+            let renewals = renewals.iter();
+            sorted(renewals.map(|(what, issued)| (*what, issued.unix_millis())))
+        });
+        let assertions = self.assertions.held().into_iter();
+        let long_running = self.long_running.held().into_iter();
+        HeldByUsers {
+            accounts: sorted(self.accounts.lock().iter().map(clone)),
+            signed_out: sorted(self.signed_out.lock().iter().map(clone)),
+            refresh_tokens: self.refresh_tokens.held(),
+            assertions: assertions
+                .map(|(whose, held)| (whose, held.secret, held.expires_on.unix_millis()))
+                .collect(),
+            long_running: long_running
+                .map(|(whose, session)| (whose, session.key().to_owned()))
+                .collect(),
+            renewals: renewals.unwrap_or_default(),
+        }
+    }
+
+    /// Takes over what others held.
+    pub fn hold(&self, held: &HeldByUsers) {
+        let at = |unix_millis: i64| {
+            Timestamp::default().plus(Duration::from_millis(unix_millis.unsigned_abs()))
+        };
+        let HeldByUsers {
+            accounts,
+            signed_out,
+            refresh_tokens,
+            assertions,
+            long_running,
+            renewals,
+        } = held;
+        self.accounts.lock().extend(accounts.iter().cloned());
+        self.signed_out.lock().extend(signed_out.iter().cloned());
+        self.refresh_tokens.hold(refresh_tokens.iter().cloned());
+        let assertions = assertions.iter().cloned();
+        self.assertions.hold(
+            assertions.map(|(whose, secret, ends)| (whose, HeldAssertion::new(secret, at(ends)))),
+        );
+        let long_running = long_running.iter().cloned();
+        self.long_running
+            .hold(long_running.map(|(whose, key)| (whose, LongRunningSession::new(key))));
+        if let Some(known) = &self.renewals {
+            let renewals = renewals.iter();
+            known
+                .lock()
+                .extend(renewals.map(|(what, issued)| (*what, at(*issued))));
+        }
+    }
+
     /// Whether anybody asks for new tokens in place of cached ones.
     pub fn watches_renewals(&self) -> bool {
         self.renewals.is_some()
@@ -151,6 +227,31 @@ impl Sessions {
     pub fn assertion(&self, subject: &Subject) -> Slot<HeldAssertion> {
         self.assertions.of(subject)
     }
+}
+
+impl<T: Clone> Slots<T> {
+    /// What is in every slot that nobody is changing, by whose it is.
+    fn held(&self) -> Vec<((u32, u32, u32), T)> {
+        let slots = self.0.lock();
+        let held = slots
+            .iter()
+            .filter_map(|(whose, slot)| Some((*whose, slot.try_lock().ok()?.clone()?)));
+        sorted(held)
+    }
+
+    fn hold(&self, held: impl IntoIterator<Item = ((u32, u32, u32), T)>) {
+        let slots = held.into_iter();
+        let slots =
+            slots.map(|(whose, what)| (whose, Arc::new(tokio::sync::Mutex::new(Some(what)))));
+        self.0.lock().extend(slots);
+    }
+}
+
+/// In an order of its own: maps have none.
+fn sorted<K: Ord + Copy, V>(held: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
+    let mut held: Vec<_> = held.collect();
+    held.sort_unstable_by_key(|(whose, _)| *whose);
+    held
 }
 
 impl<T> Slots<T> {

@@ -97,7 +97,7 @@ impl Population {
     pub fn new(plan: &Plan) -> Self {
         let groups = &plan.population;
         Self {
-            seed: plan.seed,
+            seed: plan.draw_seed(),
             tenants: Sampler::new(&groups.tenants),
             applications: Sampler::new(&groups.applications),
             users: Sampler::new(&groups.users),

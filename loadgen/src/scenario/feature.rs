@@ -82,6 +82,14 @@ fn unmodelled() -> Unavailable {
     }
 }
 
+/// Real time has no other start, and why.
+fn starts_cold(mode: Mode, why: &str) -> Option<Unavailable> {
+    (mode == Mode::Real).then(|| Unavailable {
+        message: why.to_owned(),
+        hint: "write `mode: virtual` or `start: cold`".to_owned(),
+    })
+}
+
 impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
@@ -93,6 +101,7 @@ impl Feature {
         };
         match self {
             Self::Mode(_)
+            | Self::SeveralSessions
             | Self::WhenFull(WhenFull::Drop)
             | Self::Provider(ProviderPlan::Distributed | ProviderPlan::Memory)
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
@@ -111,7 +120,6 @@ impl Feature {
             | Self::CodeReplay
             | Self::TokenSize
             | Self::SignOut
-            | Self::SeveralSessions
             | Self::LifetimeJitter
             | Self::Throttles
             | Self::FleetChange
@@ -132,14 +140,15 @@ impl Feature {
                 hint: "write `mode: real`, or leave `url` and `ca` out".to_owned(),
             }),
             Self::ExternalProvider => None,
-            Self::StationaryStart => (mode == Mode::Real).then(|| Unavailable {
-                message:
-                    "caches are filled in the hour before a stationary start, and mode `real` \
-                          has none"
-                        .to_owned(),
-                hint: "write `mode: virtual` or `start: cold`".to_owned(),
-            }),
-            Self::SnapshotStart => not_yet("a start from a snapshot", "write `start: cold`"),
+            Self::StationaryStart => starts_cold(
+                mode,
+                "caches are filled in the hour before a stationary start, and mode `real` has none",
+            ),
+            Self::SnapshotStart => starts_cold(
+                mode,
+                "in mode `real` the provider makes its keys when it starts, and knows no token \
+                 of another run",
+            ),
             Self::WhenFull(_) | Self::ClosedLoop if mode != Mode::Model => None,
             Self::WhenFull(_) => Some(Unavailable {
                 message: "the model of an ideal cache has room for every arrival".to_owned(),

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::plan::{Fault, IdpPlan, InstanceFault, Start, TwinPlan, WhenFull};
+use super::plan::{Fault, IdpPlan, InstanceFault, TwinPlan, WhenFull};
 use super::problem::{Problem, Problems, did_you_mean, quoted};
-use super::sections::{Draft, FleetDraft, MAX_COUNT, TrafficDraft};
+use super::sections::{Draft, FleetDraft, MAX_COUNT, StartDraft, TrafficDraft};
 use super::units::show_duration;
 use super::yaml::{Node, Value};
 use crate::engine::past;
@@ -177,7 +177,7 @@ fn members(draft: &Draft, problems: &mut Problems) {
 
 /// A stationary start needs a law to draw from, and a key for each draw.
 fn stationary(draft: &Draft, problems: &mut Problems) {
-    if draft.start != Some(Start::Stationary) {
+    if draft.start != Some(StartDraft::Stationary) {
         return;
     }
     for entry in draft.traffic.as_deref().unwrap_or_default() {

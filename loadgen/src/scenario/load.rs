@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -11,14 +12,15 @@ use aws_lc_rs::digest;
 use super::compose;
 use super::lint;
 use super::overrides::Overrides;
-use super::plan::{Group, Plan, PopulationPlan};
+use super::plan::{Group, Mode, Plan, PopulationPlan, Start};
 use super::problem::{Problem, Problems, Sources, quoted, render};
 use super::reader::Table;
-use super::sections::{self, Draft, TrafficDraft};
+use super::sections::{self, Draft, StartDraft, TrafficDraft};
 use super::span::{Origin, Span};
 use super::trace;
 use super::variables::{self, Filled};
 use super::yaml::{self, Node, Value};
+use crate::snapshot;
 
 /// Most bytes of a scenario file.
 pub const MAX_FILE_SIZE: u64 = 1 << 20;
@@ -178,6 +180,7 @@ fn plan_of(
     if let Some(mode) = draft.mode {
         problems.check_needs(mode);
     }
+    let start = start(path, &draft, problems);
     let (thresholds, twin) = lint::check(&draft, problems);
     if !problems.is_empty() {
         return None;
@@ -197,7 +200,8 @@ fn plan_of(
         make_full(&mut in_full, problems);
         plan_of(path, &in_full, overrides, problems)?;
     }
-    let Some(plan) = plan(path, draft) else {
+    let start_span = draft.start_span;
+    let Some(plan) = start.and_then(|start| plan(path, draft, start)) else {
         // A value that is bad without a problem would be a defect of the reader;
         // better said than run.
         problems.add(
@@ -206,6 +210,12 @@ fn plan_of(
         );
         return None;
     };
+    if let Start::Snapshot(snapshot) = &plan.start
+        && let Some(unfit) = snapshot.misfit(&plan)
+    {
+        problems.add_with_hint(start_span, unfit.message, unfit.hint);
+        return None;
+    }
     Some(Plan {
         thresholds,
         twin,
@@ -291,6 +301,31 @@ fn read_traces(path: &Path, draft: &mut Draft, problems: &mut Problems) {
     }
 }
 
+/// What the caches begin with; a snapshot is read. Real time can begin with none,
+/// and has been told so.
+fn start(path: &Path, draft: &Draft, problems: &mut Problems) -> Option<Start> {
+    let file = match draft.start.as_ref()? {
+        StartDraft::Cold => return Some(Start::Cold),
+        StartDraft::Stationary => return Some(Start::Stationary),
+        StartDraft::Snapshot(_) if draft.mode == Some(Mode::Real) => return None,
+        StartDraft::Snapshot(file) => path.parent().unwrap_or(Path::new("")).join(file),
+    };
+    match snapshot::file::read(&file) {
+        Ok(snapshot) => Some(Start::Snapshot(Arc::new(snapshot))),
+        Err(reason) => {
+            problems.add_with_hint(
+                draft.start_span,
+                format!(
+                    "the snapshot {} cannot be used: {reason}",
+                    quoted(&file.to_string_lossy())
+                ),
+                "its path is relative to the scenario's; `loadgen run --snapshot-out` writes one",
+            );
+            None
+        }
+    }
+}
+
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
@@ -317,7 +352,7 @@ fn not_a_scenario(root: &Node, problems: &mut Problems) {
     );
 }
 
-fn plan(path: &Path, draft: Draft) -> Option<Plan> {
+fn plan(path: &Path, draft: Draft, start: Start) -> Option<Plan> {
     let name = draft.name.ok()?.unwrap_or_else(|| {
         path.file_stem().map_or_else(
             || "scenario".to_owned(),
@@ -334,7 +369,7 @@ fn plan(path: &Path, draft: Draft) -> Option<Plan> {
         hash: String::new(),
         overrides: Vec::new(),
         mode: draft.mode?,
-        start: draft.start?,
+        start,
         seed: draft.seed?,
         duration,
         warmup: draft.warmup,

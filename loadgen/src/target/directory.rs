@@ -59,6 +59,16 @@ impl Directory {
         &self.applications[subject.application as usize]
     }
 
+    /// Every tenant's id.
+    pub fn tenants(&self) -> &[Arc<str>] {
+        &self.tenants
+    }
+
+    /// Every resource.
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
     /// Every client id.
     pub fn applications(&self) -> &[Arc<str>] {
         &self.applications

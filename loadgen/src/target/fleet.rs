@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rand::Rng as _;
 use telemetry::{LetGo, Level, StoreMeter};
-use token_cache::l1::KindSizes;
-use token_cache::store::Store;
+use token_cache::l1::{KindSizes, L1Entry};
+use token_cache::store::{MemoryStoreEntry, Store};
 use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
 use token_client::{Application, Authority, Client, IdentityProvider};
 
@@ -209,6 +209,40 @@ impl Fleet {
         {
             tracing::error!(%failure, "the key ring was not swapped");
         }
+    }
+
+    /// What each instance holds in memory, and what they share.
+    pub fn contents(&self) -> (Vec<Vec<L1Entry>>, Vec<MemoryStoreEntry>) {
+        let running = self.running.read();
+        let instances = running.instances.iter();
+        let store = self.store.as_ref();
+        (
+            instances
+                .map(|instance| instance.cache.l1_contents())
+                .collect(),
+            store.map(|store| store.contents()).unwrap_or_default(),
+        )
+    }
+
+    /// Fills the caches with what those of another fleet held. Instances beyond
+    /// that fleet's stay empty.
+    pub fn fill(&self, instances: &[Vec<L1Entry>], l2: &[MemoryStoreEntry]) {
+        let running = self.running.read();
+        for (instance, entries) in running.instances.iter().zip(instances) {
+            instance.cache.fill_l1(entries.iter().cloned());
+        }
+        if let Some(store) = &self.store {
+            store.fill(l2);
+        }
+    }
+
+    /// Changes that L2 does not have yet, of all instances.
+    pub fn unsaved_changes(&self) -> usize {
+        let running = self.running.read();
+        let instances = running.instances.iter();
+        instances
+            .map(|instance| instance.cache.unsaved_changes())
+            .sum()
     }
 
     /// Counts from zero from now on: what came before was preparation.

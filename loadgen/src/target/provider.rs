@@ -14,12 +14,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mock_idp::{Idp, LedgerSnapshot, Server, Signing};
 use rand::Rng as _;
 use serde::Deserialize;
-use token_cache::Secret;
+use token_cache::{Secret, Timestamp};
 use token_client::idp::managed_identity::{HttpManagedIdentity, ManagedIdentitySource};
 use token_client::{HttpIdentityProvider, IdentityProvider};
 
 use super::embedded::config;
-use super::in_process::{EPOCH, InProcess};
+use super::in_process::InProcess;
 use crate::exit::{Failure, with_causes};
 use crate::http::{Http, trusting};
 use crate::population::Stream;
@@ -206,15 +206,15 @@ impl Provider {
     }
 
     /// Makes the provider of `plan` in this process, for a runtime whose clock
-    /// is paused.
+    /// is paused; it is `now`. Under the same seed its keys are the same.
     ///
     /// # Errors
     ///
     /// A [`Failure`] when there can be none.
-    pub fn in_process(plan: &EmbeddedIdpPlan, seed: u64) -> Result<Self, Failure> {
+    pub fn in_process(plan: &EmbeddedIdpPlan, seed: u64, now: Timestamp) -> Result<Self, Failure> {
         let provider = InProcess::new(&mock_idp::Config {
             signing: Signing::Simulated,
-            starts_at: Some(EPOCH),
+            starts_at: Some(now.since(Timestamp::default())),
             ..config(plan, seed)
         })?;
         Ok(Self {

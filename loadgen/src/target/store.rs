@@ -10,8 +10,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use telemetry::{LetGo, Level};
 use token_cache::store::{
-    CompareAndSet, Expiration, MemoryStore, MemoryStoreStats, Store, StoreFuture, Swap, Version,
-    Versioned,
+    CompareAndSet, Expiration, MemoryStore, MemoryStoreEntry, MemoryStoreStats, Store, StoreFuture,
+    Swap, Version, Versioned,
 };
 use token_cache::{Clock, L2Operation, StoreError};
 
@@ -170,6 +170,21 @@ impl SharedStore {
                 }
                 Ok(blobs)
             }
+        }
+    }
+
+    /// Every entry with its times; nothing of a server.
+    pub fn contents(&self) -> Vec<MemoryStoreEntry> {
+        match &self.backing {
+            Backing::Memory { store, .. } => store.contents(),
+            Backing::Remote { .. } => Vec::new(),
+        }
+    }
+
+    /// Puts in what another store in this process held; a server has its own.
+    pub fn fill(&self, entries: &[MemoryStoreEntry]) {
+        if let Backing::Memory { store, .. } = &self.backing {
+            store.fill(entries.iter().cloned());
         }
     }
 

@@ -35,6 +35,12 @@ impl Expected {
         if !is_covered {
             return None;
         }
+        let is_stationary = match plan.start {
+            Start::Cold => false,
+            Start::Stationary => true,
+            // What it begins with is in no formula.
+            Start::Snapshot(_) => return None,
+        };
         let length = plan.duration.as_secs_f64();
         let served = idp.expires_in.saturating_sub(BUFFER).as_secs_f64();
         let latency = idp.latency.token.mean().as_secs_f64();
@@ -42,7 +48,7 @@ impl Expected {
         // sign-in is its own.
         let lasts = match traffic.flow {
             Flow::ClientCredentials => served + latency,
-            Flow::AuthorizationCode if plan.start == Start::Stationary => served + latency,
+            Flow::AuthorizationCode if is_stationary => served + latency,
             Flow::AuthorizationCode if is_signed_in_once(plan, rate, latency) => served + latency,
             // A run within the life of its first assertions sees no rotation.
             Flow::OnBehalfOf if plan.duration < idp.expires_in / 2 => served + latency,
@@ -52,9 +58,10 @@ impl Expected {
             .into_iter()
             .map(|(part, alike)| {
                 let rate = rate * part;
-                let fetches = match plan.start {
-                    Start::Stationary => Fetches::settled(rate, lasts, length),
-                    Start::Cold | Start::Snapshot(_) => Fetches::of(rate, lasts, length),
+                let fetches = if is_stationary {
+                    Fetches::settled(rate, lasts, length)
+                } else {
+                    Fetches::of(rate, lasts, length)
                 };
                 (rate, fetches.times(alike))
             })
@@ -80,7 +87,7 @@ impl Expected {
         }
         let several = plan.cache.l2.is_none() && plan.fleet.instances > 1;
         Some(Self {
-            formula: match (plan.start == Start::Stationary, latency > 0.0, several) {
+            formula: match (is_stationary, latency > 0.0, several) {
                 (false, _, true) => "F12 over F9 (population, instances alone), cold start",
                 (false, true, false) => "F12 over F4 (population, TTL, shared fetches), cold start",
                 (false, false, false) => "F12 over F1 (population, TTL), cold start",

@@ -136,12 +136,7 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
         Mode::Virtual => true,
         Mode::Real => is_short,
     };
-    if !is_worth_it
-        || !plan
-            .traffic
-            .iter()
-            .all(|traffic| is_modelled(plan, traffic))
-    {
+    if !is_worth_it || !plan.traffic.iter().all(is_modelled) {
         return None;
     }
     let recorder = Recorder::new(plan.traffic.len());
@@ -154,15 +149,13 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
 
 /// Whether the model knows what an ideal cache would do for these calls. Calls
 /// that force a refresh it takes as calls that do not.
-fn is_modelled(plan: &Plan, traffic: &TrafficPlan) -> bool {
+fn is_modelled(traffic: &TrafficPlan) -> bool {
     let signs_out = matches!(&traffic.load, Load::Visits(visits) if visits.sign_out.get() > 0.0);
-    let sessions = traffic.flow == Flow::OnBehalfOf && plan.population.sessions.most > 1;
     matches!(
         traffic.flow,
         Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf
     ) && !traffic.load.is_closed()
         && !signs_out
-        && !sessions
 }
 
 fn of_model(ideal: &FlowRecord, form: Option<&Expected>) -> Option<Predicted> {

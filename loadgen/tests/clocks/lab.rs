@@ -31,11 +31,15 @@ pub(crate) fn written_with(plan: &Plan, mode: Mode, workers: usize) -> String {
         .enable_all()
         .build()
         .unwrap();
-    let options = Options::quiet(Plan {
+    runtime.block_on(run(quiet(plan, mode))).unwrap().printed
+}
+
+/// Options that show nothing.
+pub(crate) fn quiet(plan: &Plan, mode: Mode) -> Options {
+    Options::quiet(Plan {
         mode,
         ..plan.clone()
-    });
-    runtime.block_on(run(options)).unwrap().printed
+    })
 }
 
 /// Runs `plan` and returns its report.

@@ -25,7 +25,7 @@ use crate::error::CacheError;
 use crate::events::{CacheEvents, L2Operation, Operation, OperationOutcome};
 use crate::item::Account;
 use crate::key::{PartitionKey, PartitionKeyRef};
-use crate::l1::{Cached, KindSizes, L1, L1Stats};
+use crate::l1::{Cached, KindSizes, L1, L1Entry, L1Stats};
 use crate::partition::Partition;
 use crate::policy::{L2Touch, Policy};
 use l2::{InL2, L2};
@@ -162,6 +162,32 @@ impl TokenCache {
         accounts.sort_by(|one, other| one.home_account_id.cmp(&other.home_account_id));
         accounts.dedup();
         accounts
+    }
+
+    /// All that L1 holds now, sorted by key, each with when it ends there and what
+    /// it weighs. Takes time in proportion to their number, touches nothing and
+    /// tells no listener. What an evicting L1 knows of uses is not in it.
+    pub fn l1_contents(&self) -> Vec<L1Entry> {
+        let now = self.clock().now();
+        let l1 = self.inner.l1.as_ref();
+        l1.map(|l1| l1.contents(now)).unwrap_or_default()
+    }
+
+    /// Puts into L1 what another one held, as if it had come in this order; what
+    /// does not fit goes as it would have then. L2 and listeners hear nothing of
+    /// it. Without L1 nothing happens.
+    pub fn fill_l1(&self, entries: impl IntoIterator<Item = L1Entry>) {
+        let Some(l1) = &self.inner.l1 else { return };
+        let now = self.clock().now();
+        for entry in entries {
+            let L1Entry {
+                key,
+                partition,
+                expires_at,
+                payload_bytes,
+            } = entry;
+            l1.put(&key, partition, expires_at, payload_bytes, now);
+        }
     }
 
     fn l1_partitions(&self) -> Vec<Arc<Partition>> {

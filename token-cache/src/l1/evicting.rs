@@ -10,7 +10,6 @@ use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use super::held::{Held, KeyText, Slot};
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::partition::Partition;
 
 /// What one partition takes beside its payload: a map slot, the key and the
 /// `Arc`s. Counted so that many small partitions cannot outgrow the limit.
@@ -159,9 +158,7 @@ impl Evicting {
         (self.cache.len() as u64, self.cache.weight())
     }
 
-    pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
-        let held = self.cache.iter();
-        held.map(|(HeldKey(held), _)| Arc::clone(held.partition()))
-            .collect()
+    pub(super) fn held(&self) -> Vec<Arc<Held>> {
+        self.cache.iter().map(|(HeldKey(held), _)| held).collect()
     }
 }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::item::AccessToken;
-use crate::key::{PartitionKey, PartitionKeyRef};
+use crate::key::{AssertionHash, HomeAccountId, PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
 use crate::query::{Query, TokenFacts, is_as_key_says};
 
@@ -59,6 +59,47 @@ impl KeyText {
         let hash = FixedState::default().hash_one(&bytes[..]);
         Self { bytes, hash }
     }
+
+    /// The key that it is the text of.
+    pub(super) fn to_key(&self) -> Option<PartitionKey> {
+        let (kind, rest) = self.bytes.split_first()?;
+        match kind {
+            b'p' => [[true, true], [true, false], [false, true], [false, false]]
+                .into_iter()
+                .find_map(|[key_id, components]| application(rest, key_id, components)),
+            b'o' => Some(PartitionKey::Assertion(AssertionHash::of_session(text(
+                rest,
+            )?))),
+            b'a' => Some(PartitionKey::Account(HomeAccountId::new(text(rest)?))),
+            _ => None,
+        }
+    }
+}
+
+/// An application's key from its text, if it has just these optional parts.
+fn application(mut rest: &[u8], key_id: bool, components: bool) -> Option<PartitionKey> {
+    let mut part = |is_there: bool| -> Option<Option<Arc<str>>> {
+        if !is_there {
+            rest = rest.strip_prefix(&[0xff])?;
+            return Some(None);
+        }
+        let (length, behind) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (part, behind) = behind.split_at_checked(length)?;
+        rest = behind;
+        Some(Some(text(part)?))
+    };
+    let key = PartitionKey::Application {
+        client_id: part(true)??,
+        tenant_id: part(true)??,
+        key_id: part(key_id)?,
+        components: part(components)?,
+    };
+    rest.is_empty().then_some(key)
+}
+
+fn text(bytes: &[u8]) -> Option<Arc<str>> {
+    std::str::from_utf8(bytes).ok().map(Into::into)
 }
 
 impl PartialEq for KeyText {
@@ -120,7 +161,7 @@ pub(super) struct Held {
     /// All that a hit looks at of the partition's only access token, if what the
     /// key says of that one is so.
     facts: Option<TokenFacts>,
-    expires_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
     partition: Arc<Partition>,
     pub(super) payload_bytes: u64,
 }

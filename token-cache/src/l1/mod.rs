@@ -6,11 +6,13 @@
 //! Two layers share one face: [`L1Eviction`] says which. Times are judged by
 //! our clock when an entry is read; an expired one only takes room until then.
 
+mod entry;
 mod evicting;
 mod held;
 mod rejecting;
 mod tally;
 
+pub use entry::L1Entry;
 pub use held::{Cached, FoundSole};
 pub use tally::{KindSizes, Sizes};
 
@@ -22,7 +24,7 @@ use crate::key::{PartitionKey, PartitionKeyRef};
 use crate::partition::Partition;
 use crate::policy::L1Eviction;
 use evicting::Evicting;
-use held::{KeyText, Slot};
+use held::{Held, KeyText, Slot};
 use rejecting::Rejecting;
 use tally::Tally;
 
@@ -157,9 +159,25 @@ impl L1 {
 
     /// All partitions, in no order. Takes time in proportion to their number.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
+        let held = self.held();
+        held.iter()
+            .map(|held| Arc::clone(held.partition()))
+            .collect()
+    }
+
+    /// All it holds, by key: to be put into another L1. What has expired is left
+    /// out. Which entry was used when is not in it.
+    pub fn contents(&self, now: Timestamp) -> Vec<L1Entry> {
+        let mut held = self.held();
+        held.retain(|held| !held.has_expired(now));
+        held.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        held.iter().filter_map(|held| L1Entry::of(held)).collect()
+    }
+
+    fn held(&self) -> Vec<Arc<Held>> {
         match &self.layer {
-            Layer::Evicting(layer) => layer.partitions(),
-            Layer::Rejecting(layer) => layer.partitions(),
+            Layer::Evicting(layer) => layer.held(),
+            Layer::Rejecting(layer) => layer.held(),
         }
     }
 }

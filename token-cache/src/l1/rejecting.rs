@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::held::{KeyText, Slot};
+use super::held::{Held, KeyText, Slot};
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::partition::Partition;
 
 pub(super) struct Rejecting {
     size_limit_bytes: u64,
@@ -133,10 +132,9 @@ impl Rejecting {
         (entries.by_key.len() as u64, entries.bytes)
     }
 
-    pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
+    pub(super) fn held(&self) -> Vec<Arc<Held>> {
         let entries = self.held.read();
         let held = entries.by_key.values();
-        held.map(|entry| Arc::clone(entry.slot.held().partition()))
-            .collect()
+        held.map(|entry| Arc::clone(entry.slot.held())).collect()
     }
 }

@@ -184,3 +184,54 @@ fn kinds_are_counted_as_partitions_come_and_go_in_whatever_way() {
         );
     }
 }
+
+#[test]
+fn an_l1_filled_with_what_another_held_answers_as_that_one_does() {
+    let plain = PartitionKey::application("client", "tenant");
+    let bound = |key_id: Option<&str>, components: Option<&str>| PartitionKey::Application {
+        client_id: "client".into(),
+        // As long as the mark of a part that is not there looks, were it a length.
+        tenant_id: "t".repeat(255).into(),
+        key_id: key_id.map(Into::into),
+        components: components.map(Into::into),
+    };
+    let keys = [
+        plain,
+        bound(None, None),
+        bound(Some("key"), None),
+        bound(None, Some("components")),
+        bound(Some("key"), Some("components")),
+        bound(Some(&"k".repeat(255)), None),
+        PartitionKey::Assertion(crate::key::AssertionHash::of("assertion")),
+        key(7),
+    ];
+    for eviction in BOTH {
+        let (first, second) = (L1::new(1_000_000, eviction), L1::new(1_000_000, eviction));
+        for (key, bytes) in keys.iter().zip(100..) {
+            first.put(key, Arc::default(), Some(at(50)), bytes, at(0));
+        }
+        first.put(&key(8), Arc::default(), Some(at(5)), 1, at(0));
+        for entry in first.contents(at(10)) {
+            second.put(
+                &entry.key,
+                entry.partition,
+                entry.expires_at,
+                entry.payload_bytes,
+                at(10),
+            );
+        }
+        for key in &keys {
+            assert!(second.get(key.borrowed(), at(49)).is_some(), "{key:?}");
+        }
+        let stats = second.stats();
+        assert_eq!(stats.entries, 8, "what had ended stayed behind");
+        assert!(second.get(key(8).borrowed(), at(10)).is_none());
+        assert!(second.get(keys[0].borrowed(), at(50)).is_none());
+        let weighs: usize = first
+            .contents(at(10))
+            .iter()
+            .map(|entry| entry.payload_bytes)
+            .sum();
+        assert_eq!(weighs, (100..108).sum::<usize>());
+    }
+}

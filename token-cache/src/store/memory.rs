@@ -12,6 +12,7 @@ use std::future::ready;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::memory_entry::MemoryStoreEntry;
 use super::{CompareAndSet, Expiration, Store, StoreFuture, Swap, Version, Versioned};
 use crate::clock::{Clock, Timestamp};
 
@@ -199,6 +200,41 @@ impl MemoryStore {
         };
     }
 
+    /// Every entry that has not expired, the least recently used first: to be put
+    /// into another store.
+    pub fn contents(&self) -> Vec<MemoryStoreEntry> {
+        let now = self.clock.now();
+        let held = self.held.lock();
+        let live = held
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.has_expired(now));
+        let mut contents: Vec<_> = live
+            .map(|(key, entry)| MemoryStoreEntry {
+                key: key.clone(),
+                blob: entry.blob.clone(),
+                expiration: entry.expiration,
+                used_at: entry.used_at,
+            })
+            .collect();
+        contents.sort_by(|one, other| (one.used_at, &one.key).cmp(&(other.used_at, &other.key)));
+        contents
+    }
+
+    /// Puts in what another store held, in this order, each as last used then.
+    pub fn fill(&self, entries: impl IntoIterator<Item = MemoryStoreEntry>) {
+        let mut held = self.held.lock();
+        for entry in entries {
+            let MemoryStoreEntry {
+                key,
+                blob,
+                expiration,
+                used_at,
+            } = entry;
+            held.put(&key, blob, expiration, used_at, self.size_limit_bytes);
+        }
+    }
+
     /// What it holds now, expired entries not counted.
     pub fn stats(&self) -> MemoryStoreStats {
         let mut held = self.held.lock();
@@ -217,15 +253,8 @@ impl MemoryStore {
     /// Every entry that has not expired, by key: to look at what applications
     /// have left there.
     pub fn blobs(&self) -> Vec<(String, Bytes)> {
-        let now = self.clock.now();
-        let held = self.held.lock();
-        let live = held
-            .entries
-            .iter()
-            .filter(|(_, entry)| !entry.has_expired(now));
-        let mut blobs: Vec<_> = live
-            .map(|(key, entry)| (key.clone(), entry.blob.clone()))
-            .collect();
+        let contents = self.contents().into_iter();
+        let mut blobs: Vec<_> = contents.map(|entry| (entry.key, entry.blob)).collect();
         blobs.sort_by(|one, other| one.0.cmp(&other.0));
         blobs
     }
@@ -362,6 +391,34 @@ mod tests {
             ..MemoryStoreStats::default()
         };
         assert_eq!(store.stats(), gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_filled_with_what_another_held_goes_on_as_that_one_does() {
+        let clock = Clock::system();
+        let (first, second) = (
+            MemoryStore::new(1_000, clock),
+            MemoryStore::new(1_000, clock),
+        );
+        let minute = Duration::from_secs(60);
+        let sliding = Expiration {
+            absolute: None,
+            sliding: Some(minute),
+        };
+        for key in ["b", "a"] {
+            put(&first, key, 1, sliding).await;
+            tokio::time::advance(minute / 2).await;
+        }
+        second.fill(first.contents());
+        assert_eq!(second.blobs(), first.blobs());
+        assert_eq!(second.contents(), first.contents());
+        tokio::time::advance(minute / 4).await;
+        for store in [&first, &second] {
+            // Written a minute ago, and three quarters of one.
+            assert!(!has(store, "b").await && has(store, "a").await);
+        }
+        let shown = format!("{:?}", second.contents());
+        assert!(shown.contains("bytes: 1"), "{shown}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ mod location;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod memory_entry;
 #[cfg(any(feature = "postgres", feature = "memcached", feature = "sql-server"))]
 mod pool;
 #[cfg(feature = "postgres")]
@@ -38,6 +39,7 @@ pub use location::open;
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedOptions, MemcachedStore};
 pub use memory::{MemoryStore, MemoryStoreStats};
+pub use memory_entry::MemoryStoreEntry;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]

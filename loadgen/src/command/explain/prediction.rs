@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::scenario::plan::{Flow, IdpPlan, Load, Plan, TrafficPlan};
+use crate::scenario::plan::{Flow, IdpPlan, Load, Plan, Start, TrafficPlan};
 use crate::theory::keys::keys;
 use crate::theory::renewal::Fetches;
 
@@ -126,6 +126,9 @@ fn left_out(plan: &Plan) -> Vec<String> {
              what comes close together hits more often"
                 .to_owned(),
         );
+    }
+    if !matches!(plan.start, Start::Cold) {
+        remarks.push("it does not start cold: what is held there is left out".to_owned());
     }
     if !plan.faults.is_empty() {
         remarks.push("faults and restarts are left out".to_owned());

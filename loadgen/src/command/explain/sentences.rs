@@ -25,15 +25,18 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     sentences.push(fleet(plan));
     sentences.push(cache(plan));
     sentences.push(provider(plan));
-    match plan.start {
+    match &plan.start {
         Start::Cold => {}
         Start::Stationary => sentences.push(
             "The caches begin as if they had been in use for ever: there is no cold start."
                 .to_owned(),
         ),
-        Start::Snapshot(_) => {
-            sentences.push("The caches are filled before the first call.".to_owned());
-        }
+        Start::Snapshot(snapshot) => sentences.push(format!(
+            "It goes on from {snapshot}: the instances hold {} partitions in memory, and the \
+             shared store {}.",
+            snapshot.l1_partitions(),
+            snapshot.l2.len()
+        )),
     }
     sentences.extend(faults(plan));
     sentences.extend(plan.warmup.map(|warmup| {

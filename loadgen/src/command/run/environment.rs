@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::plan::{IdpPlan, Mode, Plan, SigningPlan, StorePlan};
+use crate::scenario::plan::{IdpPlan, Mode, Plan, SigningPlan, Start, StorePlan};
 
 /// What the numbers of a run depend on.
 pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
@@ -64,7 +64,13 @@ pub(super) fn environment(plan: &Plan) -> BTreeMap<String, String> {
         ),
         Mode::Model => ("clock", "simulated".to_owned()),
     };
+    let start = match &plan.start {
+        Start::Cold | Start::Stationary => None,
+        Start::Snapshot(snapshot) => Some(("start", snapshot.to_string())),
+    };
     [("cache", cache), ("identity provider", idp), time]
+        .into_iter()
+        .chain(start)
         .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        .collect()
 }

@@ -124,6 +124,7 @@ pub(super) async fn measure(
         exit,
         metrics: Some(telemetry::render(exporter.families())),
         timeline: watch.map(Watch::finish),
+        snapshot: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! A run in virtual time, or of the model: on a thread of its own, while this
 //! one listens for signals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,8 +23,9 @@ use crate::record::Recorder;
 use crate::report::build::{Evidence, build};
 use crate::report::judge::Circumstances;
 use crate::report::model::{Cache, Generator};
-use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan};
+use crate::scenario::plan::{EmbeddedIdpPlan, IdpPlan, Mode, Plan, Start};
 use crate::scrape::export::{Exporter, Watch};
+use crate::snapshot::{self, Snapshot};
 use crate::target::in_process::EPOCH;
 use crate::target::provider::OwnRequests;
 use crate::target::{Directory, Fleet, Listener, Provider};
@@ -43,6 +45,14 @@ struct Outcome {
     causes: Causes,
     most_fetches_of_a_key: Option<u64>,
     timeline: Option<String>,
+    snapshot: Option<Result<Snapshot, Failure>>,
+}
+
+/// What is asked of a run beside its report.
+struct Asked {
+    timeline: bool,
+    /// Where a snapshot of its end goes, if one is wanted.
+    snapshot_to: Option<PathBuf>,
 }
 
 /// Runs the scenario of `options` in virtual time or by the model.
@@ -63,8 +73,11 @@ pub(super) async fn measure(
              --openmetrics-out writes them in virtual time",
         ));
     }
-    let keeps_timeline = options.openmetrics_out.is_some();
-    if keeps_timeline && options.plan.mode == Mode::Model {
+    let asked = Asked {
+        timeline: options.openmetrics_out.is_some(),
+        snapshot_to: options.snapshot_out.clone(),
+    };
+    if asked.timeline && options.plan.mode == Mode::Model {
         return Err(Failure::usage(
             "the model has no caches to take metrics from",
             "leave --openmetrics-out out, or run with --mode virtual",
@@ -78,7 +91,7 @@ pub(super) async fn measure(
         let (plan, idp) = (Arc::clone(&plan), idp_plan.clone());
         move || match plan.mode {
             Mode::Model => Ok(simulate(&plan, &idp, &stop)),
-            Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, keeps_timeline, stop)),
+            Mode::Real | Mode::Virtual => on_a_paused_clock(run(plan, *idp, asked, stop)),
         }
     })
     .await?;
@@ -114,6 +127,7 @@ pub(super) async fn measure(
         exit,
         metrics: None,
         timeline: outcome.timeline,
+        snapshot: outcome.snapshot,
     })
 }
 
@@ -148,11 +162,15 @@ fn on_a_paused_clock<T>(run: impl Future<Output = Result<T, Failure>>) -> Result
 async fn run(
     plan: Arc<Plan>,
     idp: EmbeddedIdpPlan,
-    keeps_timeline: bool,
+    asked: Asked,
     stop: watch::Receiver<Stop>,
 ) -> Result<Outcome, Failure> {
-    let clock = Clock::starting_at(Timestamp::default().plus(EPOCH));
-    let provider = Provider::in_process(&idp, plan.seed)?;
+    let now = match &plan.start {
+        Start::Cold | Start::Stationary => Timestamp::default().plus(EPOCH),
+        Start::Snapshot(snapshot) => snapshot.taken_at,
+    };
+    let clock = Clock::starting_at(now);
+    let provider = Provider::in_process(&idp, plan.seed, now)?;
     let oracle = Oracle::of_simulation(&provider.keys().await?).map_err(Failure::internal)?;
     let recorder = Arc::new(Recorder::of_plan(&plan));
     let directory = Directory::new(&plan.population);
@@ -175,22 +193,37 @@ async fn run(
         Arc::clone(&recorder),
     ));
     run.live_through(&Past::of_plan(&plan, &idp)).await;
-    let exporter = keeps_timeline.then(|| Exporter::of_virtual(&run));
+    if let Start::Snapshot(snapshot) = &plan.start {
+        callers.fleet.fill(&snapshot.instances, &snapshot.l2);
+        callers.sessions.hold(&snapshot.users);
+    }
+    let exporter = asked.timeline.then(|| Exporter::of_virtual(&run));
     run.sign_in_beforehand().await?;
     let own_before = callers.provider.own_requests().answered;
     let ledger_before = callers.provider.ledger().await?;
     let watch = exporter
         .as_ref()
         .map(|exporter| exporter.watch(plan.duration));
+    let begin = Instant::now();
     let ended = run.go_virtual(stop).await;
     if let Some(exporter) = &exporter {
         exporter.end();
     }
+    let timeline = watch.map(Watch::finish);
+    let cache = callers.fleet.final_report().await;
+    let ledger = callers.provider.ledger().await?;
+    let driver_requests = callers.provider.own_requests().answered - own_before;
+    // Last, for time passes until it is taken.
+    let snapshot = match &asked.snapshot_to {
+        Some(to) => Some(snapshot::take(to, &plan, &callers, begin, &ended).await),
+        None => None,
+    };
     Ok(Outcome {
-        timeline: watch.map(Watch::finish),
-        cache: callers.fleet.final_report().await,
-        ledger: callers.provider.ledger().await?,
-        driver_requests: callers.provider.own_requests().answered - own_before,
+        timeline,
+        snapshot,
+        cache,
+        ledger,
+        driver_requests,
         ledger_before,
         duration: ended.duration,
         circumstances: Circumstances {
@@ -239,5 +272,6 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
         causes: Causes::default(),
         most_fetches_of_a_key: None,
         timeline: None,
+        snapshot: None,
     }
 }

@@ -63,6 +63,18 @@ pub(super) enum Found {
 }
 
 impl Partition {
+    pub(super) fn holding(
+        tokens: Vec<(Item, Token)>,
+        refresh_tokens: Vec<u32>,
+        ends: Option<Millis>,
+    ) -> Self {
+        Self {
+            tokens,
+            refresh_tokens,
+            ends,
+        }
+    }
+
     pub(super) fn find(&self, item: Item, now: Millis) -> Found {
         match self.tokens.iter().find(|(of, _)| *of == item) {
             Some((_, token)) if token.is_fresh(now) => Found::Fresh(*token),
@@ -124,6 +136,11 @@ impl Layer {
             ..partition.clone()
         };
         self.0.insert(id, copy);
+    }
+
+    /// As it was found elsewhere.
+    pub(super) fn hold(&mut self, id: PartitionId, partition: Partition) {
+        self.0.insert(id, partition);
     }
 
     pub(super) fn forget(&mut self, id: PartitionId) {

@@ -17,10 +17,10 @@ use crate::scenario::plan::Flow;
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     /// By application and user.
-    signed_in: HashSet<(u32, u32)>,
-    /// The assertion's number, and when it ends.
-    assertions: HashMap<(u32, u32), (u64, Millis)>,
-    assertions_made: u64,
+    pub(super) signed_in: HashSet<(u32, u32)>,
+    /// By application, user and session: the assertion's number, and when it ends.
+    pub(super) assertions: HashMap<(u32, u32, u32), (u64, Millis)>,
+    pub(super) assertions_made: u64,
 }
 
 impl Simulation<'_> {
@@ -42,15 +42,16 @@ impl Simulation<'_> {
             }
             // Validation lets no other flow through.
             _ => PartitionId::Assertion {
-                number: self.assertion(application, user),
+                number: self.assertion((application, user, subject.session)),
             },
         };
         self.acquire(operation, partition);
     }
 
-    /// The assertion that the user's front end brings; a new one in good time.
-    fn assertion(&mut self, application: u32, user: u32) -> u64 {
-        let held = self.callers.assertions.get(&(application, user)).copied();
+    /// The assertion that the front end brings in this session; a new one in good
+    /// time.
+    fn assertion(&mut self, whose: (u32, u32, u32)) -> u64 {
+        let held = self.callers.assertions.get(&whose).copied();
         if let Some((number, ends)) = held {
             if ends > self.now + millis(session::MARGIN) {
                 return number;
@@ -64,9 +65,7 @@ impl Simulation<'_> {
         self.callers.assertions_made += 1;
         self.found.driver_requests += 1;
         let ends = self.now + millis(self.idp.expires_in);
-        self.callers
-            .assertions
-            .insert((application, user), (number, ends));
+        self.callers.assertions.insert(whose, (number, ends));
         number
     }
 

@@ -10,6 +10,7 @@
 mod cache;
 mod callers;
 mod fetch;
+mod resumed;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -30,7 +31,7 @@ use crate::fault::rules::latency;
 use crate::population::{Stream, Subject};
 use crate::record::{Outcome, Recorder, Sample};
 use crate::report::model::{Cache, L1, L2};
-use crate::scenario::plan::{EmbeddedIdpPlan, Plan};
+use crate::scenario::plan::{EmbeddedIdpPlan, Plan, Start};
 
 /// What a model run found beside the samples it recorded.
 #[derive(Debug, Clone, Default)]
@@ -133,6 +134,9 @@ pub fn simulate(
     let past = Past::of_plan(plan, idp);
     let mut simulation = Simulation::new(plan, idp, millis(past.length), recorder);
     simulation.live_through(&past);
+    if let Start::Snapshot(snapshot) = &plan.start {
+        simulation.go_on_from(snapshot);
+    }
     for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
         if number.is_multiple_of(LOOK_UP) && stopped() {
             break;

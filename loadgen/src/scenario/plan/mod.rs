@@ -12,9 +12,12 @@ mod population;
 mod traffic;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gate::threshold::Threshold;
+use crate::population::stream::mix;
+use crate::snapshot::Snapshot;
 
 pub use cache::{CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, StorePlan};
 pub use fault::{
@@ -106,14 +109,14 @@ impl Mode {
 }
 
 /// What the caches hold before the first arrival.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Start {
     /// Nothing.
     Cold,
     /// What they would hold after running for ever.
     Stationary,
-    /// What a file says.
-    Snapshot(PathBuf),
+    /// What they held at the end of another run.
+    Snapshot(Arc<Snapshot>),
 }
 
 /// What becomes of an arrival that finds `max_in_flight` under way.
@@ -144,6 +147,16 @@ impl Plan {
             _ => None,
         });
         scaled.chain([self.fleet.instances]).max().unwrap_or(1)
+    }
+
+    /// The seed of whom arrivals are about and when they come. A run from a
+    /// snapshot draws on where the runs before it ended: with their numbers it
+    /// would ask for the very tokens that they left.
+    pub fn draw_seed(&self) -> u64 {
+        match &self.start {
+            Start::Cold | Start::Stationary => self.seed,
+            Start::Snapshot(snapshot) => mix(self.seed ^ mix(snapshot.runs)),
+        }
     }
 
     /// Arrivals that all flows offer on average; `None` when one of them comes

@@ -21,5 +21,6 @@ pub use faults::FaultDraft;
 pub use fleet::FleetDraft;
 pub(in crate::scenario) use population::MAX_COUNT;
 pub use scenario::{Draft, read};
+pub use start::StartDraft;
 pub use traffic::TrafficDraft;
 pub use twin::TwinDraft;

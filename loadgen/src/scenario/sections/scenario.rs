@@ -7,11 +7,11 @@ use super::faults::{FaultDraft, faults};
 use super::fleet::{FleetDraft, fleet};
 use super::idp::idp;
 use super::population::population;
-use super::start::start;
+use super::start::{StartDraft, start};
 use super::traffic::{TrafficDraft, check_names, traffic};
 use super::twin::{TwinDraft, twin};
 use crate::scenario::feature::Feature;
-use crate::scenario::plan::{CachePlan, IdpPlan, Mode, PopulationPlan, Start, WhenFull};
+use crate::scenario::plan::{CachePlan, IdpPlan, Mode, PopulationPlan, WhenFull};
 use crate::scenario::reader::{
     AnyTable, Bad, Choice, DurationIn, Integer, ListOf, Located, Table, TableOf, Text,
 };
@@ -32,7 +32,7 @@ pub struct Draft {
     /// `mode`.
     pub mode: Option<Mode>,
     /// `start`.
-    pub start: Option<Start>,
+    pub start: Option<StartDraft>,
     /// Where `start` is written.
     pub start_span: Span,
     /// `seed`.
@@ -192,9 +192,9 @@ pub fn read(table: &mut Table<'_>) -> Option<Draft> {
         table.needs(Feature::Mode(mode), "mode");
     }
     match &start {
-        None | Some(Start::Cold) => {}
-        Some(Start::Stationary) => table.needs(Feature::StationaryStart, "start"),
-        Some(Start::Snapshot(_)) => table.needs(Feature::SnapshotStart, "start"),
+        None | Some(StartDraft::Cold) => {}
+        Some(StartDraft::Stationary) => table.needs(Feature::StationaryStart, "start"),
+        Some(StartDraft::Snapshot(_)) => table.needs(Feature::SnapshotStart, "start"),
     }
     if let Some(when_full) = when_full {
         table.needs(Feature::WhenFull(when_full), "when_full");
