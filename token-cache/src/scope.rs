@@ -66,6 +66,16 @@ impl Scopes {
         self.folded().filter(|scope| !RESERVED.contains(scope))
     }
 
+    /// The set that a cached token must cover: all but the reserved. Two requests
+    /// for which this is the same are served by the same tokens.
+    #[must_use]
+    pub fn without_reserved(&self) -> Self {
+        if self.required().count() == self.folded().count() {
+            return self.clone();
+        }
+        Self::from_words(self.required())
+    }
+
     /// Whether these include every non-reserved scope of `request`.
     pub fn cover(&self, request: &Self) -> bool {
         if defect!(LookupMindsCase) {
@@ -163,6 +173,24 @@ mod tests {
                 Scopes::parse(token).cover(&Scopes::parse(request)),
                 expected,
                 "{token:?} for {request:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_the_reserved_is_what_a_token_must_cover() {
+        let table = [
+            ("User.Read", "user.read"),
+            ("openid B offline_access a Profile", "A B"),
+            ("openid", ""),
+            ("", ""),
+        ];
+        for (asked, needed) in table {
+            let scopes = Scopes::parse(asked);
+            assert_eq!(
+                scopes.without_reserved(),
+                Scopes::parse(needed),
+                "{asked:?}"
             );
         }
     }

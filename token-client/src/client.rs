@@ -189,7 +189,8 @@ impl FlightKey {
             purpose,
             partition,
             tenant_id: Arc::clone(&request.tenant_id),
-            scopes: request.scopes.clone(),
+            // As a look at the cache compares them: reserved scopes tell no tokens apart.
+            scopes: request.scopes.without_reserved(),
             force_refresh: request.force_refresh,
             claims: request.claims.clone(),
             token_refused: request.token_refused().cloned(),

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use token_cache::policy::HttpRetry;
-use token_cache::{Policy, TokenCacheOptions};
-use token_client::TokenSource;
+use token_cache::{Policy, Scopes, TokenCacheOptions};
+use token_client::{AcquireRequest, TokenSource};
 
-use crate::lab::{LATENCY, Lab, for_client, how, unheard};
+use crate::lab::{LATENCY, Lab, for_client, how, on_behalf_of, unheard};
 
 #[tokio::test(start_paused = true)]
 async fn p6_cold_callers_share_one_fetch_where_the_policy_says_so() {
@@ -30,6 +30,21 @@ async fn p6_cold_callers_share_one_fetch_where_the_policy_says_so() {
         assert_eq!(from_provider, requests);
         assert_eq!(coalesced, 50 - requests);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_whom_the_same_token_serves_share_a_fetch_whatever_their_words() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance();
+    let plain = on_behalf_of("ann.1");
+    let worded = AcquireRequest {
+        scopes: plain.scopes.with(&Scopes::parse("openid Profile")),
+        ..plain.clone()
+    };
+    let (first, second) = tokio::join!(client.acquire(&plain), client.acquire(&worded));
+    assert_eq!(lab.provider.count(), 1);
+    assert!(!first.unwrap().metadata.coalesced);
+    assert!(second.unwrap().metadata.coalesced);
 }
 
 #[tokio::test(start_paused = true)]
