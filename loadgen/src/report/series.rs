@@ -87,6 +87,18 @@ pub enum MarkKind {
     Restart,
 }
 
+impl MarkKind {
+    /// As a report's reader calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warmup => "warm-up",
+            Self::Stage => "stage",
+            Self::Fault => "fault",
+            Self::Restart => "restart",
+        }
+    }
+}
+
 /// How each arrival ended, one letter each in the order of their intended
 /// starts: with one seed two builds get the same arrivals, and can be set side
 /// by side request by request.

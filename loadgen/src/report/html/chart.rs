@@ -12,6 +12,9 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 34.0;
 
+/// How wide a digit is at most, at the size of the chart's words.
+const DIGIT: f64 = 7.0;
+
 /// A table has no more rows, nor a line more points.
 const MOST_POINTS: usize = 240;
 
@@ -118,12 +121,16 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// A stretch of the x axis with a name.
+/// Something that happened, on the x axis. Its number leads to its name, for which
+/// a chart of many has no room.
 #[derive(Debug, Clone)]
-pub(super) struct Band {
+pub(super) struct Event {
+    /// From one, in the order of the list on the page.
+    pub(super) number: usize,
     pub(super) label: String,
     pub(super) from: f64,
-    pub(super) until: f64,
+    /// The end of what shades its stretch; without it a line stands where it began.
+    pub(super) until: Option<f64>,
 }
 
 /// A chart.
@@ -136,7 +143,8 @@ pub(super) struct Chart {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lines: Vec<Line>,
-    pub(super) bands: Vec<Band>,
+    /// By when they begin.
+    pub(super) events: Vec<Event>,
     /// Cells of a heat map: x from, x until, y from, y until, strength 0 to 1.
     pub(super) cells: Vec<(f64, f64, f64, f64, f64)>,
 }
@@ -161,7 +169,7 @@ impl Chart {
              <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
              <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{says}</desc>"
         );
-        self.bands(&mut out);
+        self.events(&mut out);
         self.axes(&mut out);
         for (from, until, low, high, strength) in &self.cells {
             let (x, y) = (self.x(*from), self.y(*high));
@@ -205,21 +213,58 @@ impl Chart {
         path
     }
 
-    fn bands(&self, out: &mut String) {
-        for (index, band) in self.bands.iter().enumerate() {
-            let from = self.x(band.from);
+    fn events(&self, out: &mut String) {
+        let height = HEIGHT - TOP - BOTTOM;
+        for event in &self.events {
+            let from = self.x(event.from);
+            let (class, width) = match event.until {
+                Some(until) => ("stretch", (self.x(until) - from).max(1.5)),
+                None => ("instant", 1.0),
+            };
             // Writing to a string does not fail.
             let _ = write!(
                 out,
-                "<g class=\"band\"><rect x=\"{from:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-                (self.x(band.until) - from).max(1.5),
-                HEIGHT - TOP - BOTTOM,
-                from + 3.0,
-                TOP + 11.0 + (index % 3) as f64 * 12.0,
-                xml(&band.label)
+                "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height:.1}\">\
+                 <title>{} {}</title></rect>",
+                event.number,
+                xml(&event.label)
             );
         }
+        for (numbers, from) in self.event_numbers() {
+            let _ = write!(
+                out,
+                "<text class=\"event\" x=\"{from:.1}\" y=\"{:.1}\">{numbers}</text>",
+                TOP - 4.0
+            );
+        }
+    }
+
+    /// The events' numbers above the plot, and where each stands; those that would run
+    /// into each other stand as one, like `4–7`.
+    fn event_numbers(&self) -> Vec<(String, f64)> {
+        let mut groups: Vec<(usize, usize, f64)> = Vec::new();
+        let shown = |first: usize, last: usize| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}–{last}")
+            }
+        };
+        for event in &self.events {
+            let from = self.x(event.from).min(WIDTH - RIGHT - 2.0 * DIGIT);
+            match groups.last_mut() {
+                Some((first, last, at))
+                    if from < *at + (shown(*first, *last).chars().count() as f64 + 1.0) * DIGIT =>
+                {
+                    *last = event.number;
+                }
+                _ => groups.push((event.number, event.number, from)),
+            }
+        }
+        let texts = groups.into_iter();
+        texts
+            .map(|(first, last, at)| (shown(first, last), at))
+            .collect()
     }
 
     fn axes(&self, out: &mut String) {
@@ -333,4 +378,42 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     }
     out.push_str("</tbody></table></div>");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_would_run_into_each_other_stand_as_one() {
+        let axis = |title| Axis::linear(title, 100.0, |value| value.to_string());
+        let event = |(number, from): (usize, f64)| Event {
+            number,
+            label: String::new(),
+            from,
+            until: None,
+        };
+        let chart = |starts: &[f64]| Chart {
+            id: "x",
+            title: "x",
+            says: String::new(),
+            x: axis("x"),
+            y: axis("y"),
+            lines: Vec::new(),
+            events: (1..).zip(starts.iter().copied()).map(event).collect(),
+            cells: Vec::new(),
+        };
+        let table: [(&[f64], &[&str]); 5] = [
+            (&[], &[]),
+            (&[0.0, 50.0], &["1", "2"]),
+            (&[10.0, 10.5, 11.0, 60.0], &["1–3", "4"]),
+            (&[10.0, 10.5, 16.0], &["1–2", "3"]),
+            (&[99.0, 100.0], &["1–2"]),
+        ];
+        for (starts, expected) in table {
+            let shown = chart(starts).event_numbers();
+            let numbers: Vec<&str> = shown.iter().map(|(text, _)| text.as_str()).collect();
+            assert_eq!(numbers, expected, "{starts:?}");
+        }
+    }
 }

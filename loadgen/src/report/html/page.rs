@@ -176,6 +176,7 @@ fn charts(out: &mut String, report: &Report, base: Option<&Report>) {
     out.push_str("<section><h2>Why misses happened, and how long it took</h2>");
     let over_time = !report.series.intervals.is_empty();
     if over_time {
+        out.push_str(&section::what_happened(report));
         out.push_str(&section::misses(report));
     } else {
         out.push_str(

@@ -1,11 +1,14 @@
 //! The charts of a report, each from its numbers.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
-use super::chart::{Axis, Band, Chart, Line, Scale, Style, stretch, table};
+use super::chart::{Axis, Chart, Event, Line, Scale, Style, stretch, table};
 use crate::report::hdr;
-use crate::report::model::{Distribution, Interval, Report};
+use crate::report::model::{Distribution, Interval, MarkKind, Report};
 use crate::report::number::{bytes, count, microseconds};
+use crate::scenario::units::show_duration;
 
 /// Bytes of an application's entry by the article's approximation.
 const APP_ENTRY: f64 = 2_500.0;
@@ -15,6 +18,9 @@ const USER_ENTRY: f64 = 7_000.0;
 
 /// Most columns of the heat map.
 const HEAT_COLUMNS: usize = 90;
+
+/// So many events are shown by name at once.
+const FEW: usize = 8;
 
 /// The time at the end of each stretch, with the intervals in it.
 fn stretches(report: &Report) -> impl Iterator<Item = (f64, &[Interval])> {
@@ -41,6 +47,12 @@ fn seconds(value: f64) -> String {
     } else {
         format!("{value:.0} s")
     }
+}
+
+/// When something happened, to the millisecond, as scenarios write durations.
+fn instant(value: f64) -> String {
+    let whole = Duration::try_from_secs_f64((value * 1e3).round() / 1e3);
+    whole.map_or_else(|_| "–".to_owned(), show_duration)
 }
 
 /// Seconds between the names on a time axis.
@@ -74,16 +86,46 @@ fn time_axis(report: &Report) -> Axis {
     }
 }
 
-fn bands(report: &Report) -> Vec<Band> {
+fn events(report: &Report) -> Vec<Event> {
     let end = report.series.intervals.len() as f64 * report.series.interval_s;
-    let marks = report.series.marks.iter();
+    let marks = (1..).zip(&report.series.marks);
     marks
-        .map(|mark| Band {
+        .map(|(number, mark)| Event {
+            number,
             label: mark.label.clone(),
             from: mark.from_s,
-            until: mark.until_s.unwrap_or(mark.from_s).min(end),
+            // One stage follows another: where they meet is what there is to see.
+            until: mark
+                .until_s
+                .filter(|_| mark.kind != MarkKind::Stage)
+                .map(|until| until.min(end)),
         })
         .collect()
+}
+
+/// The names of the numbers above the charts.
+pub(super) fn what_happened(report: &Report) -> String {
+    let marks = &report.series.marks;
+    if marks.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = (1..)
+        .zip(marks)
+        .map(|(number, mark): (usize, _)| {
+            vec![
+                number.to_string(),
+                instant(mark.from_s),
+                mark.until_s.map_or_else(String::new, instant),
+                mark.kind.as_str().to_owned(),
+                mark.label.clone(),
+            ]
+        })
+        .collect();
+    let open = if marks.len() <= FEW { " open" } else { "" };
+    format!(
+        "<details id=\"events\"{open}><summary>What the numbers above the charts stand for</summary>{}</details>",
+        table(&["number", "from", "until", "kind", "what"], &rows)
+    )
 }
 
 type Reading = (&'static str, usize, fn(&Interval) -> u64);
@@ -128,7 +170,7 @@ fn stacked(
         x: time_axis(report),
         y: Axis::linear("per second", highest.max(0.1), rate),
         lines,
-        bands: bands(report),
+        events: events(report),
         cells: Vec::new(),
     };
     chart.render(&table(&heading, &rows))
@@ -219,7 +261,7 @@ pub(super) fn lag(report: &Report) -> String {
             style: Style::Line,
             points,
         }],
-        bands: bands(report),
+        events: events(report),
         cells: Vec::new(),
     };
     chart.render(&table(&["until", "lag, p99"], &rows))
@@ -279,7 +321,7 @@ pub(super) fn held(report: &Report) -> String {
             reference("application, 2.5 kB", APP_ENTRY),
             reference("user, 7 kB", USER_ENTRY),
         ],
-        bands: bands(report),
+        events: events(report),
         cells: Vec::new(),
     };
     chart.render(&table(&["until", "L1", "entries", "L2", "entries"], &rows))
@@ -351,7 +393,7 @@ pub(super) fn percentiles(report: &Report, base: Option<&Report>) -> String {
         },
         y: Axis::log("time", ends.unwrap_or((1.0, 1_000.0)), microseconds),
         lines,
-        bands: Vec::new(),
+        events: Vec::new(),
         cells: Vec::new(),
     };
     chart.render(&table(
@@ -431,7 +473,7 @@ pub(super) fn heat(report: &Report) -> String {
         x: time_axis(report),
         y: Axis::log("time", (edge(low), edge(high + 1)), microseconds),
         lines: Vec::new(),
-        bands: bands(report),
+        events: events(report),
         cells,
     };
     chart.render(&table(&heading, &rows))

@@ -78,7 +78,11 @@ fn the_page_is_whole_escaped_and_without_a_network() {
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(place("class=\"verdict\"") < place("id=\"numbers\""));
     assert!(place("id=\"numbers\"") < place("id=\"misses\""));
-    assert!(page.contains("l2 down &lt;b&gt;") && page.contains("base: cache"));
+    assert!(page.contains("<title>1 l2 down &lt;b&gt;</title>") && page.contains("base: cache"));
+    let events = page.split("<details id=\"events\" open>").nth(1).unwrap();
+    assert!(events.contains(
+        "<td>1</td><td>5h33m20s</td><td>8h20m</td><td>fault</td><td>l2 down &lt;b&gt;</td>"
+    ));
     assert_eq!(
         page,
         render(&report, Some(&sample::clean_report())),
