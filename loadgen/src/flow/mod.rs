@@ -273,6 +273,11 @@ impl Callers {
         {
             let (now, standing) = (self.clock.now(), self.fleet.standing(caller.subject));
             let flow_index = caller.mark as usize;
+            let user = match caller.flow {
+                Flow::AuthorizationCode | Flow::Silent => caller.subject.user,
+                _ => None,
+            };
+            let key = (key, user);
             self.shadow.fetched(flow_index, key, result, now, standing);
         }
     }

@@ -152,6 +152,7 @@ impl Callers {
         let Some(account) = self.sessions.sign_out(caller.subject) else {
             return;
         };
+        self.forget_given(caller);
         let client = self.fleet.client(caller.subject, caller.flow);
         if let Err(error) = client.remove_account(&account).await {
             tracing::debug!(%error, "an account could not be removed from the cache");
@@ -170,6 +171,15 @@ impl Callers {
                 self.recorder.account(result.metadata.token_requests);
             }
             Err(error) => self.recorder.account(error.metadata().token_requests),
+        }
+        // The user signs in all the same, and no cache could have spared them that.
+        self.forget_given(caller);
+    }
+
+    /// What the subject's user was given is not theirs any more.
+    fn forget_given(&self, caller: Caller<'_>) {
+        if let Some(user) = caller.subject.user {
+            self.shadow.signed_out(user, self.clock.now());
         }
     }
 }

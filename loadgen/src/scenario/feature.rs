@@ -38,16 +38,10 @@ pub enum Feature {
     CodeReplay,
     /// Tokens of another size than the usual one.
     TokenSize,
-    /// Sessions that end by signing out.
-    SignOut,
-    /// Users with several sessions at once.
-    SeveralSessions,
     /// Lifetimes that vary.
     LifetimeJitter,
     /// Limits on what the provider may be asked for.
     Throttles,
-    /// Users in a closed loop.
-    ClosedLoop,
     /// Users who need no time to think.
     NoThink,
     /// Instances that restart or change in number.
@@ -75,13 +69,6 @@ pub struct Unavailable {
     pub hint: String,
 }
 
-fn unmodelled() -> Unavailable {
-    Unavailable {
-        message: "the model of an ideal cache knows nothing of this".to_owned(),
-        hint: "leave it out, or choose another `mode`".to_owned(),
-    }
-}
-
 /// Real time has no other start, and why.
 fn starts_cold(mode: Mode, why: &str) -> Option<Unavailable> {
     (mode == Mode::Real).then(|| Unavailable {
@@ -101,7 +88,6 @@ impl Feature {
         };
         match self {
             Self::Mode(_)
-            | Self::SeveralSessions
             | Self::WhenFull(WhenFull::Drop)
             | Self::Provider(ProviderPlan::Distributed | ProviderPlan::Memory)
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
@@ -119,12 +105,11 @@ impl Feature {
             | Self::PassOver
             | Self::CodeReplay
             | Self::TokenSize
-            | Self::SignOut
             | Self::LifetimeJitter
             | Self::Throttles
             | Self::FleetChange
             | Self::IdpFault
-            | Self::L2Fault => (mode == Mode::Model).then(unmodelled),
+            | Self::L2Fault => (mode == Mode::Model).then(|| self.unmodelled()),
             Self::NetworkFault => Some(Unavailable {
                 message: format!(
                     "in mode `{}` there are no connections that could fail",
@@ -149,7 +134,7 @@ impl Feature {
                 "in mode `real` the provider makes its keys when it starts, and knows no token \
                  of another run",
             ),
-            Self::WhenFull(_) | Self::ClosedLoop if mode != Mode::Model => None,
+            Self::WhenFull(_) if mode != Mode::Model => None,
             Self::WhenFull(_) => Some(Unavailable {
                 message: "the model of an ideal cache has room for every arrival".to_owned(),
                 hint: "write `when_full: drop`, or choose another `mode`".to_owned(),
@@ -180,10 +165,6 @@ impl Feature {
                 hint: "write `store: redis`, `store: postgres` or `store: memory`".to_owned(),
             }),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
-            Self::ClosedLoop => Some(Unavailable {
-                message: "the model of an ideal cache knows nothing of closed loops".to_owned(),
-                hint: "write `rate:` instead of `users:`, or choose another `mode`".to_owned(),
-            }),
             Self::NoThink => Some(Unavailable {
                 message: format!(
                     "in mode `{}` calls take no time, and users who do not think would make \
@@ -192,6 +173,34 @@ impl Feature {
                 ),
                 hint: "write a `think`, or `mode: real`".to_owned(),
             }),
+        }
+    }
+
+    /// Why the model of an ideal cache cannot have this.
+    fn unmodelled(self) -> Unavailable {
+        let why = match self {
+            Self::Flow(_) => "has applications, users who sign in and on-behalf-of calls alone",
+            Self::ApplicationLifetimes | Self::LifetimeJitter => {
+                "has tokens that all last equally long"
+            }
+            Self::Encryption | Self::KeyRingSwap | Self::TokenSize => {
+                "knows tokens by their times, and has no bytes to encrypt or to weigh"
+            }
+            Self::PassOver => "takes a cached token wherever there is one",
+            Self::Wording => "has calls without words of their own",
+            Self::CodeReplay => "redeems a code once",
+            Self::Throttles | Self::IdpFault => {
+                "has a provider that answers every request with a token"
+            }
+            Self::L2Fault => "has a shared store that never fails",
+            Self::FleetChange => "has instances that neither begin anew nor come or go",
+            Self::ClockStep => "has one clock for all",
+            Self::KeyRollover => "has tokens without signatures",
+            _ => "knows nothing of this",
+        };
+        Unavailable {
+            message: format!("the model of an ideal cache {why}"),
+            hint: "leave it out, or choose another `mode`".to_owned(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::record::Recorder;
 use crate::record::flow::FlowRecord;
 use crate::report::model::{Acquisitions, Mode, Report, Theory};
 use crate::report::predicted::UNNAMED;
-use crate::scenario::plan::{EmbeddedIdpPlan, Flow, Load, Plan, TrafficPlan};
+use crate::scenario::plan::{EmbeddedIdpPlan, Flow, Plan, TrafficPlan};
 use closed_form::Expected;
 use shadow::Causes;
 
@@ -150,12 +150,10 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
 /// Whether the model knows what an ideal cache would do for these calls. Calls
 /// that force a refresh it takes as calls that do not.
 fn is_modelled(traffic: &TrafficPlan) -> bool {
-    let signs_out = matches!(&traffic.load, Load::Visits(visits) if visits.sign_out.get() > 0.0);
     matches!(
         traffic.flow,
         Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf
-    ) && !traffic.load.is_closed()
-        && !signs_out
+    )
 }
 
 fn of_model(ideal: &FlowRecord, form: Option<&Expected>) -> Option<Predicted> {
@@ -192,7 +190,9 @@ fn assumptions(plan: &Plan, report: &Report, by_model: bool) -> (Vec<String>, Ve
         .all(|traffic| traffic.force_refresh.get() <= 0.0 && traffic.claims.get() <= 0.0);
     let all: [(&str, bool); 8] = [
         (
-            if by_model {
+            if by_model && plan.traffic.iter().any(|traffic| traffic.load.is_closed()) {
+                "the same users, simulated: they call as often as an ideal cache lets them"
+            } else if by_model {
                 "the same arrivals, simulated"
             } else {
                 "independent arrivals at an even rate, fetches of mean length"

@@ -90,16 +90,24 @@ pub type Causes = BTreeMap<(usize, Cause), u64>;
 #[derive(Debug, Default)]
 pub struct Shadow {
     given: Mutex<HashMap<u64, Vec<Given>>>,
+    /// When users last signed out.
+    signed_out: Mutex<HashMap<u32, Timestamp>>,
     causes: Mutex<Causes>,
 }
 
 impl Shadow {
+    /// A user signed out: what was given out for them until now is gone, as it has
+    /// to be.
+    pub fn signed_out(&self, user: u32, now: Timestamp) {
+        self.signed_out.lock().insert(user, now);
+    }
+
     /// An acquisition of `flow_index` ended at `now` with a token fresh from the
-    /// provider.
+    /// provider, for the account of `user` if it is for one.
     pub fn fetched(
         &self,
         flow_index: usize,
-        key: u64,
+        (key, user): (u64, Option<u32>),
         result: &AuthenticationResult,
         now: Timestamp,
         standing: Standing,
@@ -109,7 +117,9 @@ impl Shadow {
         let mut given = self.given.lock();
         let before = given.entry(key).or_default();
         let began = now.minus(metadata.duration_total);
-        before.retain(|given| is_usable(given, began));
+        let gone = user.and_then(|user| self.signed_out.lock().get(&user).copied());
+        let is_there = |given: &Given| gone.is_none_or(|gone| given.at > gone);
+        before.retain(|given| is_usable(given, began) && is_there(given));
         let cause = cause(before, began, metadata.cache_refresh_reason, standing);
         before.retain(|given| given.to.instance != standing.instance || given.at > began);
         before.push(Given {

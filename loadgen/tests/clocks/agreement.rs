@@ -1,6 +1,10 @@
 //! The same arrivals on every clock, and the same counts where the cache is
 //! ideal.
 
+use std::path::Path;
+
+use loadgen::scenario::Overrides;
+use loadgen::scenario::load::parse;
 use loadgen::scenario::plan::Mode;
 use proptest::prelude::*;
 
@@ -34,6 +38,36 @@ traffic:
   - { flow: authorization_code, arrivals: constant, rate: 1/s }
 ";
 
+/// People who come, call, come back and sign out, some with several sessions; two
+/// applications share their partitions.
+const PEOPLE: &str = "
+version: 1
+duration: 3h
+idp: { expires_in: 1h, latency: { token: { lognormal: { median: 80ms, p99: 900ms } } } }
+population:
+  applications: 2
+  users: { count: 60, popularity: { zipf: 0.7 } }
+  resources: 2
+  sessions: { median: 2, p99: 6, most: 9 }
+traffic:
+  - flow: authorization_code
+    visits: { rate: 2/min, calls: 4, think: 20s, returns: 40%, idle: 30m, sign_out: 50% }
+  - { flow: on_behalf_of, visits: { rate: 1/min, calls: 3, sign_out: 20% } }
+";
+
+/// Users who wait for their answers, beside calls that come at a rate.
+const LOOPS: &str = "
+version: 1
+duration: 90m
+idp: { expires_in: 40m, latency: { token: { lognormal: { median: 300ms, p99: 3s } } } }
+population: { tenants: 25, applications: 2, users: 80 }
+traffic:
+  - { name: daemons, flow: client_credentials, users: { count: 30, think: { exponential: 2m } } }
+  - { name: people, flow: authorization_code, users: { count: 40, think: { exponential: 3m } } }
+  - { flow: on_behalf_of, users: { count: 5, think: 90s } }
+  - { flow: client_credentials, rate: 6/min }
+";
+
 #[test]
 fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
     let alone = ["cache.preset=recommended"];
@@ -44,6 +78,11 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
         (ALL_FLOWS, 2, &fleet),
         (HERD, 3, &sticky),
         (HERD, 4, &alone),
+        (PEOPLE, 5, &alone),
+        (PEOPLE, 6, &fleet),
+        (PEOPLE, 7, &["fleet.instances=3"]),
+        (LOOPS, 8, &alone),
+        (LOOPS, 9, &fleet),
     ] {
         let plan = plan(scenario, seed, set);
         let (model, real_code) = (report(&plan, Mode::Model), report(&plan, Mode::Virtual));
@@ -55,6 +94,54 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
         }
         assert_eq!(real_code.theory.len(), 1 + plan.traffic.len());
         assert!(real_code.ledger.balanced && model.ledger.balanced);
+    }
+}
+
+#[test]
+fn what_the_model_cannot_have_is_refused_with_its_place_and_the_reason() {
+    for (change, reason) in [
+        (
+            "traffic[0].flow=managed_identity",
+            "on-behalf-of calls alone",
+        ),
+        (
+            "traffic[0].force_refresh=5%",
+            "takes a cached token wherever there is one",
+        ),
+        (
+            "traffic[0].wording=varied",
+            "calls without words of their own",
+        ),
+        ("traffic[1].code_redeemed=twice", "redeems a code once"),
+        ("idp.jitter=60s", "tokens that all last equally long"),
+        (
+            "idp.user_tokens=groups_50",
+            "no bytes to encrypt or to weigh",
+        ),
+        (
+            "faults=[{ at: 1m, for: 1m, idp: { status: 503 } }]",
+            "answers every request",
+        ),
+        (
+            "faults=[{ at: 1m, keys: rollover }]",
+            "tokens without signatures",
+        ),
+        (
+            "fleet.rolling_restarts=[{ at: 1m }]",
+            "neither begin anew nor come or go",
+        ),
+        ("when_full=queue", "has room for every arrival"),
+    ] {
+        let set = ["mode=model", change].map(str::to_owned).to_vec();
+        let overrides = Overrides {
+            set,
+            ..Overrides::default()
+        };
+        let refused = parse(Path::new("x.yaml"), HERD.as_bytes(), &overrides);
+        let refused = refused.unwrap_err().to_string();
+        let place = change.split_once('=').map_or(change, |(place, _)| place);
+        assert!(refused.contains(reason), "{change}: {refused}");
+        assert!(refused.contains(place) && refused.contains("model of an ideal cache"));
     }
 }
 
@@ -223,7 +310,7 @@ fn counts(report: &Report) -> String {
     };
     let flows: String = report.flows.iter().map(of_flow).collect();
     format!(
-        "{flows}{:?} {}",
-        report.idp.by_grant, report.load.fingerprint
+        "{flows}{:?} {:?} {}",
+        report.idp.by_grant, report.sessions, report.load.fingerprint
     )
 }

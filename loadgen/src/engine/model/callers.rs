@@ -11,6 +11,7 @@ use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 use super::cache::{Item, Millis, PartitionId};
 use super::{Operation, Purpose, Simulation, Task, Want, millis};
 use crate::flow::session;
+use crate::population::Subject;
 use crate::scenario::plan::Flow;
 
 /// Who is signed in, and what front ends hold.
@@ -18,6 +19,8 @@ use crate::scenario::plan::Flow;
 pub(super) struct Callers {
     /// By application and user.
     pub(super) signed_in: HashSet<(u32, u32)>,
+    /// The same, of those who have signed out and not been seen since.
+    pub(super) signed_out: HashSet<(u32, u32)>,
     /// By application, user and session: the assertion's number, and when it ends.
     pub(super) assertions: HashMap<(u32, u32, u32), (u64, Millis)>,
     pub(super) assertions_made: u64,
@@ -35,10 +38,15 @@ impl Simulation<'_> {
                 tenant: subject.tenant,
             },
             Flow::AuthorizationCode => {
-                if !self.callers.signed_in.contains(&(application, user)) {
-                    return self.sign_in(operation);
+                if self.callers.signed_out.remove(&(application, user)) {
+                    let looks_for_leftovers = true;
+                    let operation = Operation {
+                        looks_for_leftovers,
+                        ..operation
+                    };
+                    return self.acquire(operation, PartitionId::Account { user });
                 }
-                PartitionId::Account { user }
+                return self.visit(operation);
             }
             // Validation lets no other flow through.
             _ => PartitionId::Assertion {
@@ -46,6 +54,69 @@ impl Simulation<'_> {
             },
         };
         self.acquire(operation, partition);
+    }
+
+    /// A user's visit: silent if they are signed in, else a sign-in.
+    fn visit(&mut self, operation: Operation) {
+        let Subject {
+            application, user, ..
+        } = operation.subject;
+        let user = user.unwrap_or_default();
+        if self.callers.signed_in.contains(&(application, user)) {
+            self.acquire(operation, PartitionId::Account { user });
+        } else {
+            self.sign_in(operation);
+        }
+    }
+
+    /// A user's caches hold no refresh token.
+    pub(super) fn refused(&mut self, operation: Operation) {
+        if operation.looks_for_leftovers {
+            return self.look_no_more(operation);
+        }
+        self.recorder.interaction_required();
+        self.sign_in(operation);
+    }
+
+    /// Nothing, or something, was left of a user who has signed out: the visit goes
+    /// on.
+    fn look_no_more(&mut self, operation: Operation) {
+        self.visit(Operation {
+            looks_for_leftovers: false,
+            ..operation
+        });
+    }
+
+    /// The caller has a token.
+    pub(super) fn ended(&mut self, operation: Operation, metadata: ResultMetadata) {
+        if operation.looks_for_leftovers {
+            self.recorder.served_after_sign_out();
+            self.recorder.account(metadata.token_requests);
+            return self.look_no_more(operation);
+        }
+        if operation.arrival.signs_out {
+            self.sign_out(operation);
+        }
+        self.sample(operation, metadata);
+        if let Some(user) = operation.user {
+            self.think(user);
+        }
+    }
+
+    /// The user, if signed in, signs out: what the serving instance and the shared
+    /// store hold of them goes.
+    fn sign_out(&mut self, operation: Operation) {
+        let subject = operation.subject;
+        let user = subject.user.unwrap_or_default();
+        if !self.callers.signed_in.remove(&(subject.application, user)) {
+            return;
+        }
+        self.callers.signed_out.insert((subject.application, user));
+        let instance = subject.instance(&self.plan.fleet);
+        let l1 = self.l1.as_mut().and_then(|layers| layers.get_mut(instance));
+        for layer in l1.into_iter().chain(&mut self.l2) {
+            layer.forget(PartitionId::Account { user });
+        }
     }
 
     /// The assertion that the front end brings in this session; a new one in good
@@ -116,7 +187,7 @@ impl Simulation<'_> {
         self.store(want, true);
         self.callers.signed_in.insert((subject.application, user));
         let http = Duration::from_millis(self.now - asked);
-        self.sample(
+        self.ended(
             operation,
             ResultMetadata {
                 token_source: TokenSource::IdentityProvider,

@@ -106,7 +106,7 @@ impl Simulation<'_> {
             };
             if let Some((token, level)) = found {
                 let reason = self.refresh_if_due(want, token, flight.mark);
-                return self.all_served(flight, level, reason);
+                return self.all_served(want, flight, level, reason);
             }
         }
         let grant = match want.partition {
@@ -115,7 +115,7 @@ impl Simulation<'_> {
             PartitionId::Account { .. } => {
                 if !self.has_refresh_token(want) {
                     let callers = flight.callers.into_iter();
-                    self.queue.extend(callers.map(Task::SignIn));
+                    self.queue.extend(callers.map(Task::Refused));
                     return;
                 }
                 GrantType::RefreshToken
@@ -147,11 +147,10 @@ impl Simulation<'_> {
         if want.purpose == Purpose::Refresh {
             return self.refreshed(&flight, 1);
         }
-        let stored = self.l1.is_some();
-        for (number, operation) in flight.callers.iter().enumerate() {
+        for (number, operation) in flight.callers.into_iter().enumerate() {
             let is_leader = number == 0;
             let waited = Duration::from_millis(self.now - operation.started);
-            let mut metadata = ResultMetadata {
+            let metadata = ResultMetadata {
                 token_source: TokenSource::IdentityProvider,
                 cache_level: CacheLevel::None,
                 cache_refresh_reason: flight.reason,
@@ -165,43 +164,59 @@ impl Simulation<'_> {
                 },
                 ..ResultMetadata::NONE
             };
-            if !is_leader && stored {
-                metadata.token_source = TokenSource::Cache;
-                metadata.cache_level = CacheLevel::L1;
-                metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
-            }
-            self.sample(*operation, metadata);
+            self.land(operation, want, metadata);
         }
     }
 
-    /// The fetch found a token in a cache: whoever waited is served from there.
-    fn all_served(&self, flight: Flight, level: CacheLevel, reason: CacheRefreshReason) {
+    /// The fetch found a token in a cache: all are served from there.
+    fn all_served(
+        &mut self,
+        want: Want,
+        flight: Flight,
+        level: CacheLevel,
+        reason: CacheRefreshReason,
+    ) {
         for (number, operation) in flight.callers.into_iter().enumerate() {
-            if number == 0 {
-                self.served(operation, level, reason);
-                continue;
-            }
-            let waited = Duration::from_millis(self.now - operation.started);
-            let in_l1 = self.l1.is_some();
-            self.sample(
-                operation,
-                ResultMetadata {
-                    token_source: TokenSource::Cache,
-                    cache_level: if in_l1 { CacheLevel::L1 } else { level },
-                    cache_refresh_reason: if in_l1 {
-                        CacheRefreshReason::NotApplicable
-                    } else {
-                        reason
-                    },
-                    duration_total: waited,
-                    duration_in_cache: Duration::ZERO,
-                    duration_in_http: None,
-                    coalesced: true,
-                    token_requests: TokenRequests::default(),
-                    ..ResultMetadata::NONE
-                },
-            );
+            let metadata = ResultMetadata {
+                token_source: TokenSource::Cache,
+                cache_level: level,
+                cache_refresh_reason: reason,
+                duration_total: Duration::from_millis(self.now - operation.started),
+                duration_in_cache: Duration::ZERO,
+                duration_in_http: None,
+                coalesced: number > 0,
+                token_requests: TokenRequests::default(),
+                ..ResultMetadata::NONE
+            };
+            self.land(operation, want, metadata);
         }
+    }
+
+    /// The caller goes on when it is its turn among all who have something to do
+    /// in this millisecond.
+    fn land(&mut self, operation: Operation, want: Want, metadata: ResultMetadata) {
+        self.queue.push_back(Task::Landed {
+            operation,
+            want,
+            metadata,
+        });
+    }
+
+    /// The caller goes on. Whoever waited for another's fetch looks into L1, and
+    /// takes what the fetch brought where that is gone again.
+    pub(super) fn landed(
+        &mut self,
+        operation: Operation,
+        want: Want,
+        mut metadata: ResultMetadata,
+    ) {
+        let mut ignored = metadata.cache_refresh_reason;
+        if metadata.coalesced && self.look_in_l1(want, &mut ignored).is_some() {
+            metadata.token_source = TokenSource::Cache;
+            metadata.cache_level = CacheLevel::L1;
+            metadata.cache_refresh_reason = CacheRefreshReason::NotApplicable;
+        }
+        self.ended(operation, metadata);
     }
 
     fn refreshed(&self, flight: &Flight, requests: u32) {

@@ -11,6 +11,7 @@ mod cache;
 mod callers;
 mod fetch;
 mod resumed;
+mod users;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -23,6 +24,7 @@ use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use self::cache::{Item, Layer, Millis, PartitionId};
 use self::callers::Callers;
+use self::users::User;
 use super::past::Past;
 use super::subjects::Subjects;
 use super::virtual_time::whole_milliseconds;
@@ -54,6 +56,23 @@ struct Operation {
     arrival: Arrival,
     subject: Subject,
     started: Millis,
+    /// Whether it is still to be found out if a token is left of a user who has
+    /// signed out; the visit comes after that.
+    looks_for_leftovers: bool,
+    /// Which user of a closed loop waits for its end.
+    user: Option<usize>,
+}
+
+impl Operation {
+    fn of(arrival: Arrival, subject: Subject, started: Millis) -> Self {
+        Self {
+            arrival,
+            subject,
+            started,
+            looks_for_leftovers: false,
+            user: None,
+        }
+    }
 }
 
 /// A token wanted by an instance.
@@ -90,8 +109,16 @@ enum Task {
     Answered(Want),
     /// The provider has redeemed a code.
     Redeemed { operation: Operation, asked: Millis },
-    /// A user has to sign in.
-    SignIn(Operation),
+    /// A caller hears how a fetch ended that it waited for.
+    Landed {
+        operation: Operation,
+        want: Want,
+        metadata: ResultMetadata,
+    },
+    /// There is no refresh token either.
+    Refused(Operation),
+    /// A user of a closed loop has thought.
+    Call(usize),
 }
 
 /// The simulation.
@@ -103,9 +130,15 @@ struct Simulation<'a> {
     jitters: u64,
     l1: Option<Vec<Layer>>,
     l2: Option<Layer>,
+    subjects: Subjects,
     callers: Callers,
+    users: Vec<User>,
+    /// Calls of users so far.
+    called: u64,
+    /// Whether the run is stopped, and users call no more.
+    users_leave: bool,
     flights: HashMap<Want, Flight>,
-    /// When fetches and redemptions end; the number keeps those of one
+    /// When fetches, redemptions and thinking end; the number keeps those of one
     /// millisecond in order.
     pending: BinaryHeap<Reverse<(Millis, u64)>>,
     waiting: HashMap<u64, Task>,
@@ -130,28 +163,33 @@ pub fn simulate(
 ) -> Modelled {
     /// A stop is looked for each time so many arrivals have begun.
     const LOOK_UP: u64 = 65_536;
-    let subjects = Subjects::of_plan(plan);
+    /// And so often while users of closed loops call.
+    const LOOKS: u64 = 1_000;
     let past = Past::of_plan(plan, idp);
     let mut simulation = Simulation::new(plan, idp, millis(past.length), recorder);
     simulation.live_through(&past);
     if let Start::Snapshot(snapshot) = &plan.start {
         simulation.go_on_from(snapshot);
     }
+    let has_users = simulation.let_users_come();
     for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
         if number.is_multiple_of(LOOK_UP) && stopped() {
             break;
         }
         let tick = simulation.begin + millis(whole_milliseconds(arrival.intended));
         simulation.run_until(tick);
-        let subject = subjects.of(&arrival);
-        recorder.offer(&[arrival]);
-        recorder.start();
-        recorder.fingerprint(&arrival, &subject);
-        simulation.arrive(Operation {
-            arrival,
-            subject,
-            started: tick,
-        });
+        let subject = simulation.subjects.of(&arrival);
+        simulation.come(Operation::of(arrival, subject, tick));
+    }
+    if has_users {
+        let (now, end) = (simulation.now, simulation.end());
+        for look in 1..=LOOKS {
+            if stopped() {
+                simulation.users_leave = true;
+                break;
+            }
+            simulation.run_until(now + end.saturating_sub(now) * look / LOOKS);
+        }
     }
     simulation.run_until(Millis::MAX);
     simulation.finish()
@@ -181,7 +219,11 @@ impl<'a> Simulation<'a> {
             jitters: 0,
             l1: plan.cache.l1.map(|_| layers()),
             l2: plan.cache.l2.as_ref().map(|_| Layer::default()),
+            subjects: Subjects::of_plan(plan),
             callers: Callers::default(),
+            users: Vec::new(),
+            called: 0,
+            users_leave: false,
             flights: HashMap::new(),
             pending: BinaryHeap::new(),
             waiting: HashMap::new(),
@@ -201,11 +243,8 @@ impl<'a> Simulation<'a> {
         for (fetch, number) in past.fetches.iter().zip(0..) {
             let started = self.begin - millis(fetch.age);
             self.run_until(started);
-            self.arrive(Operation {
-                arrival: Arrival::numbered(fetch.flow_index, number, Duration::ZERO),
-                subject: fetch.subject,
-                started,
-            });
+            let arrival = Arrival::numbered(fetch.flow_index, number, Duration::ZERO);
+            self.arrive(Operation::of(arrival, fetch.subject, started));
         }
         self.run_until(self.begin);
         self.found = Modelled::default();
@@ -280,7 +319,13 @@ impl<'a> Simulation<'a> {
                 Task::Begin(want) => self.begin(want),
                 Task::Answered(want) => self.answered(want),
                 Task::Redeemed { operation, asked } => self.redeemed(operation, asked),
-                Task::SignIn(operation) => self.sign_in(operation),
+                Task::Landed {
+                    operation,
+                    want,
+                    metadata,
+                } => self.landed(operation, want, metadata),
+                Task::Refused(operation) => self.refused(operation),
+                Task::Call(user) => self.call(user),
             }
         }
     }
@@ -295,16 +340,30 @@ impl<'a> Simulation<'a> {
             // The caller itself waits for it, so that no later one comes first.
             return self.redeemed(operation, asked);
         }
+        self.at(answered, task);
+    }
+
+    /// `task` is done then, after what is to be done then already.
+    fn at(&mut self, time: Millis, task: Task) {
         let number = self.begun;
         self.begun += 1;
         self.waiting.insert(number, task);
-        self.pending.push(Reverse((answered, number)));
+        self.pending.push(Reverse((time, number)));
+    }
+
+    /// Somebody comes who counts.
+    fn come(&mut self, operation: Operation) {
+        self.recorder.offer(&[operation.arrival]);
+        self.recorder.start();
+        self.recorder
+            .fingerprint(&operation.arrival, &operation.subject);
+        self.arrive(operation);
     }
 
     /// A hit.
-    fn served(&self, operation: Operation, level: CacheLevel, reason: CacheRefreshReason) {
+    fn served(&mut self, operation: Operation, level: CacheLevel, reason: CacheRefreshReason) {
         let waited = self.now - operation.started;
-        self.sample(
+        self.ended(
             operation,
             ResultMetadata {
                 token_source: TokenSource::Cache,

@@ -64,6 +64,8 @@ impl Simulation<'_> {
         }
         let signed_in = users.accounts.iter().map(|(whose, _)| *whose);
         self.callers.signed_in.extend(signed_in);
+        let signed_out = users.signed_out.iter().map(|(whose, _)| *whose);
+        self.callers.signed_out.extend(signed_out);
         for (whose, assertion, ends_ms) in &users.assertions {
             let number = self.callers.assertions_made;
             self.callers.assertions_made += 1;

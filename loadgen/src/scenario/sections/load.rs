@@ -111,9 +111,6 @@ pub(super) fn load(table: &mut Table<'_>, flow: Option<Flow>) -> (Option<LoadDra
             "write `rate:`, or another flow",
         );
     }
-    if way == "users" {
-        table.needs(Feature::ClosedLoop, "users");
-    }
     let load = match way {
         "rate" => rate.into_plan(table).map(Load::Rate).map(LoadDraft::Ready),
         "visits" => visits
@@ -175,9 +172,6 @@ fn visits(table: &mut Table<'_>) -> Option<VisitsPlan> {
             "write `99%` or less",
         );
         return None;
-    }
-    if sign_out.is_some_and(|share: Share| share.get() > 0.0) {
-        table.needs(Feature::SignOut, "sign_out");
     }
     Some(VisitsPlan {
         starts: starts?,

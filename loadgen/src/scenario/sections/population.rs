@@ -1,6 +1,5 @@
 //! `population`: who asks for tokens, and how often.
 
-use crate::scenario::feature::Feature;
 use crate::scenario::plan::{Group, Popularity, PopulationPlan, SessionsPlan, Shift};
 use crate::scenario::problem::Problems;
 use crate::scenario::reader::{
@@ -46,9 +45,6 @@ pub(super) fn population(table: &mut Table<'_>) -> Option<PopulationPlan> {
             "a service's applications neither join nor leave while it runs",
             "leave `growth` and `off_boarding` out",
         );
-    }
-    if sessions.is_some_and(|sessions| sessions.most > 1) {
-        table.needs(Feature::SeveralSessions, "sessions");
     }
     Some(PopulationPlan {
         tenants: tenants?,
