@@ -32,7 +32,9 @@ pub(super) fn write(out: &mut String, report: &Report) -> fmt::Result {
             row.measured_hit_ratio,
             (row.predicted_hit_ratio, row.z),
             match row.predicted_by.as_str() {
-                "model" => "model, same arrivals",
+                "model" if report.load.closed_loops.is_empty() => "model, same arrivals",
+                // They call when they have been answered.
+                "model" => "model, same users",
                 // A report of an earlier build does not say.
                 "" => "-",
                 by => by,
