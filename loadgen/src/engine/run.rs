@@ -221,7 +221,19 @@ impl Run {
     }
 
     /// One arrival, from start to sample.
-    pub(super) async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, _place: Place) {
+    pub(super) async fn one(self: Arc<Self>, arrival: Arrival, intended: Instant, place: Place) {
+        let due = Instant::now();
+        self.one_at(due, arrival, intended, place).await;
+    }
+
+    /// The same, for whoever knows that it is `due` now.
+    pub(super) async fn one_at(
+        self: Arc<Self>,
+        due: Instant,
+        arrival: Arrival,
+        intended: Instant,
+        _place: Place,
+    ) {
         let traffic = &self.plan.traffic[arrival.flow_index];
         let subject = self.subjects.of(&arrival);
         self.recorder.fingerprint(&arrival, &subject);
@@ -232,7 +244,6 @@ impl Run {
             code_replayed: traffic.code_replayed,
             subject: &subject,
         };
-        let due = Instant::now();
         let lag = due.saturating_duration_since(intended);
         let turn = self.in_flight.turn().await;
         let started = if self.in_flight.has_queue() {

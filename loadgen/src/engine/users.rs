@@ -156,7 +156,7 @@ impl Run {
             match self.in_flight.enter() {
                 Some(place) => {
                     self.recorder.start();
-                    Arc::clone(&self).one(arrival, now, place).await;
+                    Arc::clone(&self).one_at(now, arrival, now, place).await;
                 }
                 None => self.no_room(arrival),
             }
