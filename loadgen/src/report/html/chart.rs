@@ -251,7 +251,7 @@ impl Chart {
             }
         };
         for event in &self.events {
-            let from = self.x(event.from).min(WIDTH - RIGHT - 2.0 * DIGIT);
+            let from = (self.x(event.from) + 2.0).min(WIDTH - RIGHT - 2.0 * DIGIT);
             match groups.last_mut() {
                 Some((first, last, at))
                     if from < *at + (shown(*first, *last).chars().count() as f64 + 1.0) * DIGIT =>

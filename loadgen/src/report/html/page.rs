@@ -64,7 +64,7 @@ fn head(out: &mut String, report: &Report) {
         xml(report.mode.as_str()),
         report.seed,
         report.duration_s,
-        xml(&report.started_at)
+        xml(&to_the_second(&report.started_at))
     );
     if !report.reasons.is_empty() {
         out.push_str("<ul class=\"reasons\">");
@@ -76,6 +76,14 @@ fn head(out: &mut String, report: &Report) {
     out.push_str("</header>");
 }
 
+/// A time stamp without the parts of its second.
+fn to_the_second(started_at: &str) -> String {
+    match started_at.split_once('.') {
+        Some((whole, parts)) if parts.ends_with('Z') => format!("{whole}Z"),
+        _ => started_at.to_owned(),
+    }
+}
+
 /// Names of the five numbers, and how each reads in a report.
 fn five(report: &Report) -> [(&'static str, String); 5] {
     let totals = &report.totals;
@@ -85,7 +93,8 @@ fn five(report: &Report) -> [(&'static str, String); 5] {
         if time.count == 0 {
             none()
         } else {
-            microseconds(value)
+            // A number and its unit stay on one line.
+            microseconds(value).replace(' ', "\u{a0}")
         }
     };
     let calls = report
