@@ -187,7 +187,7 @@ fn plan_of(
     }
     if twin.is_some() && !overrides.twin {
         // A twin that cannot run would be found out only by whoever runs it.
-        let mut as_twin = root.clone();
+        let mut as_twin = elsewhere(root, &draft);
         lay_twin_over(&mut as_twin, problems);
         let as_twin_overrides = Overrides {
             twin: true,
@@ -196,7 +196,7 @@ fn plan_of(
         plan_of(path, &as_twin, &as_twin_overrides, problems)?;
     }
     if compose::entry(root, "full").is_some() && !overrides.twin {
-        let mut in_full = root.clone();
+        let mut in_full = elsewhere(root, &draft);
         make_full(&mut in_full, problems);
         plan_of(path, &in_full, overrides, problems)?;
     }
@@ -223,6 +223,16 @@ fn plan_of(
         overrides: overrides.set.clone(),
         ..plan
     })
+}
+
+/// The tree for a look at what else can be run of it. Without its snapshot, which fits
+/// the run that is asked for and no other.
+fn elsewhere(root: &Node, draft: &Draft) -> Node {
+    let mut root = root.clone();
+    if matches!(draft.start, Some(StartDraft::Snapshot(_))) {
+        compose::remove(&mut root, "start");
+    }
+    root
 }
 
 fn lay_twin_over(root: &mut Node, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Snapshot;
-use crate::scenario::plan::{ApplicationCache, Fault, IdpPlan, Plan, StorePlan};
+use crate::scenario::plan::{ApplicationCache, Fault, Group, IdpPlan, Plan, StorePlan};
 
 /// What two runs must have the same for one to go on where the other ended, by
 /// its place in a scenario file.
@@ -21,21 +21,33 @@ pub struct Unfit {
 /// Those of `plan` when it has so many instances.
 pub(super) fn settings(plan: &Plan, instances: usize) -> Settings {
     let population = &plan.population;
-    let group = |group| format!("{group:?}");
+    let groups = [
+        ("tenants", population.tenants),
+        ("applications", population.applications),
+        ("users", population.users),
+        ("resources", population.resources),
+    ];
+    let counts = groups.map(|(name, group)| {
+        let name = format!("population.{name}.count");
+        (name, group.count.to_string())
+    });
+    let spreads = groups.map(|(name, group)| {
+        let spread = Group { count: 0, ..group };
+        (format!("population.{name}"), format!("{spread:?}"))
+    });
     let there = |is_there| if is_there { "there" } else { "none" }.to_owned();
     [
         ("seed", plan.seed.to_string()),
         ("fleet.instances", instances.to_string()),
         ("cache.l1", there(plan.cache.l1.is_some())),
         ("cache.l2", there(plan.cache.l2.is_some())),
-        ("population.tenants", group(population.tenants)),
-        ("population.applications", group(population.applications)),
-        ("population.users", group(population.users)),
-        ("population.resources", group(population.resources)),
         ("population.sessions", format!("{:?}", population.sessions)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .into_iter()
+    .chain(counts)
+    .chain(spreads)
+    .collect()
 }
 
 /// What of `plan` is more than a snapshot can hold, if anything.
@@ -80,6 +92,11 @@ pub fn unfit(plan: &Plan) -> Option<Unfit> {
     })
 }
 
+/// Whether a setting's value reads as it stands.
+fn is_word(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 impl Snapshot {
     /// Why `plan` cannot go on from here, if it cannot.
     pub fn misfit(&self, plan: &Plan) -> Option<Unfit> {
@@ -91,7 +108,15 @@ impl Snapshot {
             .iter()
             .filter_map(|(name, here)| {
                 let there = self.settings.get(name).map_or("not said", String::as_str);
-                (here != there).then(|| format!("`{name}` was {there} there and is {here} here"))
+                // How a group is drawn from is no text for people.
+                let is_said = [here, there].iter().all(|value| is_word(value));
+                (here != there).then(|| {
+                    if is_said {
+                        format!("`{name}` was {there} there and is {here} here")
+                    } else {
+                        format!("`{name}` is another")
+                    }
+                })
             })
             .collect();
         (!others.is_empty()).then(|| Unfit {

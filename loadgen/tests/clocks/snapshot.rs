@@ -337,6 +337,45 @@ fn refusal(set: &[Vec<String>]) -> String {
 }
 
 #[test]
+fn a_snapshot_fits_the_size_and_the_side_that_are_run_whatever_the_others_are() {
+    let scratch = Scratch::new("sides");
+    let snapshot = scratch.file("a.snapshot");
+    let text = format!(
+        "{BRIEF}thresholds: [errors == 0]\n\
+         twin: {{ why: none, breaks: [errors == 0], change: {{ fleet: {{ instances: 2 }} }} }}\n\
+         full: {{ population: {{ users: 400 }} }}\n"
+    );
+    leave_snapshot(&planned(&text, &[]), &snapshot);
+    let set = vec![vec!["seed=3".to_owned()], vec![starting_from(&snapshot)]];
+    for (twin, full, misfit) in [
+        (false, false, None),
+        (
+            true,
+            false,
+            Some("`fleet.instances` was 1 there and is 2 here"),
+        ),
+        (
+            false,
+            true,
+            Some("`population.users.count` was 200 there and is 400 here"),
+        ),
+    ] {
+        let overrides = Overrides {
+            set: set.concat(),
+            twin,
+            full,
+            ..Overrides::default()
+        };
+        let found = parse(Path::new("x.yaml"), text.as_bytes(), &overrides);
+        let refused = found.err().map(|error| error.to_string());
+        assert_eq!(refused.is_some(), misfit.is_some(), "{refused:?}");
+        if let (Some(refused), Some(misfit)) = (refused, misfit) {
+            assert!(refused.contains(misfit), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_its_place() {
     let scratch = Scratch::new("refused");
     let snapshot = scratch.file("a.snapshot");
@@ -353,9 +392,13 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ),
         (
             "population.users.count=201",
-            "`population.users` was Group { count: 200",
+            "`population.users.count` was 200 there and is 201 here",
         ),
-        ("population.sessions=1", "`population.sessions` was"),
+        (
+            "population.users.popularity={ zipf: 0.5 }",
+            "`population.users` is another",
+        ),
+        ("population.sessions=1", "`population.sessions` is another"),
         (
             "cache={ l2: { store: memory }, encryption: true }",
             "the key ring ends with the run",

@@ -146,6 +146,12 @@ fn a_number_that_is_gone_or_new_is_red() {
     assert_eq!(named(&beside, "idp_calls_per_1k"), Change::Gone);
     assert_eq!(beside.checks[0].change, Change::Gone, "worst first");
     let mut baseline = Baseline::of(&[large()], BTreeMap::new()).unwrap();
+    let numbers = &mut baseline.runs[0].numbers;
+    numbers.insert("number_of_old".to_owned(), 1.0);
+    let beside = hold(&large(), &baseline).unwrap();
+    assert_eq!(named(&beside, "number_of_old"), Change::Gone);
+    assert!(beside.is_red());
+    let mut baseline = Baseline::of(&[large()], BTreeMap::new()).unwrap();
     baseline.runs[0].numbers.remove("l1_bytes");
     let beside = hold(&large(), &baseline).unwrap();
     assert_eq!(named(&beside, "l1_bytes"), Change::New);
