@@ -91,9 +91,7 @@ fn families() -> Vec<Family> {
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_reads_native_histograms_where_they_are_known_and_classic_ones_elsewhere() {
     let pages = Pages::default().page("/metrics", families);
-    let server = MetricsServer::start(([127, 0, 0, 1], 0).into(), pages)
-        .await
-        .unwrap();
+    let server = MetricsServer::start(([127, 0, 0, 1], 0).into(), pages).unwrap();
     let target = server.address().to_string();
     tokio::task::spawn_blocking(move || scraped_by_prometheus(&target))
         .await

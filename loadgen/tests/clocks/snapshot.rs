@@ -346,7 +346,7 @@ fn a_snapshot_fits_the_size_and_the_side_that_are_run_whatever_the_others_are() 
          full: {{ population: {{ users: 400 }} }}\n"
     );
     leave_snapshot(&planned(&text, &[]), &snapshot);
-    let set = vec![vec!["seed=3".to_owned()], vec![starting_from(&snapshot)]];
+    let set = ["seed=3".to_owned(), starting_from(&snapshot)];
     for (twin, full, misfit) in [
         (false, false, None),
         (
@@ -361,7 +361,7 @@ fn a_snapshot_fits_the_size_and_the_side_that_are_run_whatever_the_others_are() 
         ),
     ] {
         let overrides = Overrides {
-            set: set.concat(),
+            set: set.to_vec(),
             twin,
             full,
             ..Overrides::default()

@@ -20,9 +20,15 @@ fn runs(scenario: &str, modes: &[Mode]) -> Vec<Report> {
 }
 
 fn passes(report: &Report) {
-    // Tests beside this one may make the generator late, which is not its fault.
-    let late = |reason: &String| reason.contains("generator was late");
-    assert!(report.reasons.iter().all(late), "{:?}", report.reasons);
+    // Tests beside this one may make the generator late, and machines set their clocks.
+    let of_machine = |reason: &String| {
+        reason.contains("generator was late") || reason.contains("the wall clock moved")
+    };
+    assert!(
+        report.reasons.iter().all(of_machine),
+        "{:?}",
+        report.reasons
+    );
     assert_ne!(report.verdict, Verdict::Fail);
     assert!(report.ledger.balanced, "{:?}", report.ledger);
     assert_eq!(
