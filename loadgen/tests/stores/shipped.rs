@@ -164,8 +164,10 @@ impl Shipped {
 }
 
 /// The stated intervals: no errors; nobody waits longer than two time limits and
-/// a fetch; as many token requests as in virtual time, a third more or less, or
-/// ten; hits within three points.
+/// a fetch; as many token requests and writes as in virtual time, half more or less,
+/// or ten (tokens that live for three seconds of nine are renewed twice or three
+/// times, by how late their first fetch was; a lost flight or an unread store
+/// doubles them at least); hits within three points.
 fn agrees(name: &str, real: &Report, virtual_: &Report) {
     assert_eq!(
         real.totals.errors, 0,
@@ -179,7 +181,7 @@ fn agrees(name: &str, real: &Report, virtual_: &Report) {
     let requests = [real, virtual_].map(|report| report.idp.token_requests as f64);
     let apart = (requests[0] - requests[1]).abs();
     assert!(
-        apart <= (requests[1] * 0.34).max(10.0),
+        apart <= (requests[1] * 0.5).max(10.0),
         "{name}: {requests:?}"
     );
     let hits = |report: &Report| report.totals.hit_ratio.unwrap();
@@ -192,7 +194,7 @@ fn agrees(name: &str, real: &Report, virtual_: &Report) {
     );
     let written = [real, virtual_].map(|report| report.cache.l2.operations.set as f64);
     assert!(
-        (written[0] - written[1]).abs() <= (written[1] * 0.34).max(10.0),
+        (written[0] - written[1]).abs() <= (written[1] * 0.5).max(10.0),
         "{name}: {written:?} writes"
     );
 }
