@@ -164,10 +164,9 @@ impl Shipped {
 }
 
 /// The stated intervals: no errors; nobody waits longer than two time limits and
-/// a fetch; as many token requests and writes as in virtual time, half more or less,
-/// or ten (tokens that live for three seconds of nine are renewed twice or three
-/// times, by how late their first fetch was; a lost flight or an unread store
-/// doubles them at least); hits within three points.
+/// a fetch; as many token requests as in virtual time, a third more or less, or ten,
+/// and as many writes, half more or less, or ten (129 beside 96 were seen on a busy
+/// machine); hits within three points.
 fn agrees(name: &str, real: &Report, virtual_: &Report) {
     assert_eq!(
         real.totals.errors, 0,
@@ -181,7 +180,7 @@ fn agrees(name: &str, real: &Report, virtual_: &Report) {
     let requests = [real, virtual_].map(|report| report.idp.token_requests as f64);
     let apart = (requests[0] - requests[1]).abs();
     assert!(
-        apart <= (requests[1] * 0.5).max(10.0),
+        apart <= (requests[1] * 0.34).max(10.0),
         "{name}: {requests:?}"
     );
     let hits = |report: &Report| report.totals.hit_ratio.unwrap();
