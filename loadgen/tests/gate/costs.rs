@@ -45,4 +45,8 @@ fn what_an_acquisition_costs_is_counted_blessed_and_held() {
         dearer.stdout.contains("instructions per acquisition rose"),
         "{dearer:?}"
     );
+    assert!(
+        !dearer.stdout.contains("allocations per acquisition rose"),
+        "{dearer:?}"
+    );
 }
