@@ -63,12 +63,11 @@ pub struct Idp {
 }
 
 impl Idp {
-    /// Makes a signing key and starts the signing threads. Blocks for the tenth of a second or
-    /// more that a key takes.
+    /// Makes a signing key. Blocks for the tenth of a second or more that one takes.
     ///
     /// # Errors
     ///
-    /// A latency that makes no sense, or no key or thread to be had.
+    /// A latency that makes no sense, or no key to be had.
     pub fn new(config: &Config) -> Result<Self, IdpError> {
         config.validate()?;
         let clock = config

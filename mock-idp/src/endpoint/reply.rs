@@ -10,10 +10,14 @@ use crate::error::{Refusal, Trace};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
+/// What an answer with one token fits into, in bytes.
+const USUAL_BODY: usize = 2048;
+
 /// A JSON document.
 pub(super) fn json(status: StatusCode, content: &impl Serialize) -> Response {
-    match serde_json::to_vec(content) {
-        Ok(body) => reply(status, JSON, body),
+    let mut body = Vec::with_capacity(USUAL_BODY);
+    match serde_json::to_writer(&mut body, content) {
+        Ok(()) => reply(status, JSON, body),
         Err(error) => {
             tracing::error!(%error, "answer not serialised");
             text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")

@@ -218,6 +218,15 @@ impl<'a> Mint<'a> {
         version: Version,
         tenant_id: Uuid,
     ) -> Result<SignedToken, Refusal> {
+        let draft = self.draft_for_application(version, tenant_id);
+        Ok(SignedToken {
+            text: self.sign_access(draft, tenant_id).await?,
+            validity: self.validity,
+            ends: self.ends(),
+        })
+    }
+
+    fn draft_for_application(&self, version: Version, tenant_id: Uuid) -> Draft {
         let TokenRequest { idp, settings, .. } = self.request;
         let terms = Issue {
             roles: settings
@@ -225,12 +234,7 @@ impl<'a> Mint<'a> {
                 .roles(&self.application.client_id, self.scopes.audience()),
             ..self.terms(version, tenant_id)
         };
-        let draft = Draft::for_application(version, &terms, self.policy, &idp.ids);
-        Ok(SignedToken {
-            text: self.sign_access(draft, tenant_id).await?,
-            validity: self.validity,
-            ends: self.ends(),
-        })
+        Draft::for_application(version, &terms, self.policy, &idp.ids)
     }
 
     /// What a token about a user says, as [`Mint::terms`].
@@ -247,13 +251,16 @@ impl<'a> Mint<'a> {
         user: &User,
         tenant_id: Uuid,
     ) -> Result<String, Refusal> {
+        let draft = self.draft_for_user(user, tenant_id);
+        self.sign_access(draft, tenant_id).await
+    }
+
+    fn draft_for_user(&self, user: &User, tenant_id: Uuid) -> Draft {
         let shape = self.policy.and_then(|policy| policy.user);
         let version = shape.and_then(UserShape::version);
         let version = version.unwrap_or(self.request.version);
         let terms = self.terms_for(user, version, tenant_id);
-        let ids = &self.request.idp.ids;
-        let draft = Draft::for_user(version, &terms, user, self.policy, ids);
-        self.sign_access(draft, tenant_id).await
+        Draft::for_user(version, &terms, user, self.policy, &self.request.idp.ids)
     }
 
     /// An ID token, with these claims beside those that each has.
@@ -264,12 +271,15 @@ impl<'a> Mint<'a> {
         nonce: Option<String>,
         beside: Vec<(&'static str, String)>,
     ) -> Result<String, Refusal> {
+        let draft = self.draft_of_id_token(user, tenant_id, nonce).with(beside);
+        sign(self.request, draft, tenant_id).await
+    }
+
+    fn draft_of_id_token(&self, user: &User, tenant_id: Uuid, nonce: Option<String>) -> Draft {
         let version = self.request.version;
         let terms = self.terms_for(user, version, tenant_id);
         let opaque = Opaque::draw(&self.request.idp.ids);
-        let claims = Claims::about(version, &terms, user, nonce, opaque);
-        let draft = Draft::of(claims).with(beside);
-        sign(self.request, draft, tenant_id).await
+        Draft::of(Claims::about(version, &terms, user, nonce, opaque))
     }
 
     async fn for_user(
@@ -318,7 +328,7 @@ async fn sign(
     tenant_id: Uuid,
 ) -> Result<String, Refusal> {
     let draft = draft.forged(request.forgery);
-    let signed = request.idp.keys.sign(draft, tenant_id, request.now).await;
+    let signed = request.idp.keys.sign(&draft, tenant_id, request.now).await;
     signed.map_err(not_signed)
 }
 

@@ -81,6 +81,9 @@ struct TokenHeader<'a> {
 /// The id of a key that is never published.
 const UNKNOWN_KEY: &str = "forged-key-that-is-nowhere";
 
+/// A signature of RSA-2048 in base64 with the dots around it, and some room, in bytes.
+const ROOM_FOR_SIGNATURE: usize = 352;
+
 impl SigningKey {
     /// Makes a new key. An RSA key takes a tenth of a second or more: keep it off the runtime's
     /// threads. `number` counts the keys of a run, for those that are made of its `seed`.
@@ -199,9 +202,13 @@ impl SigningKey {
             x5t: kid.filter(|_| draft.version() == Version::V1),
             kid,
         };
-        let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).map_err(failed)?);
+        let header = serde_json::to_vec(&header).map_err(failed)?;
+        let payload = draft.payload().map_err(failed)?;
+        let mut token =
+            String::with_capacity((header.len() + payload.len()) * 4 / 3 + ROOM_FOR_SIGNATURE);
+        URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(draft.payload().map_err(failed)?, &mut token);
+        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         match forgery {
             Some(Forgery::AlgNone) => token.push('.'),
             // Two segments, the second broken off: what a proxy makes of a long header.

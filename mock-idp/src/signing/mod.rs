@@ -1,24 +1,23 @@
-//! Signs tokens, off the threads that serve requests.
+//! Signs tokens, one a core at a time.
 //!
-//! An RSA-2048 signature takes most of a millisecond. On a runtime's worker that would stall every
-//! other connection of that worker, so signatures are made by threads of their own and a request
-//! only waits for its own.
+//! An RSA-2048 signature takes most of a millisecond, so signatures are made in turns, and before
+//! each the thread serves whatever else is ready: no connection waits for more than one.
 
 mod algorithm;
 mod key;
-mod pool;
 mod provider;
 mod ring;
 mod schedule;
 mod sets;
 mod signer;
+mod turns;
 
 pub use algorithm::SigningAlgorithm;
 pub(crate) use key::SigningKey;
-pub use pool::Signing;
 pub(crate) use schedule::Rollover;
 pub use schedule::{KeySchedule, ScheduleError};
 pub(crate) use sets::{Accounts, SavedKeys, SigningKeys};
+pub use turns::Signing;
 
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +25,6 @@ pub(crate) enum SigningError {
     /// No key could be made.
     #[error("no signing key could be made: {0}")]
     Key(String),
-    /// The threads could not be started.
-    #[error("no signing thread could be started: {0}")]
-    Threads(std::io::Error),
     /// More tokens are waiting for a signature than is sensible.
     #[error("too many tokens wait to be signed")]
     Overloaded,

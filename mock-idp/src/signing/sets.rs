@@ -49,7 +49,7 @@ pub(crate) struct ListedKey {
 }
 
 impl SigningKeys {
-    /// Makes a key and starts the threads. Blocks for the time a key takes.
+    /// Makes a key. Blocks for the time a key takes.
     pub(crate) fn start(
         signing: Signing,
         schedule: KeySchedule,
@@ -66,7 +66,7 @@ impl SigningKeys {
         }
     }
 
-    /// Others with the same keys and threads, which go their own way from here.
+    /// Others with the same keys and turns, which go their own way from here.
     pub(crate) fn branch(&self, seed: u64) -> Self {
         let branch = Self::of(self.shared.branch(seed));
         if let Some(personal) = self.personal.get() {
@@ -89,7 +89,7 @@ impl SigningKeys {
     /// The signed token of a draft for an account of this tenant.
     pub(crate) async fn sign(
         &self,
-        draft: Draft,
+        draft: &Draft,
         tenant_id: Uuid,
         now: UnixTime,
     ) -> Result<String, SigningError> {

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
 use super::algorithm::KeyKind;
-use super::pool::Threads;
 use super::ring::{KeyRing, KeyStatus};
+use super::turns::Turns;
 use super::{KeySchedule, Rollover, Signing, SigningError, SigningKey};
 use crate::clock::UnixTime;
 use crate::random::Stream;
@@ -26,12 +26,12 @@ pub(super) struct Signer {
     spare: Arc<Mutex<Option<SigningKey>>>,
     made: AtomicU64,
     flapping: Stream,
-    /// `None` when requests sign on their own threads.
-    threads: Option<Arc<Threads>>,
+    /// `None` when requests sign at once.
+    turns: Option<Arc<Turns>>,
 }
 
 impl Signer {
-    /// Makes a key and starts the threads. Blocks for the time a key takes.
+    /// Makes a key. Blocks for the time a key takes.
     pub(super) fn start(
         signing: Signing,
         schedule: KeySchedule,
@@ -40,15 +40,15 @@ impl Signer {
     ) -> Result<Self, SigningError> {
         let is_simulated = signing == Signing::Simulated;
         let key = SigningKey::generate(kind_of(is_simulated, schedule), seed, 0)?;
-        let threads = match signing {
+        let turns = match signing {
             Signing::Inline | Signing::Simulated => None,
-            Signing::Threads(count) => Some(Arc::new(Threads::start(count)?)),
+            Signing::InTurn(at_once) => Some(Arc::new(Turns::new(at_once))),
         };
         let ring = KeyRing::new(schedule, key, now);
-        Ok(Self::of(ring, seed, is_simulated, threads))
+        Ok(Self::of(ring, seed, is_simulated, turns))
     }
 
-    fn of(ring: KeyRing, seed: u64, is_simulated: bool, threads: Option<Arc<Threads>>) -> Self {
+    fn of(ring: KeyRing, seed: u64, is_simulated: bool, turns: Option<Arc<Turns>>) -> Self {
         Self {
             seed,
             is_simulated,
@@ -57,14 +57,14 @@ impl Signer {
             spare: Arc::default(),
             made: AtomicU64::new(1),
             flapping: Stream::new(seed, "key flapping"),
-            threads,
+            turns,
         }
     }
 
-    /// Another one with the same keys and threads, whose keys go their own way from here.
+    /// Another one with the same keys and turns, whose keys go their own way from here.
     pub(super) fn branch(&self, seed: u64) -> Self {
         let ring = self.ring.lock().clone();
-        Self::of(ring, seed, self.is_simulated, self.threads.clone())
+        Self::of(ring, seed, self.is_simulated, self.turns.clone())
     }
 
     /// Others that sign in the same places, with keys of their own and by the same schedule.
@@ -72,28 +72,22 @@ impl Signer {
         let seed = u64::from_le_bytes(Stream::new(self.seed, name).bytes());
         let (kind, schedule) = (self.kind(), self.schedule());
         let make = move || SigningKey::generate(kind, seed, 0);
-        let key = if self.threads.is_none() {
+        let key = if self.turns.is_none() {
             make()
         } else {
             let outcome = spawn_blocking(make).await;
             outcome.map_err(|error| SigningError::Key(error.to_string()))?
         };
         let ring = KeyRing::new(schedule, key?, now);
-        Ok(Self::of(
-            ring,
-            seed,
-            self.is_simulated,
-            self.threads.clone(),
-        ))
+        Ok(Self::of(ring, seed, self.is_simulated, self.turns.clone()))
     }
 
-    /// The signed token of a draft. When the caller goes away meanwhile, a token still in the
-    /// queue is not signed.
-    pub(super) async fn sign(&self, draft: Draft, now: UnixTime) -> Result<String, SigningError> {
+    /// The signed token of a draft. When the caller goes away before its turn, none is signed.
+    pub(super) async fn sign(&self, draft: &Draft, now: UnixTime) -> Result<String, SigningError> {
         let key = self.current_key(now).await?;
-        match &self.threads {
-            None => sign_now(&key, &draft),
-            Some(threads) => threads.sign(key, draft).await,
+        match &self.turns {
+            None => sign_now(&key, draft),
+            Some(turns) => turns.sign(&key, draft).await,
         }
     }
 
@@ -183,7 +177,7 @@ impl Signer {
         }
         let (seed, number) = (self.seed, self.made.fetch_add(1, Ordering::Relaxed));
         let make = move || SigningKey::generate(kind, seed, number);
-        if self.threads.is_none() {
+        if self.turns.is_none() {
             return make();
         }
         let outcome = spawn_blocking(make).await;
@@ -191,7 +185,7 @@ impl Signer {
     }
 
     fn make_spare(&self) {
-        if self.threads.is_none() {
+        if self.turns.is_none() {
             return;
         }
         let kind = self.kind();

@@ -17,9 +17,14 @@ use crate::random::Stream;
 /// What an oversized token is filled with.
 const OVERSIZE: usize = 64 * 1024;
 
+/// What the claims of a token that no policy makes larger fit into, in bytes.
+const USUAL_PAYLOAD: usize = 1024;
+
 /// A token before it is signed.
 pub(crate) struct Draft {
-    claims: Claims,
+    /// Boxed, as drafts travel through the futures of a request, each of which would hold all of
+    /// them.
+    claims: Box<Claims>,
     /// Added to the claims, or in their place.
     extra: Map<String, Value>,
     filler: Option<Filler>,
@@ -30,7 +35,7 @@ impl Draft {
     /// A draft of just these claims.
     pub(crate) fn of(claims: Claims) -> Self {
         Self {
-            claims,
+            claims: Box::new(claims),
             extra: Map::new(),
             filler: None,
             forgery: None,
@@ -104,7 +109,9 @@ impl Draft {
     /// The JSON that is signed.
     pub(crate) fn payload(&self) -> serde_json::Result<Vec<u8>> {
         if self.extra.is_empty() && self.filler.is_none() && self.forgery.is_none() {
-            return serde_json::to_vec(&self.claims);
+            let mut payload = Vec::with_capacity(USUAL_PAYLOAD);
+            serde_json::to_writer(&mut payload, &self.claims)?;
+            return Ok(payload);
         }
         let Value::Object(mut claims) = serde_json::to_value(&self.claims)? else {
             return serde_json::to_vec(&self.claims);

@@ -243,7 +243,7 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
     let draft = Draft::for_application(Version::V1, &issue, policy, &idp.ids).forged(forgery);
     let access_token = idp
         .keys
-        .sign(draft, tenant_id, now)
+        .sign(&draft, tenant_id, now)
         .await
         .map_err(|error| {
             tracing::warn!(%error, "token not signed");
