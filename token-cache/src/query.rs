@@ -111,9 +111,20 @@ impl Query<'_> {
             && is_fresh(token.expires_on, now)
     }
 
+    /// Whether an application's token belongs under the key that was read. MSAL
+    /// sorts what it loads into partitions by what each item says of itself, to
+    /// the letter: in the blob of `client` and `tenant`, a token of `TENANT` or
+    /// one that is bound to a key lies in another partition, where nobody looks.
+    fn is_of_partition_read(&self, token: &AccessToken) -> bool {
+        *token.client_id == *self.client_id
+            && self.tenant_id.is_none_or(|tenant| *token.realm == *tenant)
+            && token.kid.as_deref() == self.key_id
+            && token.ext.as_ref() == self.components
+    }
+
     fn admits_subject(&self, token: &AccessToken) -> bool {
         match self.subject {
-            Subject::Application => true,
+            Subject::Application => self.is_of_partition_read(token),
             Subject::Assertion(hash) => token
                 .user_assertion_hash
                 .as_ref()
@@ -196,8 +207,9 @@ pub(crate) fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Envi
         return false;
     }
     let same_owner = match (&old.home_account_id, &new.home_account_id) {
-        // App tokens have no owner, and MSAL does not compare it for them.
-        (_, None) => true,
+        // App tokens have no owner, and MSAL does not compare it for them; but it
+        // looks in the new token's partition alone.
+        (_, None) => old.client_id == new.client_id && old.realm == new.realm && old.kid == new.kid,
         (Some(old), Some(new)) => same(old, new),
         (None, Some(_)) => false,
     };

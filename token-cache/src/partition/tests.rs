@@ -226,20 +226,58 @@ fn l7_components_of_request_and_token_are_the_same_or_both_absent() {
 }
 
 #[test]
-fn a_token_bound_to_a_key_answers_requests_for_that_key_alone() {
+fn a_users_token_bound_to_a_key_answers_requests_for_that_key_alone() {
     let bound = AccessToken {
         kid: Some("k".into()),
-        ..token("A")
+        ..users("ann.t", "A")
     };
     let partition = holding([bound]);
-    assert_eq!(found(&partition, &query("A")), "expired");
-    let of = |key_id: &'static str| Query {
-        key_id: Some(key_id),
+    let of = |key_id: Option<&'static str>| Query {
+        subject: Subject::Account(leak(HomeAccountId::new("ann.t"))),
+        key_id,
         ..query("A")
     };
-    assert_eq!(found(&partition, &of("k")), "found");
-    assert_eq!(found(&partition, &of("other")), "expired");
-    assert_eq!(found(&holding([token("A")]), &of("k")), "expired");
+    assert_eq!(found(&partition, &of(None)), "expired");
+    assert_eq!(found(&partition, &of(Some("k"))), "found");
+    assert_eq!(found(&partition, &of(Some("other"))), "expired");
+    let unbound = holding([users("ann.t", "A")]);
+    assert_eq!(found(&unbound, &of(Some("k"))), "expired");
+}
+
+/// MSAL puts it into the partition that the item itself names.
+#[test]
+fn l8_an_applications_token_that_belongs_under_another_key_is_missing() {
+    let others = [
+        AccessToken {
+            client_id: "CLIENT".into(),
+            ..token("A")
+        },
+        AccessToken {
+            realm: "Tenant".into(),
+            ..token("A")
+        },
+        AccessToken {
+            kid: Some("k".into()),
+            ..token("A")
+        },
+        bound_to("x"),
+    ];
+    for other in others {
+        let alone = holding([other.clone()]);
+        assert_eq!(found(&alone, &query("A")), "missing", "{other:?}");
+        // Nor does it hide what is where it should be, under an alias.
+        let alias = AccessToken {
+            environment: "sts.windows.net".into(),
+            ..token("A")
+        };
+        let beside = holding([other, alias]);
+        assert_eq!(found(&beside, &query("A")), "found");
+    }
+    let of_key = Query {
+        key_id: Some("k"),
+        ..query("A")
+    };
+    assert_eq!(found(&holding([token("A")]), &of_key), "missing");
 }
 
 #[test]
@@ -298,11 +336,17 @@ fn k5_k7_item_keys_are_those_of_msal() {
 
 #[test]
 fn l9_another_tenants_token_is_missed_unless_the_tenant_is_left_open() {
-    let partition = holding([token("A")]);
+    let assertion = AssertionHash::of("mine");
+    let partition = holding([AccessToken {
+        user_assertion_hash: Some(assertion.clone()),
+        ..users("ann.t", "A")
+    }]);
     let of = |tenant: Option<&'static str>| Query {
+        subject: Subject::Assertion(leak(assertion.clone())),
         tenant_id: tenant,
         ..query("A")
     };
+    // Tenants are in no user's key, so their case does not matter.
     assert_eq!(found(&partition, &of(Some("TENANT"))), "found");
     assert_eq!(found(&partition, &of(Some("other"))), "missing");
     assert_eq!(found(&partition, &of(None)), "found");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use token_cache::policy::Caching;
+use token_cache::store::{Expiration, Store as _};
 use token_cache::{
     CacheLevel, ComponentHash, KeyComponents, PartitionKey, Policy, Scopes, TokenCacheOptions,
 };
@@ -250,6 +251,68 @@ async fn l8_partitions_are_compared_to_the_letter() {
     let shouting = lab.client("CLIENT", lab.options(), events);
     let result = shouting.acquire(&for_client("tenant")).await.unwrap();
     assert_eq!(how(&result), "idp no_cached_access_token");
+}
+
+/// An application's blob with one token, of which some members are changed.
+fn blob_with(lab: &Lab, changed: &serde_json::Value) -> String {
+    let now = lab.clock.now().unix_seconds();
+    let mut entry = serde_json::json!({
+        "environment": "login.windows.net", "client_id": "client", "secret": "stored",
+        "credential_type": "AccessToken", "realm": "tenant",
+        "target": "https://graph.microsoft.com/.default other",
+        "cached_at": now.to_string(), "expires_on": (now + 3_600).to_string(),
+    });
+    for (name, value) in changed.as_object().unwrap() {
+        entry[name] = value.clone();
+    }
+    serde_json::json!({ "AccessToken": { "k": entry } }).to_string()
+}
+
+/// MSAL sorts what it loads by what each item says of itself, so a blob's key
+/// alone makes nothing in it a hit.
+#[tokio::test(start_paused = true)]
+async fn l8_a_stored_app_token_of_another_client_tenant_key_or_components_is_no_hit_and_is_kept() {
+    let table = [
+        (serde_json::json!({}), "l2 not_applicable"),
+        (
+            serde_json::json!({ "client_id": "CLIENT" }),
+            "idp no_cached_access_token",
+        ),
+        (
+            serde_json::json!({ "realm": "TENANT" }),
+            "idp no_cached_access_token",
+        ),
+        (
+            serde_json::json!({ "kid": "stray" }),
+            "idp no_cached_access_token",
+        ),
+        (
+            serde_json::json!({ "credential_type": "ATExt", "ext": { "fmi_path": "x" } }),
+            "idp no_cached_access_token",
+        ),
+    ];
+    for policy in PRESETS {
+        for (changed, expected) in &table {
+            let lab = Lab::new(policy);
+            let (name, blob) = ("client_tenant_AppTokenCache", blob_with(&lab, changed));
+            let set = lab
+                .store
+                .store
+                .set(name, blob.into(), Expiration::default());
+            set.await.unwrap();
+            let client = lab.instance();
+            let request = for_client("tenant");
+            let result = client.acquire(&request).await.unwrap();
+            assert_eq!(how(&result), *expected, "{changed} in {policy:?}");
+            let again = lab.instance().acquire(&request).await.unwrap();
+            assert_eq!(how(&again), "l2 not_applicable");
+            assert_eq!(again.token.secret, result.token.secret);
+            // What it is not served it does not delete either.
+            let blob = lab.store.store.get(name).await.unwrap().unwrap();
+            let blob = String::from_utf8(blob.to_vec()).unwrap();
+            assert!(blob.contains(r#""secret":"stored""#), "{changed}: {blob}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,23 @@ fn s2_a_save_deletes_only_what_overlaps_for_the_same_owner_tenant_and_type() {
 }
 
 #[test]
+fn s2_an_applications_token_deletes_none_that_belongs_under_another_key() {
+    let kept = [
+        AccessToken {
+            realm: "TENANT".into(),
+            ..token("A B")
+        },
+        AccessToken {
+            kid: Some("k".into()),
+            ..token("A C")
+        },
+    ];
+    let before = holding(kept.into_iter().chain([token("A D")]));
+    let after = before.save(response(token("A")), &public());
+    assert_eq!(after.access_token_count(), 3, "only `A D` gave way");
+}
+
+#[test]
 fn l11_a_response_without_a_refresh_token_keeps_the_one_there_is() {
     let first = TokenSet {
         refresh_token: Some(Arc::new(refresh_token("ann.t"))),
