@@ -2,6 +2,8 @@
 //! its key; every other outcome is a defined one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod data_protection;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
