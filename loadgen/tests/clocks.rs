@@ -11,6 +11,8 @@ mod agreement;
 mod course;
 #[path = "clocks/early_end.rs"]
 mod early_end;
+#[path = "clocks/fleet.rs"]
+mod fleet;
 #[path = "clocks/formulas.rs"]
 mod formulas;
 #[path = "clocks/full.rs"]
@@ -23,5 +25,7 @@ mod repetition;
 mod snapshot;
 #[path = "clocks/stationary.rs"]
 mod stationary;
+#[path = "clocks/trace.rs"]
+mod trace;
 #[path = "clocks/users.rs"]
 mod users;

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use token_client::IdentityProvider;
-use token_client::idp::{Grant, ProviderKind, TokenFuture, TokenRequest};
+use token_client::idp::{Grant, ProviderKind, RequestError, TokenFuture, TokenRequest};
 
 /// The most that any instance of a fleet had.
 #[derive(Debug, Default)]
@@ -80,6 +81,10 @@ impl IdentityProvider for Watched {
 
     fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
         self.provider.token_endpoint(tenant_id)
+    }
+
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
+        self.provider.retry(error, sent)
     }
 
     fn kind(&self) -> ProviderKind {
