@@ -37,7 +37,9 @@ test-crate NAME:
 # figures beside the budgets of the design
 bench:
     cargo bench -p token-client
+    cargo bench -p token-cache --features redis
     cargo bench -p mock-idp
+    cargo bench -p loadgen
 
 # make dashboards, rules, docs/metrics.md and docs/runbook.md anew
 dashboards:

@@ -2,7 +2,7 @@
 //! the design.
 //!
 //! `cargo bench -p loadgen --bench engine` measures everything; a word after `--`
-//! (`day`, `users`, `loop`, `lag`) measures that alone. Each figure is taken in a
+//! (`day`, `hits`, `flat`, `users`, `loop`, `lag`) measures that alone. Each figure is taken in a
 //! process of its own, so that one's memory is not another's.
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its result")]
 
@@ -61,9 +61,10 @@ population: { tenants: 100 }
 traffic: [{ flow: client_credentials, arrivals: constant, rate: 20000/s }]
 ";
 
-fn plan(scenario: &str, mode: Mode) -> Plan {
+fn plan(scenario: &str, mode: Mode, set: &[&str]) -> Plan {
     let overrides = Overrides {
         mode: Some(mode),
+        set: set.iter().map(|&change| change.to_owned()).collect(),
         ..Overrides::default()
     };
     let plan = parse(Path::new("bench.yaml"), scenario.as_bytes(), &overrides);
@@ -71,12 +72,16 @@ fn plan(scenario: &str, mode: Mode) -> Plan {
 }
 
 fn report(scenario: &str, mode: Mode, workers: usize) -> Report {
+    report_of(plan(scenario, mode, &[]), workers)
+}
+
+fn report_of(plan: Plan, workers: usize) -> Report {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()
         .build()
         .expect("a runtime");
-    let options = Options::quiet(plan(scenario, mode));
+    let options = Options::quiet(plan);
     let finished = runtime.block_on(run(options)).expect("a report");
     let report: Report = serde_json::from_str(&finished.printed).expect("a report");
     // What was cut short is no figure: it would look smaller, or faster, than it is.
@@ -140,6 +145,35 @@ fn hits() {
         rate >= 500e3,
     );
     assert!(run.totals.hit_ratio.unwrap_or_default() > 0.99);
+}
+
+/// A run of hits of this length, alone in its process.
+fn hits_lasting(duration: &str) {
+    let set = format!("duration={duration}");
+    let run = report_of(plan(HITS, Mode::Virtual, &[&set]), 1);
+    println!("{} {}", run.load.ok, most_memory());
+}
+
+/// What a run takes in memory, and the same when it is ten times as long.
+fn flat() {
+    let this = std::env::current_exe().expect("this program");
+    let [short, long] = ["200s", "2000s"].map(|duration| {
+        let ended = Command::new(&this).args(["lasting", duration]).output();
+        let printed = String::from_utf8(ended.expect("this program").stdout).expect("text");
+        let mut words = printed.split_whitespace().map(str::parse::<f64>);
+        let mut next = || words.next().expect("two numbers").expect("a number");
+        (next(), next())
+    });
+    let ratio = long.1 / short.1;
+    said(
+        "memory of a run ten times as long",
+        &format!("{ratio:.2} times"),
+        "budget 1.1 times",
+        ratio <= 1.1,
+    );
+    let runs = [short, long]
+        .map(|(calls, memory)| format!("{:.1} MB for {:.1} M calls", memory / 1e6, calls / 1e6));
+    beside("  the two", &runs.join(", "));
 }
 
 fn users() {
@@ -215,9 +249,10 @@ fn timer_lag_ms() -> f64 {
     late[late.len() / 2].as_secs_f64() * 1e3
 }
 
-const MEASURES: [(&str, fn()); 5] = [
+const MEASURES: [(&str, fn()); 6] = [
     ("day", day),
     ("hits", hits),
+    ("flat", flat),
     ("users", users),
     ("loop", closed_loop),
     ("lag", lag),
@@ -228,6 +263,11 @@ fn main() {
         .skip(1)
         .filter(|word| !word.starts_with('-'))
         .collect();
+    if let [first, duration] = wanted.as_slice()
+        && first == "lasting"
+    {
+        return hits_lasting(duration);
+    }
     if let [one] = wanted.as_slice()
         && let Some((_, measure)) = MEASURES.iter().find(|(name, _)| name == one)
     {

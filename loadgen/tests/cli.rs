@@ -481,3 +481,38 @@ fn the_shipped_scenario_validates() {
     let ended = Lab::new().start(&["validate", quickstart]).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }
+
+/// What every scenario about so many tenants and users begins with.
+const BASE: &str = "\
+version: 1
+idp: { expires_in: 30m, latency: { token: 80ms } }
+fleet: { instances: 2 }
+population: { tenants: 20, users: 400 }
+";
+
+/// Values from everywhere: a base file, the environment, the command line, defaults.
+const EXPLAINED: &str = "\
+extends: base.yaml
+version: 1
+name: explained
+duration: ${LENGTH:-2h}
+cache: { preset: msal_net, l2: { store: memory, latency: 2ms } }
+traffic:
+  - { flow: client_credentials, rate: 6/min }
+  - { flow: authorization_code, rate: 1/s }
+faults: [{ at: 30m, for: 1m, idp: { status: 503 } }]
+thresholds: [\"hit_ratio > 50%\"]
+twin: { why: nothing in memory, breaks: \"hit_ratio > 50%\", change: { cache: { l1: { size_limit: 1KB } } } }
+";
+
+#[test]
+fn a_scenario_is_explained_before_it_runs_with_where_each_value_comes_from() {
+    let lab = Lab::new();
+    lab.write("base.yaml", BASE);
+    lab.write("day.yaml", EXPLAINED);
+    let arguments = ["explain", "day.yaml", "--set", "fleet.instances=3"];
+    let ended = lab.start(&arguments).end();
+    assert_eq!(ended.stderr, "");
+    assert_eq!(ended.stdout, include_str!("cli/explained.txt"));
+    assert_eq!(ended.code, Some(0));
+}

@@ -33,8 +33,6 @@ fn said(text: &str, overrides: &Overrides) -> String {
         Ok(_) => String::new(),
         Err(LoadError::Invalid { problems, .. }) => problems
             .into_iter()
-            // Said beside, of what no engine does yet.
-            .filter(|problem| !problem.message.ends_with("is not supported yet"))
             .map(|problem| {
                 format!(
                     "{}:{} {}",
@@ -243,30 +241,28 @@ fleet:
 traffic:
   - { flow: client_credentials, rate: 1/s }
 ";
-    // Until fleets can change, the timeline can only be seen through the refusal.
-    if let Ok(plan) = parse(Path::new("x.yaml"), text.as_bytes(), &Overrides::default()) {
-        let events: Vec<(u64, InstanceFault)> = plan
-            .faults
-            .iter()
-            .filter_map(|fault| match fault.what {
-                Fault::Instances(what) => Some((fault.at.as_secs(), what)),
-                _ => None,
-            })
-            .collect();
-        let restart = |instance| InstanceFault::Restart { instance };
-        assert_eq!(
-            events,
-            [
-                (10, restart(0)),
-                (15, restart(1)),
-                (30, InstanceFault::Scale { to: 3 }),
-                (70, restart(0)),
-                (75, restart(1)),
-                (80, restart(2)),
-            ]
-        );
-        assert_eq!(plan.most_instances(), 3);
-    }
+    let plan = plan(text, &Overrides::default());
+    let events: Vec<(u64, InstanceFault)> = plan
+        .faults
+        .iter()
+        .filter_map(|fault| match fault.what {
+            Fault::Instances(what) => Some((fault.at.as_secs(), what)),
+            _ => None,
+        })
+        .collect();
+    let restart = |instance| InstanceFault::Restart { instance };
+    assert_eq!(
+        events,
+        [
+            (10, restart(0)),
+            (15, restart(1)),
+            (30, InstanceFault::Scale { to: 3 }),
+            (70, restart(0)),
+            (75, restart(1)),
+            (80, restart(2)),
+        ]
+    );
+    assert_eq!(plan.most_instances(), 3);
 }
 
 #[test]
@@ -404,4 +400,33 @@ fn tempfile() -> std::path::PathBuf {
     let directory = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
     directory
+}
+
+#[test]
+fn what_scenarios_cannot_use_is_refused_where_it_stands() {
+    for (cache, place, what) in [
+        ("{ provider: session }", "5:20", "this kind of cache"),
+        ("{ provider: file }", "5:20", "this kind of cache"),
+        (
+            "{ l2: { store: cosmos } }",
+            "5:23",
+            "scenarios have no store",
+        ),
+        (
+            "{ l2: { store: memcached } }",
+            "5:23",
+            "scenarios have no store",
+        ),
+        (
+            "{ l2: { store: sql_server } }",
+            "5:23",
+            "scenarios have no store",
+        ),
+    ] {
+        let found = said(&format!("{GOOD}cache: {cache}\n"), &Overrides::default());
+        assert!(
+            found.contains(place) && found.contains(what),
+            "{cache}: {found}"
+        );
+    }
 }

@@ -11,6 +11,11 @@ use loadgen::scenario::plan::{
     Start, StorePlan, UserTokens, WhenFull,
 };
 use loadgen::scenario::units::Bytes;
+use token_cache::Policy;
+use token_cache::policy::{
+    Accessor, Caching, ExtendedLifetime, Flight, HttpRetry, Jitter, L1Eviction, L2Conflict,
+    L2Failure, L2Guard, L2Touch, L2Write, Plaintext, Refresh, StaleL1, Throttle, Unreadable,
+};
 
 fn plan(text: &str, overrides: &Overrides) -> Plan {
     parse(Path::new("some/smallest.yaml"), text.as_bytes(), overrides)
@@ -332,4 +337,151 @@ traffic:
     let plan = plan(text, &Overrides::default());
     assert_eq!(plan.population.tenants, plan.population.users);
     assert_eq!(plan.population.users.count, 9);
+}
+
+/// A choice as it is written, and what it does to a preset's policy.
+type Switch = (&'static str, fn(&mut Policy));
+
+const SWITCHES: [Switch; 37] = [
+    ("caching: on", |policy| policy.caching = Caching::On),
+    ("caching: disabled", |policy| {
+        policy.caching = Caching::Disabled;
+    }),
+    ("flight: per_key", |policy| policy.flight = Flight::PerKey),
+    ("flight: none", |policy| policy.flight = Flight::None),
+    ("refresh: background", |_| ()),
+    ("refresh: off", |policy| policy.refresh = Refresh::Off),
+    ("refresh_jitter: per_token", |policy| {
+        policy.refresh = refresh(Some(Jitter::PerToken), None, policy.refresh);
+    }),
+    ("refresh_jitter: per_call", |policy| {
+        policy.refresh = refresh(Some(Jitter::PerCall), None, policy.refresh);
+    }),
+    ("refresh_flight: per_key", |policy| {
+        policy.refresh = refresh(None, Some(Flight::PerKey), policy.refresh);
+    }),
+    ("refresh_flight: none", |policy| {
+        policy.refresh = refresh(None, Some(Flight::None), policy.refresh);
+    }),
+    ("extended_lifetime: ignored", |policy| {
+        policy.extended_lifetime = ExtendedLifetime::Ignored;
+    }),
+    ("extended_lifetime: honoured", |policy| {
+        policy.extended_lifetime = ExtendedLifetime::Honoured;
+    }),
+    ("l2_touch: always", |policy| {
+        policy.l2_touch = L2Touch::Always;
+    }),
+    ("l2_touch: only_if_sliding", |policy| {
+        policy.l2_touch = L2Touch::OnlyIfSliding;
+    }),
+    ("l2_touch: never", |policy| policy.l2_touch = L2Touch::Never),
+    ("stale_l1: ask_l2", |policy| {
+        policy.stale_l1 = StaleL1::AskL2;
+    }),
+    ("stale_l1: ask_identity_provider", |policy| {
+        policy.stale_l1 = StaleL1::AskIdentityProvider;
+    }),
+    ("l1_eviction: least_useful", |policy| {
+        policy.l1_eviction = L1Eviction::LeastUseful;
+    }),
+    ("l1_eviction: reject_new", |policy| {
+        policy.l1_eviction = L1Eviction::RejectNew;
+    }),
+    ("l2_write: awaited", |policy| {
+        policy.l2_write = L2Write::Awaited;
+    }),
+    ("l2_write: detached", |policy| {
+        policy.l2_write = L2Write::Detached;
+    }),
+    ("l2_conflict: merge", |policy| {
+        policy.l2_conflict = L2Conflict::Merge;
+    }),
+    ("l2_conflict: last_writer_wins", |policy| {
+        policy.l2_conflict = L2Conflict::LastWriterWins;
+    }),
+    ("l2_failure: give_up", |policy| {
+        policy.l2_failure = L2Failure::GiveUp;
+    }),
+    ("l2_failure: retry_once", |policy| {
+        policy.l2_failure = L2Failure::RetryOnce;
+    }),
+    ("l2_guard: off", |policy| policy.l2_guard = L2Guard::Off),
+    (
+        "l2_guard: { timeout: 20ms, failures: 3, rest: 7s }",
+        |policy| {
+            policy.l2_guard = L2Guard::TimeoutAndBreaker {
+                timeout: Duration::from_millis(20),
+                failures: 3,
+                rest: Duration::from_secs(7),
+            };
+        },
+    ),
+    ("unreadable: miss", |policy| {
+        policy.unreadable = Unreadable::Miss;
+    }),
+    ("unreadable: error", |policy| {
+        policy.unreadable = Unreadable::Error;
+    }),
+    ("plaintext: refused", |policy| {
+        policy.plaintext = Plaintext::Refused;
+    }),
+    ("plaintext: accepted", |policy| {
+        policy.plaintext = Plaintext::Accepted;
+    }),
+    ("accessor: snapshot", |policy| {
+        policy.accessor = Accessor::Snapshot;
+    }),
+    ("accessor: shared", |policy| {
+        policy.accessor = Accessor::Shared;
+    }),
+    ("throttle: remembered", |policy| {
+        policy.throttle = Throttle::Remembered;
+    }),
+    ("throttle: ignored", |policy| {
+        policy.throttle = Throttle::Ignored;
+    }),
+    ("http_retry: as_msal", |policy| {
+        policy.http_retry = HttpRetry::AsMsal;
+    }),
+    ("http_retry: off", |policy| {
+        policy.http_retry = HttpRetry::Off;
+    }),
+];
+
+/// A preset's way to refresh with one part of it chosen.
+fn refresh(jitter: Option<Jitter>, flight: Option<Flight>, preset: Refresh) -> Refresh {
+    match preset {
+        Refresh::Background {
+            jitter: of_preset,
+            flight: flight_of_preset,
+        } => Refresh::Background {
+            jitter: jitter.unwrap_or(of_preset),
+            flight: flight.unwrap_or(flight_of_preset),
+        },
+        Refresh::Off => panic!("no preset has it off"),
+    }
+}
+
+#[test]
+fn each_policy_switch_changes_what_it_names_and_nothing_else() {
+    for (preset, policy) in [
+        ("recommended", Policy::RECOMMENDED),
+        ("msal_net", Policy::MSAL_NET),
+    ] {
+        let mut changed = 0;
+        for (written, change) in SWITCHES {
+            let text = format!(
+                "{SMALLEST}cache: {{ preset: {preset}, l2: {{ store: memory }}, encryption: true, \
+                 policy: {{ {written} }} }}\n"
+            );
+            let mut expected = policy;
+            change(&mut expected);
+            let found = plan(&text, &Overrides::default()).cache.policy;
+            assert_eq!(found, expected, "{preset}, {written}");
+            changed += usize::from(expected != policy);
+        }
+        // Each key has a value that is not the preset's.
+        assert!(changed >= 18, "{preset}: {changed}");
+    }
 }

@@ -44,3 +44,26 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_machine_that_slept_is_told_by_its_clocks() {
+        let recorder = Recorder::new(1);
+        let watch = |wall_s| Machine {
+            began_at: jiff::Timestamp::now() - jiff::SignedDuration::from_secs(wall_s),
+            began: Instant::now() - Duration::from_secs(60),
+            used: None,
+        };
+        // A minute by both clocks; two hours by the one that goes on in a suspended machine; one
+        // that was set back.
+        for (wall_s, jump) in [(60, 0.0), (7_260, 7_200.0), (30, -30.0)] {
+            let said = watch(wall_s).end(&recorder).clock_jump_s;
+            assert!((said - jump).abs() < 1.0, "{wall_s}: {said}");
+        }
+    }
+}

@@ -297,6 +297,7 @@ mod tests {
     use super::*;
     use crate::scenario::Overrides;
     use crate::scenario::load::parse;
+    use crate::scenario::plan::PopulationPlan;
 
     const SCENARIO: &str = "
 version: 1
@@ -328,6 +329,42 @@ traffic:
     /// An arrival of which only the number matters.
     fn nth(number: u64) -> Arrival {
         Arrival::numbered(0, number, Duration::ZERO)
+    }
+
+    #[test]
+    fn sessions_of_users_have_the_median_and_the_tail_that_were_asked_for() {
+        let plan = Plan {
+            population: PopulationPlan {
+                sessions: SessionsPlan {
+                    median: 4.0,
+                    p99: 40.0,
+                    most: 300,
+                },
+                ..plan(42).population
+            },
+            ..plan(42)
+        };
+        let population = Population::new(&plan);
+        let count = |user| population.session_count(user);
+        let mut counts: Vec<u32> = (0..100_000).map(count).collect();
+        assert_eq!(count(17), counts[17], "a user's count is drawn once");
+        counts.sort_unstable();
+        let quantile = |share: f64| f64::from(counts[(share * 100_000.0) as usize]);
+        assert!((quantile(0.5) - 4.0).abs() < 0.5, "{}", quantile(0.5));
+        // The standard error of this quantile is a fiftieth of it.
+        assert!(
+            (quantile(0.99) / 40.0 - 1.0).abs() < 0.08,
+            "{}",
+            quantile(0.99)
+        );
+        // Lognormal: what the two quantiles say of a third.
+        let p90 = 4.0 * (10.0_f64.ln() / Z99 * 1.281_55).exp();
+        assert!(
+            (quantile(0.9) / p90 - 1.0).abs() < 0.08,
+            "{} {p90}",
+            quantile(0.9)
+        );
+        assert!(counts[0] == 1 && counts[99_999] <= 300);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Rates are calls a second for one key, times are seconds, calls come as a
 //! Poisson process unless said otherwise. Results are per call, from 0 to 1.
-//! `docs/measurement.md` says where each is from; `tests/formulas.rs` holds each
+//! Each says where it is from; `tests/clocks/formulas.rs` holds each
 //! against virtual runs of the real cache.
 
 /// F1: a token is served for `served` seconds and fetched again by the first call

@@ -98,6 +98,28 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
 }
 
 #[test]
+fn a_virtual_run_with_refreshes_agrees_with_the_model_up_to_chance() {
+    // By how much a refresh is put off from the advice is drawn by the client and by the
+    // model, each for itself.
+    for (scenario, seed) in [(ALL_FLOWS, 10), (PEOPLE, 11)] {
+        let plan = plan(scenario, seed, &["idp.refresh_in=30m"]);
+        let (model, real_code) = (report(&plan, Mode::Model), report(&plan, Mode::Virtual));
+        assert_eq!(model.load.fingerprint, real_code.load.fingerprint);
+        let refreshes = [&model, &real_code].map(|run| run.totals.background_refreshes as f64);
+        let apart = (refreshes[0] - refreshes[1]).abs();
+        assert!(
+            refreshes[0] > 60.0 && apart < 4.0 * refreshes[0].sqrt(),
+            "{refreshes:?}"
+        );
+        for theory in &real_code.theory {
+            assert_eq!(theory.predicted_by, "model");
+            assert!(theory.z.abs() < 4.0, "{theory:?}");
+        }
+        assert!(real_code.ledger.balanced && model.ledger.balanced);
+    }
+}
+
+#[test]
 fn what_the_model_cannot_have_is_refused_with_its_place_and_the_reason() {
     for (change, reason) in [
         (
