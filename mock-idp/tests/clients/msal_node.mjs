@@ -5,6 +5,7 @@
 // line a case and `all passed`.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import crypto from "node:crypto";
 import { createRequire } from "node:module";
 
@@ -40,11 +41,12 @@ const auth = (clientId, credential) => ({
     ...credential,
   },
 });
-const app = (clientId = APP) =>
-  new msal.ConfidentialClientApplication(auth(clientId, { clientSecret: "secret" }));
+const app = (clientId = APP, credential = { clientSecret: "secret" }) =>
+  new msal.ConfidentialClientApplication(auth(clientId, credential));
+const publicApp = () => new msal.PublicClientApplication(auth(APP));
 const claims = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 
-async function signIn(client, scopes, loginHint) {
+async function signIn(client, scopes, loginHint, otherVerifier) {
   const { verifier, challenge } = await new msal.CryptoProvider().generatePkceCodes();
   const nonce = crypto.randomUUID();
   const url = await client.getAuthCodeUrl({
@@ -63,7 +65,7 @@ async function signIn(client, scopes, loginHint) {
     scopes,
     nonce,
     redirectUri: REDIRECT,
-    codeVerifier: verifier,
+    codeVerifier: otherVerifier ?? verifier,
   });
 }
 
@@ -89,13 +91,57 @@ const cases = {
       { thumbprint: "ab".repeat(20) },
       { thumbprintSha256: "ab".repeat(32) },
     ]) {
-      const credential = { clientCertificate: { ...thumbprint, privateKey: key } };
-      const client = new msal.ConfidentialClientApplication(auth(APP, credential));
+      const client = app(APP, { clientCertificate: { ...thumbprint, privateKey: key } });
       const result = await client.acquireTokenByClientCredential({
         scopes: ["api://service/.default"],
       });
       assert.equal(claims(result.accessToken).azpacr, "2");
     }
+  },
+
+  async an_application_sends_its_certificate_along() {
+    const options = "req -x509 -newkey rsa:2048 -nodes -subj /CN=client -days 1 -keyout -";
+    const make = () => {
+      const pem = String(execFileSync("openssl", options.split(" "), { stdio: "pipe" }));
+      const start = pem.indexOf("-----BEGIN CERTIFICATE");
+      return { privateKey: pem.slice(0, start), x5c: pem.slice(start) };
+    };
+    const own = make();
+    const certificate = new crypto.X509Certificate(own.x5c);
+    const hex = (fingerprint) => fingerprint.replaceAll(":", "");
+    const scopes = ["api://service/.default"];
+    for (const thumbprint of [
+      { thumbprint: hex(certificate.fingerprint) },
+      { thumbprintSha256: hex(certificate.fingerprint256) },
+    ]) {
+      const client = app(APP, { clientCertificate: { ...own, ...thumbprint } });
+      const result = await client.acquireTokenByClientCredential({ scopes });
+      assert.equal(claims(result.accessToken).azpacr, "2");
+      const { privateKey } = make();
+      const thief = app(APP, { clientCertificate: { ...own, ...thumbprint, privateKey } });
+      await assert.rejects(
+        thief.acquireTokenByClientCredential({ scopes }),
+        (error) => String(error.errorNo) === "700027",
+      );
+    }
+  },
+
+  async a_workload_presents_a_federated_token() {
+    // The open directory takes a token from elsewhere at its word: one of the server's own will do.
+    const exchange = await app().acquireTokenByClientCredential({
+      scopes: ["api://AzureADTokenExchange/.default"],
+    });
+    const client = app(SERVICE, { clientAssertion: async () => exchange.accessToken });
+    await expectRequests(1, "client_credentials", async () => {
+      for (const fromCache of [false, true]) {
+        const result = await client.acquireTokenByClientCredential({
+          scopes: ["api://service/.default"],
+        });
+        assert.equal(result.fromCache, fromCache);
+        assert.equal(claims(result.accessToken).azpacr, "2");
+        assert.equal(claims(result.accessToken).azp, SERVICE);
+      }
+    });
   },
 
   async a_user_signs_in_and_is_served_from_the_cache() {
@@ -120,8 +166,59 @@ const cases = {
     assert.notEqual(forced.accessToken, result.accessToken);
   },
 
+  async a_public_application_proves_that_the_code_is_its_own() {
+    const scopes = ["api://service/read"];
+    const result = await expectRequests(1, "authorization_code", () =>
+      signIn(publicApp(), scopes, "alice@contoso.com"),
+    );
+    assert.equal(claims(result.accessToken).azpacr, "0");
+    await assert.rejects(
+      signIn(publicApp(), scopes, "alice@contoso.com", "v".repeat(43)),
+      (error) => String(error.errorNo) === "501481",
+    );
+  },
+
+  async a_user_signs_in_in_the_browser_that_msal_opens() {
+    const client = publicApp();
+    const scopes = ["api://service/read"];
+    // What the page that is posted by itself holds.
+    const openBrowser = async (address) => {
+      const page = await (await fetch(address)).text();
+      const attributes = (pattern) => [...page.matchAll(pattern)].map((found) => found.slice(1));
+      const [[action]] = attributes(/<form method="POST" action="([^"]*)"/g);
+      const fields = attributes(/name="([^"]*)" value="([^"]*)"/g);
+      await fetch(action, { method: "POST", body: new URLSearchParams(fields) });
+    };
+    const result = await expectRequests(1, "authorization_code", () =>
+      client.acquireTokenInteractive({ scopes, openBrowser, loginHint: "alice@contoso.com" }),
+    );
+    assert.equal(result.account.username, "alice@contoso.com");
+    const { account } = result;
+    const silent = await expectRequests(0, "refresh_token", () =>
+      client.acquireTokenSilent({ account, scopes }),
+    );
+    assert.equal(silent.accessToken, result.accessToken);
+  },
+
+  async a_refresh_token_from_elsewhere_is_taken_over() {
+    const elsewhere = app();
+    const scopes = ["api://service/read"];
+    await signIn(elsewhere, scopes, "alice@contoso.com");
+    const kept = JSON.parse(elsewhere.getTokenCache().serialize());
+    const [{ secret: refreshToken }] = Object.values(kept.RefreshToken);
+    const client = app();
+    const result = await expectRequests(1, "refresh_token", () =>
+      client.acquireTokenByRefreshToken({ refreshToken, scopes, forceCache: true }),
+    );
+    assert.equal(result.account.username, "alice@contoso.com");
+    const silent = await expectRequests(0, "refresh_token", () =>
+      client.acquireTokenSilent({ account: result.account, scopes }),
+    );
+    assert.equal(silent.accessToken, result.accessToken);
+  },
+
   async a_device_signs_a_user_in() {
-    const client = new msal.PublicClientApplication(auth(APP));
+    const client = publicApp();
     let shown;
     const deviceCodeCallback = (response) => {
       shown = response;
@@ -134,7 +231,7 @@ const cases = {
   },
 
   async a_user_hands_over_name_and_password() {
-    const client = new msal.PublicClientApplication(auth(APP));
+    const client = publicApp();
     const result = await expectRequests(1, "password", () =>
       client.acquireTokenByUsernamePassword({
         scopes: ["api://service/read"],
@@ -187,6 +284,28 @@ const cases = {
       } finally {
         for (const name of Object.keys(variables)) delete process.env[name];
       }
+    }
+  },
+
+  async an_identity_that_the_user_assigned_is_named() {
+    process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = imds;
+    try {
+      const userAssignedClientId = "00000000-0000-0000-0000-00000000000a";
+      const resource = "https://user-assigned.example";
+      const acquire = async (managedIdentityIdParams) => {
+        const client = new msal.ManagedIdentityApplication({ managedIdentityIdParams });
+        const { accessToken } = await client.acquireToken({ resource });
+        return claims(accessToken).appid;
+      };
+      const named = await expectRequests(3, "managed_identity", async () => [
+        await acquire({ userAssignedClientId }),
+        await acquire({ userAssignedObjectId: "00000000-0000-0000-0000-00000000000b" }),
+        await acquire({ userAssignedResourceId: "/subscriptions/s/identities/c" }),
+      ]);
+      assert.equal(named[0], userAssignedClientId);
+      assert.equal(new Set(named).size, 3, String(named));
+    } finally {
+      delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
     }
   },
 

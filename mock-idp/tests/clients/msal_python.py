@@ -9,7 +9,10 @@ import json
 import os
 import ssl
 import sys
+import threading
 import urllib.request
+import webbrowser
+from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -29,8 +32,8 @@ SERVICE = "33333333-3333-3333-3333-333333333333"
 REDIRECT = "http://localhost:5000/callback"
 
 
-def ledger():
-    with urllib.request.urlopen(f"{HTTP}/admin/ledger", timeout=10) as answer:
+def ledger(server=HTTP):
+    with urllib.request.urlopen(f"{server}/admin/ledger", timeout=10) as answer:
         return json.load(answer)
 
 
@@ -89,11 +92,11 @@ def succeeded(result):
     return result
 
 
-def verify(token, audience):
+def verify(token, audience, authority=AUTHORITY):
     """The claims of a token, verified against the keys that the server publishes."""
-    keys = jwt.PyJWKClient(f"{AUTHORITY}/discovery/v2.0/keys")
+    keys = jwt.PyJWKClient(f"{authority}/discovery/v2.0/keys")
     key = keys.get_signing_key_from_jwt(token)
-    issuer = f"{AUTHORITY}/v2.0"
+    issuer = f"{authority}/v2.0"
     return jwt.decode(token, key.key, algorithms=["RS256"], audience=audience, issuer=issuer)
 
 
@@ -156,6 +159,26 @@ def a_user_signs_in_and_is_served_from_the_cache():
     requests_made.expect(2, "refresh_token")
     assert succeeded(forced)["access_token"] != result["access_token"]
     assert verify(succeeded(other)["access_token"], "api://other")["scp"] == "write"
+
+
+def a_refresh_token_from_elsewhere_is_taken_over():
+    elsewhere = app()
+    sign_in(elsewhere, ["api://service/read"])
+    (found,) = elsewhere.token_cache.search(msal.TokenCache.CredentialType.REFRESH_TOKEN)
+    client = app()
+    with TokenRequests() as requests_made:
+        result = succeeded(
+            client.acquire_token_by_refresh_token(found["secret"], ["api://service/read"])
+        )
+    requests_made.expect(1, "refresh_token")
+    claims = verify(result["access_token"], "api://service")
+    assert claims["preferred_username"] == "alice@contoso.com", claims
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
+    refused = client.acquire_token_by_refresh_token("not-a-token", ["api://service/read"])
+    assert refused["error"] == "invalid_grant", refused
 
 
 def two_users_do_not_share_tokens():
@@ -245,6 +268,55 @@ def a_workload_presents_a_federated_token():
 
 def public_app(**options):
     return msal.PublicClientApplication(APP, authority=AUTHORITY, instance_discovery=False, **options)
+
+
+class Form(HTMLParser):
+    """The form on a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.fields = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "form":
+            self.action = attributes["action"]
+        elif tag == "input":
+            self.fields[attributes["name"]] = attributes["value"]
+
+
+def a_user_signs_in_in_the_browser_that_msal_opens():
+    addresses = []
+
+    def visit(address):
+        form = Form(requests.get(address, timeout=10).text)
+        addresses.extend([address, form.action])
+        requests.post(form.action, data=form.fields, timeout=10)
+
+    def open_browser(address, *_):
+        # MSAL listens for the answer only once its browser is open.
+        threading.Thread(target=visit, args=(address,)).start()
+        return True
+
+    client = public_app()
+    real, webbrowser.open = webbrowser.open, open_browser
+    try:
+        with TokenRequests() as requests_made:
+            result = client.acquire_token_interactive(
+                ["api://service/read"], login_hint="alice@contoso.com", timeout=20
+            )
+    finally:
+        webbrowser.open = real
+    requests_made.expect(1, "authorization_code")
+    claims = verify(succeeded(result)["access_token"], "api://service")
+    assert claims["preferred_username"] == "alice@contoso.com" and claims["azpacr"] == "0", claims
+    asked = parse_qs(urlsplit(addresses[0]).query)
+    assert asked["response_mode"] == ["form_post"] and asked["redirect_uri"] == addresses[1:], asked
+    (account,) = client.get_accounts()
+    with TokenRequests() as requests_made:
+        succeeded(client.acquire_token_silent(["api://service/read"], account))
+    requests_made.expect(0)
 
 
 def a_device_signs_a_user_in():
@@ -379,6 +451,23 @@ def instance_discovery_works_here():
     assert len(client.get_accounts()) == 1
 
 
+def a_test_run_counts_for_itself():
+    run = f"{HTTP}/admin/runs/one"
+    assert requests.put(run, timeout=10).status_code == 200
+    try:
+        authority = f"{ORIGIN}/run/one/{TENANT}"
+        with TokenRequests() as requests_made:
+            client = app(authority=None, oidc_authority=f"{authority}/v2.0")
+            for _ in range(2):
+                result = succeeded(client.acquire_token_for_client(["api://service/.default"]))
+        requests_made.expect(0)
+        verify(result["access_token"], "api://service", authority)
+        counted = ledger(f"{HTTP}/run/one")
+        assert counted["by_grant"] == {"client_credentials": 1}, counted
+    finally:
+        assert requests.delete(run, timeout=10).status_code == 200
+
+
 def the_authority_may_be_given_in_code():
     bundle = os.environ.pop("REQUESTS_CA_BUNDLE")
     try:
@@ -400,18 +489,21 @@ CASES = [
     client_credentials_are_cached,
     tenants_and_scopes_do_not_share_tokens,
     a_user_signs_in_and_is_served_from_the_cache,
+    a_refresh_token_from_elsewhere_is_taken_over,
     two_users_do_not_share_tokens,
     a_service_acts_on_behalf_of_its_caller,
     an_agent_acts_for_a_user,
     refusals_reach_the_application,
     an_application_proves_itself_by_its_certificate,
     a_workload_presents_a_federated_token,
+    a_user_signs_in_in_the_browser_that_msal_opens,
     a_device_signs_a_user_in,
     a_user_hands_over_name_and_password,
     a_machine_uses_its_own_identity,
     a_machine_in_service_fabric_knows_the_server_by_its_thumbprint,
     an_identity_that_the_user_assigned_is_named,
     instance_discovery_works_here,
+    a_test_run_counts_for_itself,
     the_authority_may_be_given_in_code,
     an_unknown_authority_is_refused,
 ]
