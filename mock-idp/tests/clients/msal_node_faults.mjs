@@ -59,10 +59,14 @@ async function signIn(client) {
 const cases = {
   async after_429_nothing_is_sent_until_it_is_time() {
     const client = app();
-    const throttled = { kind: "status", status: 429, retry_after: { seconds: 2 } };
+    const throttled = { kind: "aadsts", code: 90055, retry_after: { seconds: 2 } };
     await strike(throttled, { at_most: 1 });
-    await assert.rejects(acquire(client));
-    await assert.rejects(acquire(client), "the 429 is remembered");
+    const rejectionOf = (promise) => promise.then(assert.fail, (error) => error);
+    const first = await rejectionOf(acquire(client));
+    assert.deepEqual([first.errorCode, first.status], ["temporarily_unavailable", 429]);
+    // It remembers the number and not the status.
+    const second = await rejectionOf(acquire(client));
+    assert.deepEqual([second.errorCode, second.status], ["90055", undefined]);
     await expectRequests(1);
     await sleep(2200);
     assert.ok((await acquire(client)).accessToken);
@@ -155,6 +159,25 @@ const cases = {
     await herd(10, () => client.acquireTokenSilent(request));
     await expectRequests(1, { grant: "refresh_token" });
     await expectRequests(1);
+  },
+
+  async a_refresh_token_is_forgotten_once_the_server_calls_it_bad() {
+    const client = app();
+    const { account } = await signIn(client);
+    const silent = () => client.acquireTokenSilent({ account, scopes: ["api://other/read"] });
+    const kept = () => {
+      const { RefreshToken } = JSON.parse(client.getTokenCache().serialize());
+      return Object.keys(RefreshToken).length;
+    };
+    await admin("DELETE", "ledger");
+    await strike({ kind: "aadsts", code: 700082, suberror: "unheard_of" });
+    await assert.rejects(silent(), (error) => error.name === "ServerError");
+    assert.equal(kept(), 1);
+    await strike({ kind: "aadsts", code: 70000, suberror: "bad_token" });
+    await assert.rejects(silent(), (error) => error.subError === "bad_token");
+    assert.equal(kept(), 0);
+    await assert.rejects(silent(), (error) => error.errorCode === "no_tokens_found");
+    await expectRequests(2);
   },
 
   async errors_reach_the_application() {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions};
 use azure_identity::{
-    ClientSecretCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
-    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -26,12 +28,16 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// Asks the server's admin API.
 async fn admin(method: &str, path: &str, body: &Value) -> Result<Value, Box<dyn Error>> {
+    let path = format!("/admin/{path}");
+    ask(method, &path, "application/json", &body.to_string()).await
+}
+
+async fn ask(method: &str, path: &str, kind: &str, body: &str) -> Result<Value, Box<dyn Error>> {
     let url = std::env::var("MOCK_IDP_URL")?;
     let host = url.strip_prefix("http://").ok_or("MOCK_IDP_URL")?;
-    let body = body.to_string();
     let request = format!(
-        "{method} /admin/{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         content-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut stream = TcpStream::connect(host).await?;
@@ -63,12 +69,18 @@ async fn strike(fault: Value, trigger: Value) -> Outcome {
 }
 
 fn secret() -> Result<Arc<ClientSecretCredential>, Box<dyn Error>> {
+    secret_with(None)
+}
+
+fn secret_with(
+    options: Option<ClientSecretCredentialOptions>,
+) -> Result<Arc<ClientSecretCredential>, Box<dyn Error>> {
     let secret = Secret::new("secret");
     Ok(ClientSecretCredential::new(
         TENANT,
         APP.to_owned(),
         secret,
-        None,
+        options,
     )?)
 }
 
@@ -156,6 +168,47 @@ async fn trouble_that_passes_is_overcome() -> Outcome {
     Ok(())
 }
 
+async fn an_outage_that_lasts_costs_nine_requests() -> Outcome {
+    // How often it tries is its own affair. It waits for the longer of what the server says and
+    // what it would wait anyhow, which doubles and adds up to more than a minute: too long here.
+    let retry = RetryOptions::exponential(ExponentialRetryOptions {
+        initial_delay: azure_core::time::Duration::milliseconds(1),
+        ..ExponentialRetryOptions::default()
+    });
+    let credential = secret_with(Some(ClientSecretCredentialOptions {
+        client_options: ClientOptions {
+            retry,
+            ..ClientOptions::default()
+        },
+    }))?;
+    let fault = json!({ "kind": "status", "status": 503, "retry_after": { "seconds": 1 } });
+    strike(fault, json!({})).await?;
+    let started = Instant::now();
+    assert!(credential.get_token(SCOPES, None).await.is_err());
+    assert!(started.elapsed() >= Duration::from_secs(8));
+    expect(9, "client_credentials").await
+}
+
+async fn refresh_in_is_not_looked_at() -> Outcome {
+    let lifetimes = json!({ "lifetimes": { "refresh_in": "1s" } });
+    admin("POST", "config", &lifetimes).await?;
+    let form = format!(
+        "grant_type=client_credentials&client_id={APP}&client_secret=secret&scope={}",
+        SCOPES[0]
+    );
+    let path = format!("/{TENANT}/oauth2/v2.0/token");
+    let answer = ask("POST", &path, "application/x-www-form-urlencoded", &form).await?;
+    assert_eq!(answer["refresh_in"], 1, "what everybody is told");
+    admin("DELETE", "ledger", &Value::Null).await?;
+    let credential = secret()?;
+    let first = credential.get_token(SCOPES, None).await?;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let second = credential.get_token(SCOPES, None).await?;
+    assert_eq!(first.token.secret(), second.token.secret());
+    expect(1, "client_credentials").await?;
+    admin("POST", "reset", &json!({})).await.map(drop)
+}
+
 async fn a_refusal_is_final_and_its_code_is_told() -> Outcome {
     strike(json!({ "kind": "aadsts", "code": 7_000_215 }), json!({})).await?;
     let refused = secret()?.get_token(SCOPES, None).await;
@@ -181,6 +234,8 @@ async fn main() -> Outcome {
         a_machine_uses_its_own_identity,
         an_identity_that_the_user_assigned_is_named,
         trouble_that_passes_is_overcome,
+        an_outage_that_lasts_costs_nine_requests,
+        refresh_in_is_not_looked_at,
         a_refusal_is_final_and_its_code_is_told,
     ];
     println!("all passed");
