@@ -127,6 +127,21 @@ fn each_key_has_a_count_of_its_own() {
 }
 
 #[test]
+fn addresses_are_told_apart_whatever_else_is_the_same() {
+    let throttles =
+        throttles(r#"{"name":"a","per":"ip","limit":{"rate":{"per_second":1,"burst":1}}}"#);
+    let from = |peer: &str| RequestContext {
+        peer: Some(peer.parse().unwrap()),
+        ..request("common", "a", "s")
+    };
+    assert_eq!(ask(&throttles, &from("192.0.2.1"), MS(0)), None);
+    assert_eq!(ask(&throttles, &from("192.0.2.1"), MS(0)), Some(1));
+    assert_eq!(ask(&throttles, &from("192.0.2.2"), MS(0)), None);
+    assert_eq!(ask(&throttles, &from("2001:db8::1"), MS(0)), None);
+    assert_eq!(ask(&throttles, &from("192.0.2.2"), MS(0)), Some(1));
+}
+
+#[test]
 fn keys_that_have_nothing_used_are_forgotten() {
     let throttles =
         throttles(r#"{"name":"a","per":"client","limit":{"rate":{"per_second":1,"burst":1}}}"#);

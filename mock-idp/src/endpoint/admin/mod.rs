@@ -202,3 +202,63 @@ async fn read_bytes(idp: &Idp, body: Body) -> Result<bytes::Bytes, Response> {
         })?
         .map_err(|error| problem(StatusCode::PAYLOAD_TOO_LARGE, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::config::{AdminToken, Config};
+    use crate::signing::Signing;
+
+    fn router(admin_token: Option<&str>) -> Router {
+        let config = Config {
+            admin_token: admin_token.and_then(AdminToken::new),
+            signing: Signing::Inline,
+            ..Config::default()
+        };
+        crate::router(Arc::new(Idp::new(&config).unwrap()))
+    }
+
+    /// The status that this peer gets, whatever it says of itself.
+    async fn ask(router: &Router, method: Method, path: &str, peer: &str, token: &str) -> u16 {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("x-forwarded-for", "127.0.0.1")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .extension(Peer(peer.parse().unwrap()))
+            .body(Body::empty())
+            .unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        answer.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn other_machines_are_served_with_the_token_alone() {
+        let (here, there) = ("127.0.0.1", "192.0.2.1");
+        for (admin_token, peer, token, expected) in [
+            (None, here, "", 200),
+            (None, "::1", "", 200),
+            (None, "::ffff:127.0.0.1", "", 200),
+            (None, there, "", 403),
+            (None, "2001:db8::1", "", 403),
+            (None, "::ffff:192.0.2.1", "", 403),
+            (None, there, "open-sesame", 403),
+            (Some("open-sesame"), here, "", 401),
+            (Some("open-sesame"), there, "", 401),
+            (Some("open-sesame"), there, "open-sesame", 200),
+        ] {
+            let router = router(admin_token);
+            // A run has the same door.
+            let right = admin_token.unwrap_or_default();
+            let begun = ask(&router, Method::PUT, "/admin/runs/one", here, right).await;
+            assert_eq!(begun, 200);
+            for path in ["/admin/ledger", "/run/one/admin/ledger"] {
+                let status = ask(&router, Method::GET, path, peer, token).await;
+                assert_eq!(status, expected, "{path} {peer} {token} {admin_token:?}");
+            }
+        }
+    }
+}
