@@ -114,6 +114,22 @@ fn a_port_in_use_is_the_environments_fault() {
 }
 
 #[test]
+fn who_serves_other_machines_says_so_and_is_warned() {
+    let words = ["error:", "0.0.0.0:0", "--expose"];
+    assert_fails(&["serve", "--http", "0.0.0.0:0"], 2, &words);
+    let program = Program::serve(&["--imds", "0.0.0.0:0", "--expose"]);
+    let (status, log) = program.terminate();
+    assert!(status.success(), "{log}");
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    for words in ["other machines may reach this server", "0.0.0.0:0"] {
+        assert!(warnings[0].contains(words), "{log}");
+    }
+    let (_, log) = Program::serve(&[]).terminate();
+    assert!(!log.contains("WARN"), "{log}");
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_used_is_the_environments_fault() {
     let data = TempDir::new();
     let file = data.path().join("file");
@@ -297,29 +313,40 @@ fn openssl_accepts_the_authority_and_the_servers_certificate() {
     assert!(program.ca_certificate().starts_with(program.data_dir()));
     let ca = program.ca_certificate();
     let address = program.https.strip_prefix("https://").unwrap();
-    for name in [
-        "localhost",
-        "login.microsoftonline.com",
-        "westus.login.microsoft.com",
+    for (check, name, is_right) in [
+        ("-verify_hostname", "localhost", true),
+        ("-verify_hostname", "login.microsoftonline.com", true),
+        ("-verify_hostname", "login.windows.net", true),
+        ("-verify_hostname", "sts.windows.net", true),
+        ("-verify_hostname", "login.microsoftonline.us", true),
+        ("-verify_hostname", "login.usgovcloudapi.net", true),
+        ("-verify_hostname", "login-us.microsoftonline.com", true),
+        ("-verify_hostname", "login.partner.microsoftonline.cn", true),
+        ("-verify_hostname", "login.chinacloudapi.cn", true),
+        ("-verify_hostname", "login.microsoftonline.de", true),
+        ("-verify_hostname", "login.sovcloud-identity.fr", true),
+        ("-verify_hostname", "login.sovcloud-identity.de", true),
+        ("-verify_hostname", "login.sovcloud-identity.sg", true),
+        ("-verify_hostname", "westus.login.microsoft.com", true),
+        ("-verify_hostname", "contoso.ciamlogin.com", true),
+        ("-verify_hostname", "contoso.b2clogin.com", true),
+        ("-verify_hostname", "a.b.b2clogin.com", false),
+        ("-verify_hostname", "graph.microsoft.com", false),
+        ("-verify_ip", "127.0.0.1", true),
+        ("-verify_ip", "::1", true),
+        ("-verify_ip", "169.254.169.254", true),
+        ("-verify_ip", "192.0.2.1", false),
     ] {
         let output = Command::new("openssl")
-            .args(["s_client", "-connect", address, "-servername", name])
-            .args([
-                "-verify_hostname",
-                name,
-                "-x509_strict",
-                "-verify_return_error",
-                "-CAfile",
-            ])
+            .args(["s_client", "-connect", address, check, name])
+            .args(["-x509_strict", "-verify_return_error", "-CAfile"])
             .arg(&ca)
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            stdout.contains("Verify return code: 0 (ok)"),
-            "{name}: {stdout}"
-        );
+        let verified = stdout.contains("Verify return code: 0 (ok)");
+        assert_eq!(verified, is_right, "{name}: {stdout}");
     }
 }
 

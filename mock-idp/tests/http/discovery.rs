@@ -246,6 +246,47 @@ async fn instance_discovery_leads_back_here() {
 }
 
 #[tokio::test]
+async fn instance_discovery_knows_the_sovereign_clouds() {
+    let idp = TestServer::start().await;
+    for (host, network) in [
+        ("login.microsoftonline.us", "login.microsoftonline.us"),
+        ("login.usgovcloudapi.net", "login.microsoftonline.us"),
+        (
+            "login-us.microsoftonline.com",
+            "login-us.microsoftonline.com",
+        ),
+        (
+            "login.partner.microsoftonline.cn",
+            "login.partner.microsoftonline.cn",
+        ),
+        ("login.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
+        ("login.microsoftonline.de", "login.microsoftonline.de"),
+        ("login.sovcloud-identity.fr", "login.sovcloud-identity.fr"),
+        ("login.sovcloud-identity.de", "login.sovcloud-identity.de"),
+        ("login.sovcloud-identity.sg", "login.sovcloud-identity.sg"),
+        // The public one files tokens under another name than it answers at.
+        ("login.windows.net", "login.microsoftonline.com"),
+    ] {
+        let endpoint = format!("https://{host}/{TENANT}/oauth2/v2.0/authorize");
+        let document = discover(&idp, &endpoint, "1.1").await.json();
+        let metadata = document["metadata"].as_array().unwrap();
+        let mut of_host = metadata.iter().filter(|cloud| {
+            let aliases = cloud["aliases"].as_array().unwrap();
+            aliases.contains(&host.into())
+        });
+        let cloud = of_host.next().unwrap_or_else(|| panic!("{host}"));
+        assert_eq!(cloud["preferred_network"], network, "{host}");
+        let cache = if network == "login.microsoftonline.com" {
+            "login.windows.net"
+        } else {
+            network
+        };
+        assert_eq!(cloud["preferred_cache"], cache, "{host}");
+        assert!(of_host.next().is_none(), "{host} is of one cloud");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_instance_is_invalid() {
     let idp = TestServer::start().await;
     for (endpoint, version, error, code) in [
