@@ -86,6 +86,27 @@ async fn a_client_that_goes_round_in_circles_is_stopped() {
 }
 
 #[tokio::test]
+async fn who_is_throttled_waits_on_the_servers_clock() {
+    let idp = InProcess::new(throttled_by([policy(json!({
+        "name": "a", "per": "everyone",
+        "limit": { "rate": { "per_second": 0.25, "burst": 1 } }
+    }))]));
+    let form = client_credentials("api://x/.default");
+    let clock = async |change: Value| {
+        let changed = admin(&idp, Method::POST, "/admin/clock", Some(change)).await;
+        assert_eq!(changed.status, 200);
+    };
+    // Frozen, so that nothing but the clock's own moves count.
+    clock(json!({ "frozen": true })).await;
+    assert_eq!(idp.token(&form).await.status, 200);
+    assert_eq!(idp.token(&form).await.header("retry-after"), Some("4"));
+    clock(json!({ "advance": "3s" })).await;
+    assert_eq!(idp.token(&form).await.header("retry-after"), Some("1"));
+    clock(json!({ "advance": "1s" })).await;
+    assert_eq!(idp.token(&form).await.status, 200);
+}
+
+#[tokio::test]
 async fn policies_change_while_the_server_runs() {
     let idp = TestServer::start().await;
     let form = client_credentials("api://x/.default");

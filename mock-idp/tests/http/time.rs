@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::stream;
-use http::Request;
+use http::{Method, Request};
 use mock_idp::{Config, Latencies, Latency, Lifetimes};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::admin::admin;
 use crate::support::{
     APP, Door as _, InProcess, REDIRECT, SERVICE, TENANT, client_credentials, form,
 };
@@ -105,6 +107,28 @@ async fn a_request_whose_client_leaves_is_counted() {
     assert_eq!(ledger.by_status[&499], 1);
     assert_eq!(ledger.token_requests, 1);
     assert_eq!(ledger.by_grant[&mock_idp::GrantType::ClientCredentials], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_a_frozen_clock_are_of_one_time() {
+    let idp = InProcess::new(Config::default());
+    let issued_at = async || {
+        let answer = idp.token(&client_credentials("api://x/.default")).await;
+        let claims = crate::support::claims(&answer.member("access_token"));
+        let time = |name: &str| claims[name].as_u64().unwrap();
+        assert!(time("nbf") <= time("iat") && time("iat") < time("exp"));
+        time("iat")
+    };
+    let change = |change| admin(&idp, Method::POST, "/admin/clock", Some(change));
+    change(json!({ "frozen": true })).await;
+    let first = issued_at().await;
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(issued_at().await, first);
+    change(json!({ "advance": "1h" })).await;
+    assert_eq!(issued_at().await, first + 3600);
+    change(json!({ "frozen": false })).await;
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(issued_at().await, first + 3600 + 300);
 }
 
 fn with_lifetimes() -> InProcess {
