@@ -338,6 +338,21 @@ mod tests {
     }
 
     #[test]
+    fn a_brown_out_is_chance_within_a_window() {
+        let window = r#""from":"5s","until":"15s""#;
+        let certain = format!(r#"{{"when":{{"probability":1.0}},{window}}}"#);
+        assert_eq!(strikes(&certain, 7), (5..15).collect::<Vec<_>>());
+        let half = format!(r#"{{"when":{{"probability":0.5}},{window}}}"#);
+        let struck: Vec<_> = (0..100).flat_map(|seed| strikes(&half, seed)).collect();
+        assert!(struck.iter().all(|second| (5..15).contains(second)));
+        assert!(
+            (400..600).contains(&struck.len()),
+            "{} of 1000",
+            struck.len()
+        );
+    }
+
+    #[test]
     fn chance_comes_from_the_seed() {
         let half = r#"{"when":{"probability":0.5}}"#;
         assert_eq!(strikes(half, 7), strikes(half, 7));

@@ -179,6 +179,39 @@ async fn a_slow_body_takes_its_time_and_an_added_latency_adds() {
     assert_eq!(idp.idp.ledger().by_fault[&FaultKind::Latency], 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_latency_is_of_one_tenant_or_one_grant() {
+    let slow = |seconds: u64, of: Value| {
+        json!({ "name": format!("s{seconds}"), "match": of,
+                "fault": { "kind": "latency", "add": format!("fixed:{seconds}s") } })
+    };
+    let idp = InProcess::new(config(&[
+        slow(1, json!({ "tenant": TENANT })),
+        slow(2, json!({ "grant": "password" })),
+    ]));
+    let password = [
+        ("grant_type", "password"),
+        ("client_id", APP),
+        ("username", "alice@contoso.com"),
+        ("password", "pass"),
+        ("scope", "api://x/read"),
+    ];
+    let secret = client_credentials("api://x/.default");
+    for (tenant, form, expected) in [
+        (TENANT, &secret[..], 1),
+        (TENANT, &password, 3),
+        ("fabrikam.com", &secret, 0),
+        ("fabrikam.com", &password, 2),
+    ] {
+        let started = Instant::now();
+        let answer = idp
+            .post(&format!("/{tenant}/oauth2/v2.0/token"), form)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(started.elapsed(), expected * SECOND, "{tenant} {form:?}");
+    }
+}
+
 /// Sends bytes over plain TCP and says how the connection ends.
 async fn end_of(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, std::io::ErrorKind> {
     let conversation = async {

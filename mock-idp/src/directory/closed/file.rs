@@ -49,7 +49,8 @@ pub(crate) struct AppEntry {
     /// Its certificates: PEM, or the path of a PEM file.
     #[serde(default)]
     certificates: Vec<String>,
-    /// Whose tokens it may present instead of a credential of its own.
+    /// Whose tokens it may present instead of a credential of its own. Their issuer, subject,
+    /// audience and times are looked at, their signature is not: the keys are elsewhere.
     #[serde(default)]
     federated_credentials: Vec<Federated>,
     /// Where its users may be sent after a sign-in.

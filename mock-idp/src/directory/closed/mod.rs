@@ -94,7 +94,8 @@ impl fmt::Debug for App {
     }
 }
 
-/// Whose tokens an application may present instead of a credential of its own.
+/// Whose tokens an application may present instead of a credential of its own; their signature is
+/// not verified.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Federated {
