@@ -1,5 +1,5 @@
 //! Where people sign in and consent, as their browsers see it without running anything.
-//! `tests/pages.rs` has the same in a real browser.
+//! `tests/clients/pages.mjs` has the same in a real browser.
 
 use std::sync::Arc;
 
