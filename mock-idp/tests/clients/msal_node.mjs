@@ -187,7 +187,8 @@ const cases = {
       const attributes = (pattern) => [...page.matchAll(pattern)].map((found) => found.slice(1));
       const [[action]] = attributes(/<form method="POST" action="([^"]*)"/g);
       const fields = attributes(/name="([^"]*)" value="([^"]*)"/g);
-      await fetch(action, { method: "POST", body: new URLSearchParams(fields) });
+      const posted = await fetch(action, { method: "POST", body: new URLSearchParams(fields) });
+      assert.ok(posted.ok, await posted.text());
     };
     const result = await expectRequests(1, "authorization_code", () =>
       client.acquireTokenInteractive({ scopes, openBrowser, loginHint: "alice@contoso.com" }),
@@ -297,13 +298,14 @@ const cases = {
         const { accessToken } = await client.acquireToken({ resource });
         return claims(accessToken).appid;
       };
-      const named = await expectRequests(3, "managed_identity", async () => [
+      const named = await expectRequests(4, "managed_identity", async () => [
+        await acquire(),
         await acquire({ userAssignedClientId }),
         await acquire({ userAssignedObjectId: "00000000-0000-0000-0000-00000000000b" }),
         await acquire({ userAssignedResourceId: "/subscriptions/s/identities/c" }),
       ]);
-      assert.equal(named[0], userAssignedClientId);
-      assert.equal(new Set(named).size, 3, String(named));
+      assert.equal(named[1], userAssignedClientId);
+      assert.equal(new Set(named).size, 4, String(named));
     } finally {
       delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST;
     }
