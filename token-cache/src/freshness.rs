@@ -100,4 +100,30 @@ mod tests {
             assert_eq!(refresh_may_be_due(advice, now), after > -300, "{after}");
         }
     }
+
+    /// The share of all jitters by which a refresh is due, in six hundredths:
+    /// `clamp((300 − (refresh_on − now)) / 600, 0, 1)`, but that the moment
+    /// itself is not past yet.
+    #[test]
+    fn p1_the_share_of_jitters_that_are_due_falls_over_ten_minutes_around_the_advice() {
+        let now = Timestamp::from_unix_seconds(1_795_000_000);
+        let table = [
+            (-301, 600),
+            (-300, 600),
+            (-299, 599),
+            (-150, 450),
+            (0, 300),
+            (150, 150),
+            (299, 1),
+            (300, 0),
+            (301, 0),
+        ];
+        for (ahead, expected) in table {
+            let advice = Timestamp::from_unix_seconds(now.unix_seconds() + ahead);
+            let due = (-REFRESH_JITTER_S..REFRESH_JITTER_S)
+                .filter(|&jitter_s| refresh_is_due(advice, jitter_s, now))
+                .count();
+            assert_eq!(due, expected, "the advice is {ahead} s ahead");
+        }
+    }
 }

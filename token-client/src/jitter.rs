@@ -38,3 +38,77 @@ impl JitterSource {
         i64::try_from(draw % range).unwrap_or(0) - REFRESH_JITTER_S
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use token_cache::{Scopes, Secret, Timestamp};
+
+    use super::*;
+
+    const DRAWS: usize = 100_000;
+    const CELLS: usize = 600;
+
+    fn token(secret: &str) -> AccessToken {
+        let now = Timestamp::from_unix_seconds(1_795_000_000);
+        AccessToken::bearer(
+            "login.windows.net".into(),
+            "client".into(),
+            "tenant".into(),
+            Scopes::parse("A"),
+            Secret::new(secret),
+            now,
+            now,
+        )
+    }
+
+    /// How often each jitter was drawn, from -300 to 299; others are none.
+    fn counted(draws: impl Iterator<Item = i64>) -> [usize; CELLS] {
+        let mut counts = [0; CELLS];
+        for draw in draws {
+            let cell = usize::try_from(draw + REFRESH_JITTER_S).expect("-300 or more");
+            assert!(cell < CELLS, "{draw} is 300 or more");
+            counts[cell] += 1;
+        }
+        counts
+    }
+
+    /// Pearson's statistic, which is some 599 with a deviation of 35 for draws
+    /// that favour none.
+    fn chi_square(counts: &[usize; CELLS]) -> usize {
+        // In units of 1/DRAWS of a draw, so that it stays with integers.
+        let excess = |&count: &usize| (count * CELLS).abs_diff(DRAWS).pow(2);
+        counts.iter().map(excess).sum::<usize>() / (CELLS * DRAWS)
+    }
+
+    #[test]
+    fn p1_every_whole_second_of_the_range_is_as_likely_as_any_other() {
+        let source = JitterSource::new(42);
+        let one = token("one");
+        let of_calls = counted((0..DRAWS).map(|_| source.draw(Jitter::PerCall, &one)));
+        let tokens = (0..DRAWS).map(|number| token(&number.to_string()));
+        let of_tokens = counted(tokens.map(|token| source.draw(Jitter::PerToken, &token)));
+        for counts in [of_calls, of_tokens] {
+            assert!(counts[0] > 0, "the lower bound is drawn");
+            assert!(counts[CELLS - 1] > 0, "and the highest below the upper");
+            let chi_square = chi_square(&counts);
+            assert!((450..750).contains(&chi_square), "{chi_square}");
+        }
+    }
+
+    #[test]
+    fn p1_a_call_draws_anew_and_a_token_has_one_jitter_in_each_client() {
+        let (source, other) = (JitterSource::new(1), JitterSource::new(2));
+        let token = token("one");
+        let drawn = |source: &JitterSource, jitter| {
+            let draws = (0..50).map(|_| source.draw(jitter, &token));
+            draws.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert!(drawn(&source, Jitter::PerCall).len() > 40);
+        let (here, there) = (
+            drawn(&source, Jitter::PerToken),
+            drawn(&other, Jitter::PerToken),
+        );
+        assert_eq!((here.len(), there.len()), (1, 1));
+        assert_ne!(here, there, "instances refresh at different moments");
+    }
+}

@@ -13,9 +13,9 @@ use token_client::msal_metrics::{Generation, Instrument, Meter, MsalMetrics, Tag
 
 /// Keeps what it is given.
 #[derive(Default)]
-struct Kept(Mutex<Vec<(Instrument, u64, Tags)>>);
+pub(crate) struct Kept(Mutex<Vec<(Instrument, u64, Tags)>>);
 
-type Tags = BTreeMap<&'static str, Cow<'static, str>>;
+pub(crate) type Tags = BTreeMap<&'static str, Cow<'static, str>>;
 
 impl Meter for Kept {
     fn record(&self, instrument: Instrument, value: u64, tags: &[Tag]) {
@@ -32,7 +32,7 @@ impl Kept {
             .collect()
     }
 
-    fn of(&self, instrument: Instrument) -> Vec<(u64, Tags)> {
+    pub(crate) fn of(&self, instrument: Instrument) -> Vec<(u64, Tags)> {
         let kept = self.0.lock();
         kept.iter()
             .filter(|(kind, ..)| *kind == instrument)
@@ -41,7 +41,7 @@ impl Kept {
     }
 }
 
-fn client(lab: &Lab, generation: Generation) -> (Client, Arc<Kept>) {
+pub(crate) fn client(lab: &Lab, generation: Generation) -> (Client, Arc<Kept>) {
     let kept = Arc::new(Kept::default());
     let metrics = MsalMetrics::new(Arc::clone(&kept) as _, generation, lab.clock);
     (lab.client("client", lab.options(), Arc::new(metrics)), kept)

@@ -5,10 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use token_cache::Policy;
 use token_cache::policy::HttpRetry;
+use token_client::msal_metrics::{Generation, Instrument};
 use token_client::result::TokenRequests;
 use tokio::time::sleep;
 
-use crate::lab::{HOUR, LATENCY, Lab, for_client, how};
+use crate::lab::{HOUR, LATENCY, Lab, PRESETS, for_client, how};
+use crate::msal_metrics::client;
 
 /// The provider's advice is to refresh after half an hour.
 fn advising(policy: Policy) -> Lab {
@@ -43,7 +45,37 @@ async fn p2_past_the_advice_the_old_token_is_served_and_the_next_call_has_the_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn p3_a_failed_refresh_does_not_touch_the_caller() {
+async fn p3_a_failed_refresh_is_counted_and_callers_have_the_token_up_to_the_expiry_buffer() {
+    for policy in PRESETS {
+        let lab = advising(policy);
+        let (client, kept) = client(&lab, Generation::V1);
+        let request = for_client("t");
+        let first = client.acquire(&request).await.unwrap();
+        let end = first.token.expires_on;
+        tokio::time::advance(HOUR / 2 + Duration::from_secs(301)).await;
+        lab.provider.fail(503, None);
+        let served = client.acquire(&request).await.unwrap();
+        assert_eq!(how(&served), "l1 proactively_refreshed", "{policy:?}");
+        // The request is tried once more, a second later.
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(lab.provider.count(), 3);
+        let failures = kept.of(Instrument::Failure);
+        assert_eq!(failures.len(), 1, "one failure for both tries");
+        assert_eq!(failures[0].1["CacheRefreshReason"], "ProactivelyRefreshed");
+
+        // It serves with a little more than the buffer left, and then no more.
+        let left = end.since(lab.clock.now()) - Duration::from_millis(300_001);
+        tokio::time::advance(left).await;
+        let served = client.acquire(&request).await.unwrap();
+        assert_eq!(served.token.secret, first.token.secret);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let error = client.acquire(&request).await.unwrap_err();
+        assert_eq!(error.code(), "temporarily_unavailable", "{policy:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_refresh_is_tried_again_by_the_next_call() {
     let lab = advising(Policy {
         http_retry: HttpRetry::Off,
         ..Policy::RECOMMENDED
@@ -96,6 +128,42 @@ async fn an_instance_that_would_refresh_takes_the_token_another_has_just_got() {
     let next = two.acquire(&for_client("t")).await.unwrap();
     assert_eq!(next.token.secret.expose(), "token 2");
     assert_eq!(lab.provider.count(), 2, "one refresh for both");
+}
+
+/// Seconds until the advice, and how many of 2 000 calls refresh: those of
+/// `shared/reference/token-cache.md` §1.7, give or take five deviations.
+#[tokio::test(start_paused = true)]
+async fn p1_the_share_of_calls_that_refresh_falls_over_ten_minutes_around_the_advice() {
+    let table = [
+        (-301, 2_000..=2_000),
+        (-299, 1_980..=2_000),
+        (-150, 1_400..=1_600),
+        (0, 885..=1_115),
+        (150, 400..=600),
+        (299, 0..=20),
+        (301, 0..=0),
+    ];
+    for (ahead, expected) in table {
+        let lab = advising(Policy::MSAL_NET);
+        let client = lab.instance();
+        let request = for_client("t");
+        let result = client.acquire(&request).await.unwrap();
+        let advice = result.metadata.refresh_on.unwrap();
+        lab.provider.fail(503, None);
+        // To the moment `advice - ahead`.
+        let earlier = advice.since(lab.clock.now()) - Duration::from_secs(400);
+        let rest = Duration::from_secs(u64::try_from(400 - ahead).unwrap());
+        tokio::time::advance(earlier + rest).await;
+        let mut refreshed = 0;
+        for _ in 0..2_000 {
+            let served = client.acquire(&request).await.unwrap();
+            refreshed += usize::from(how(&served) == "l1 proactively_refreshed");
+        }
+        assert!(
+            expected.contains(&refreshed),
+            "{ahead} s ahead: {refreshed}"
+        );
+    }
 }
 
 /// Checklist P1, on the clock: the share of calls that refresh.
