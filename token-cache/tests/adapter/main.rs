@@ -5,5 +5,6 @@ mod lab;
 #[path = "../support/watched.rs"]
 mod watched;
 
+mod expirations;
 mod layers;
 mod options;
