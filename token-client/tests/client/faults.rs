@@ -2,6 +2,7 @@
 //! up at any point, clocks that are set, a store that hangs or trickles, and a
 //! provider that confuses its users.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use token_cache::{Policy, Scopes};
-use token_client::{AcquireRequest, Client, ClientEvents};
+use token_cache::{HomeAccountId, Policy, Scopes, Secret};
+use token_client::{AcquireRequest, Client, ClientEvents, Flow, ManagedIdentityId, SearchInCache};
 
 use crate::lab::{
-    HOUR, LATENCY, Lab, PRESETS, by_code, for_client, forced, how, on_behalf_of, silent,
+    HOUR, LATENCY, Lab, PRESETS, asking, begin, by_code, for_client, forced, how, in_session,
+    on_behalf_of, silent,
 };
+use crate::managed_identity::machine;
 
 /// Counts the requests on their way.
 #[derive(Default)]
@@ -29,12 +32,15 @@ impl ClientEvents for OnTheirWay {
     }
 }
 
-/// Lets `request` run up to its `steps`th await and drops it there; whether it
-/// had not ended by then.
-async fn gives_up_at(client: &Client, request: &AcquireRequest, steps: usize) -> bool {
-    let mut acquiring = pin!(client.acquire(request));
+/// Lets `work` run up to its `steps`th await and drops it there; whether it had
+/// not ended by then.
+async fn gives_up_at<T, E: fmt::Debug>(
+    work: impl Future<Output = Result<T, E>>,
+    steps: usize,
+) -> bool {
+    let mut work = pin!(work);
     for _ in 0..steps {
-        let polled = poll_fn(|context| Poll::Ready(acquiring.as_mut().poll(context))).await;
+        let polled = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         if let Poll::Ready(result) = polled {
             result.expect("nothing is wrong");
             return false;
@@ -45,25 +51,51 @@ async fn gives_up_at(client: &Client, request: &AcquireRequest, steps: usize) ->
     true
 }
 
+/// Who asks, and where to find afterwards what was given out.
+fn giving_up() -> [(AcquireRequest, AcquireRequest); 9] {
+    let machine = machine(ManagedIdentityId::SystemAssigned);
+    let session = |search| asking(Flow::InitiateLongRunning(begin("ann.1", "s", search)));
+    let by_refresh_token = asking(Flow::RefreshToken(Secret::new("ann")));
+    let of_ann = AcquireRequest {
+        scopes: by_refresh_token.scopes.clone(),
+        ..silent("ann.home")
+    };
+    [
+        (for_client("t"), for_client("t")),
+        (forced(for_client("t")), for_client("t")),
+        (on_behalf_of("ann.1"), on_behalf_of("ann.1")),
+        (by_code("ann"), silent("ann.home")),
+        (forced(silent("bob.home")), silent("bob.home")),
+        (by_refresh_token, of_ann),
+        (forced(machine.clone()), machine),
+        (session(SearchInCache::No), in_session("s")),
+        (forced(in_session("of bob")), in_session("of bob")),
+    ]
+}
+
+/// A lab whose store takes its time, a client there, what it has on its way, and
+/// what Bob left behind: he has signed in and begun a session.
+async fn after_bob(policy: Policy) -> (Lab, Client, Arc<OnTheirWay>) {
+    let lab = Lab::new(policy);
+    *lab.store.round_trip.lock() = Duration::from_millis(7);
+    let events = Arc::new(OnTheirWay::default());
+    let client = lab.client("client", lab.options(), Arc::clone(&events) as _);
+    let session = begin("bob.1", "of bob", SearchInCache::No);
+    let before = lab.instance();
+    for request in [by_code("bob"), asking(Flow::InitiateLongRunning(session))] {
+        before.acquire(&request).await.unwrap();
+    }
+    (lab, client, events)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_gives_up_at_any_await_leaves_cache_and_flights_in_order() {
     for policy in PRESETS {
-        let requests = [
-            for_client("t"),
-            forced(for_client("t")),
-            on_behalf_of("ann.1"),
-            by_code("ann"),
-            forced(silent("bob.home")),
-        ];
-        for request in requests {
+        for (request, again) in giving_up() {
             let mut steps = 1;
             loop {
-                let lab = Lab::new(policy);
-                *lab.store.round_trip.lock() = Duration::from_millis(7);
-                let events = Arc::new(OnTheirWay::default());
-                let client = lab.client("client", lab.options(), Arc::clone(&events) as _);
-                lab.instance().acquire(&by_code("bob")).await.unwrap();
-                let gave_up = gives_up_at(&client, &request, steps).await;
+                let (lab, client, events) = after_bob(policy).await;
+                let gave_up = gives_up_at(client.acquire(&request), steps).await;
 
                 // The next caller is served, by whatever is left of the first.
                 let after = client.acquire(&request).await;
@@ -72,14 +104,6 @@ async fn a_caller_who_gives_up_at_any_await_leaves_cache_and_flights_in_order() 
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 assert_eq!(client.cache().flush().await, 0);
                 assert_eq!(events.0.load(Ordering::SeqCst), 0, "none is on its way");
-                let again = AcquireRequest {
-                    force_refresh: false,
-                    ..request.clone()
-                };
-                let again = match &again.flow {
-                    token_client::Flow::AuthorizationCode(_) => silent("ann.home"),
-                    _ => again,
-                };
                 // A write that its caller gave up is lost in MSAL.NET's L2.
                 let in_l2 = (policy == Policy::RECOMMENDED).then(|| ("L2", lab.instance()));
                 for (of, client) in [("L1", client.clone())].into_iter().chain(in_l2) {
@@ -96,6 +120,42 @@ async fn a_caller_who_gives_up_at_any_await_leaves_cache_and_flights_in_order() 
                 steps += 1;
                 assert!(steps < 1_000, "it ends");
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_given_up_at_any_await_is_whole_or_was_not_and_can_be_made_again() {
+    let bob = HomeAccountId::new("bob.home");
+    for policy in PRESETS {
+        let mut steps = 1;
+        loop {
+            let (lab, client, _) = after_bob(policy).await;
+            // In L1 too, which must not serve on what L2 no longer has.
+            client.acquire(&silent("bob.home")).await.unwrap();
+            let gave_up = gives_up_at(client.remove_account(&bob), steps).await;
+            // He is signed out, or in, and his tokens are his.
+            match client.acquire(&silent("bob.home")).await {
+                Ok(found) => {
+                    assert!(gave_up, "signed out after {steps} steps in {policy:?}");
+                    assert_eq!(found.token.home_account_id.as_deref(), Some("bob.home"));
+                }
+                Err(error) => assert_eq!(error.code(), "no_tokens_found"),
+            }
+            client.remove_account(&bob).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert_eq!(client.cache().flush().await, 0);
+            for (of, client) in [("L1", client), ("L2", lab.instance())] {
+                let left = client.acquire(&silent("bob.home")).await;
+                let code = left.map(|found| how(&found)).unwrap_err();
+                assert_eq!(code.code(), "no_tokens_found", "{of} after {steps} steps");
+            }
+            if !gave_up {
+                assert!(steps > 5, "it awaits more than {steps} times");
+                break;
+            }
+            steps += 1;
+            assert!(steps < 1_000, "it ends");
         }
     }
 }
