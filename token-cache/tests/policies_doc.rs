@@ -123,12 +123,25 @@ fn rows(policy: Policy) -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+/// What no switch undoes, or none has by default.
+const DEVIATIONS: &str = "
+## Where `msal_net` is not MSAL.NET
+
+- L1 holds parsed entries, also where they are sealed in L2. MSAL.NET's adapter keeps
+  ciphertext in L1, and opens and parses it at every hit. So a hit here is quicker, tokens
+  lie in this process's memory in the clear, and what L1 has is served on after the key
+  ring was swapped, where MSAL.NET fails.
+- `accessor` is `Snapshot` in both presets: a request works on what it has read itself.
+  Requests of one MSAL.NET client share an accessor and clear it under each other's
+  hands, so that now and then one misses what is there. `Shared` does that here too.
+";
+
 fn page() -> String {
     let mut page = String::from(
         "# What the presets do differently\n\n\
          `recommended` is what we would run; `msal_net` does what MSAL.NET with\n\
-         Microsoft.Identity.Web does, count for count. The choices are explained in\n\
-         `token-cache/src/policy.rs`. This page is made by a test\n\
+         Microsoft.Identity.Web does, count for count but for two things, below the table. The\n\
+         choices are explained in `token-cache/src/policy.rs`. This page is made by a test\n\
          (`token-cache/tests/policies_doc.rs`), which fails when it is out of date.\n\n\
          | switch | decides | `recommended` | `msal_net` | same |\n|---|---|---|---|---|\n",
     );
@@ -147,6 +160,7 @@ fn page() -> String {
         )
         .expect("a string takes all");
     }
+    page += DEVIATIONS;
     page
 }
 

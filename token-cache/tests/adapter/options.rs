@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use token_cache::policy::{L2Guard, L2Write, Plaintext, Unreadable};
 use token_cache::store::{Expiration, Store};
 use token_cache::{
@@ -397,62 +396,6 @@ async fn a_hanging_l2_costs_its_time_limit_until_the_breaker_opens_and_then_noth
         CacheLevel::L2,
         "use resumes by itself"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_listener_hears_operations_and_blobs() {
-    use token_cache::events::{BlobDirection, Operation};
-    #[derive(Default)]
-    struct Heard(Mutex<Vec<String>>);
-    impl token_cache::CacheEvents for Heard {
-        fn operation(&self, operation: Operation) {
-            let Operation {
-                level,
-                operation,
-                outcome,
-                ..
-            } = operation;
-            let words = [level.as_str(), operation.as_str(), outcome.as_str()];
-            self.0.lock().push(words.join(" "));
-        }
-        fn blob(&self, direction: BlobDirection, bytes: usize) {
-            assert!(bytes > 100);
-            self.0.lock().push(direction.as_str().to_owned());
-        }
-    }
-    let lab = Lab::new();
-    let heard = Arc::new(Heard::default());
-    let cache = TokenCache::new(TokenCacheOptions {
-        events: Arc::clone(&heard) as _,
-        ..lab.options(Policy::RECOMMENDED)
-    });
-    tokens(&cache).await;
-    lab.put(&cache, "A", HOUR).await;
-    tokens(&cache).await;
-    cache.remove(&key()).await;
-    assert_eq!(
-        *heard.0.lock(),
-        [
-            "l1 get miss",
-            "l2 get miss",
-            "l2 get miss",
-            "l1 set ok",
-            "write",
-            "l2 set ok",
-            "l1 get hit",
-            "l1 remove ok",
-            "l2 remove ok"
-        ]
-    );
-    let stats = cache.l1_stats().unwrap();
-    assert_eq!(
-        (stats.removed, stats.capacity_bytes),
-        (1, 500 * 1024 * 1024)
-    );
-    lab.put(&cache, "A", HOUR).await;
-    let kinds = cache.l1_kinds();
-    assert_eq!((kinds.access_token.entries, kinds.other.entries), (1, 1));
-    assert!(kinds.access_token.bytes > 0);
 }
 
 #[tokio::test(start_paused = true)]

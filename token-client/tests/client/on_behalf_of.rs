@@ -116,4 +116,13 @@ async fn k8_each_assertion_has_tokens_of_its_own_and_no_refresh_token_is_kept() 
     assert_eq!(lab.provider.grants(), "on_behalf_of on_behalf_of");
     let error = client.acquire(&silent("ann.home")).await.unwrap_err();
     assert_eq!(error.code(), "no_tokens_found");
+    // The hash is in no item's key: two in one blob would be one, the later.
+    for (assertion, own, other) in [("ann.1", &first, &second), ("ann.2", &second, &first)] {
+        let hash = UserAssertion::new(Secret::new(assertion)).hash().clone();
+        let blob = token_cache::store::Store::get(&*lab.store, hash.as_str()).await;
+        let blob = String::from_utf8(blob.unwrap().unwrap().to_vec()).unwrap();
+        let has = |secret: &Secret| blob.contains(&format!("\"{}\"", secret.expose()));
+        assert!(has(&own.token.secret), "{assertion}: {blob}");
+        assert!(!has(&other.token.secret), "{assertion}: {blob}");
+    }
 }

@@ -71,6 +71,26 @@ fn s2_an_applications_token_deletes_none_that_belongs_under_another_key() {
 }
 
 #[test]
+fn s2_s4_a_save_deletes_what_overlaps_under_any_alias_of_the_cloud() {
+    for alias in [
+        "login.microsoftonline.com",
+        "login.microsoft.com",
+        "sts.windows.net",
+    ] {
+        let before = holding([AccessToken {
+            environment: alias.into(),
+            ..users("ann.t", "A B")
+        }]);
+        let after = before.save(response(users("ann.t", "A")), &public());
+        let left: Vec<_> = after
+            .access_tokens()
+            .map(|token| token.environment.clone())
+            .collect();
+        assert_eq!(left, ["login.windows.net".into()], "{alias}");
+    }
+}
+
+#[test]
 fn l11_a_response_without_a_refresh_token_keeps_the_one_there_is() {
     let first = TokenSet {
         refresh_token: Some(Arc::new(refresh_token("ann.t"))),
@@ -104,6 +124,17 @@ fn s6_s7_only_what_can_still_serve_is_worth_storing() {
         ending(3_600).suggested_expiry(NOW),
         Some(NOW.plus(Duration::from_secs(3_600)))
     );
+    // Unlike a lookup, which wants more than the buffer, both take the last second.
+    for (left, kept) in [(299, false), (300, true)] {
+        let end = NOW.plus(Duration::from_secs(left));
+        assert_eq!(ending(left).has_tokens(NOW), kept, "{left} s left");
+        let expected = kept.then_some(end);
+        assert_eq!(
+            ending(left).suggested_expiry(NOW),
+            expected,
+            "{left} s left"
+        );
+    }
     let with_refresh_token = TokenSet {
         refresh_token: Some(Arc::new(refresh_token("ann.t"))),
         ..response(users("ann.t", "A"))
@@ -115,6 +146,22 @@ fn s6_s7_only_what_can_still_serve_is_worth_storing() {
         None,
         "a refresh token outlives them"
     );
+}
+
+#[test]
+fn s7_the_last_token_to_end_says_when_a_store_may_forget_them_all() {
+    let ending = |scope: &str, left: u64| AccessToken {
+        expires_on: NOW.plus(Duration::from_secs(left)),
+        ..token(scope)
+    };
+    // Whichever comes first in the partition, and however short-lived the other.
+    for (a, b) in [(3_600, 7_200), (7_200, 3_600), (100, 7_200), (7_200, 100)] {
+        let both = holding([ending("A", a), ending("B", b)]);
+        let last = NOW.plus(Duration::from_secs(7_200));
+        assert_eq!(both.suggested_expiry(NOW), Some(last), "{a} and {b}");
+    }
+    let both = holding([ending("A", 100), ending("B", 299)]);
+    assert_eq!(both.suggested_expiry(NOW), None);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct SqlServerOptions {
     /// create` does.
     pub create_table: bool,
     /// The window of entries that are given neither an end nor a window; ASP.NET's
-    /// 20 minutes. Microsoft advises 90 days for user caches.
+    /// 20 minutes. Microsoft's samples have 90 minutes.
     pub default_sliding: Duration,
     /// The least time between two deletions of what has expired; 30 minutes, and
     /// no less than five.
