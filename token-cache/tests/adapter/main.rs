@@ -5,6 +5,7 @@ mod lab;
 #[path = "../support/watched.rs"]
 mod watched;
 
+mod events;
 mod expirations;
 mod layers;
 mod options;
