@@ -151,18 +151,16 @@ impl Feature {
                 ),
                 hint: "write `mode: real`, or `store: memory`".to_owned(),
             }),
-            Self::Store(store @ (RemoteStore::Redis | RemoteStore::Postgres)) => {
-                Some(Unavailable {
-                    message: format!("this build has no store `{}`", store.as_str()),
-                    hint: format!(
-                        "build it with `--features {}`, or write `store: memory`",
-                        store.as_str()
-                    ),
-                })
-            }
+            Self::Store(RemoteStore::Cosmos) => Some(Unavailable {
+                message: "scenarios have no store `cosmos`".to_owned(),
+                hint: "write another `store`; `token-cache` has this one".to_owned(),
+            }),
             Self::Store(store) => Some(Unavailable {
-                message: format!("scenarios have no store `{}`", store.as_str()),
-                hint: "write `store: redis`, `store: postgres` or `store: memory`".to_owned(),
+                message: format!("this build has no store `{}`", store.as_str()),
+                hint: format!(
+                    "build it with `--features {}`, or write `store: memory`",
+                    store.as_str()
+                ),
             }),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
             Self::NoThink => Some(Unavailable {

@@ -53,8 +53,10 @@ impl RemoteStore {
         match self {
             Self::Redis => cfg!(feature = "redis"),
             Self::Postgres => cfg!(feature = "postgres"),
-            // A URL cannot say all that these need.
-            Self::SqlServer | Self::Cosmos | Self::Memcached => false,
+            Self::Memcached => cfg!(feature = "memcached"),
+            Self::SqlServer => cfg!(feature = "sql_server"),
+            // A URL cannot say all that it needs.
+            Self::Cosmos => false,
         }
     }
 }

@@ -12,6 +12,7 @@ use loadgen::scenario::plan::Mode;
 
 use super::lab::{plan, report};
 use super::server::{Server, free_port};
+use super::tds::{Endpoint, PASSWORD, USER};
 
 /// Tokens that serve for three seconds, so that L2 is asked all the time.
 fn scenario(l2: &str, faults: &str) -> String {
@@ -86,6 +87,13 @@ pub(crate) fn redis(port: u16) -> Server {
     Server::start(port, command)
 }
 
+fn memcached(port: u16) -> Server {
+    let mut command = Command::new("memcached");
+    command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]);
+    command.args(["-u", "nobody"]);
+    Server::start(port, command)
+}
+
 /// Stops a server for some seconds of a run, as a machine that swaps would.
 pub(crate) fn stalled(server: &Server, seconds: u64) -> impl FnOnce() + Send + 'static {
     let ids = server.ids();
@@ -98,6 +106,17 @@ pub(crate) fn stalled(server: &Server, seconds: u64) -> impl FnOnce() + Send + '
 }
 
 const HANGS: &str = "faults: [{ at: 3s, for: 2s, l2: { is: hang } }]\n";
+
+#[test]
+fn memcached_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
+    let _alone = crate::alone();
+    let measured = undisturbed(|| {
+        let server = memcached(free_port());
+        let url = format!("memcached://127.0.0.1:{}", server.port);
+        real(&url, "memcached", stalled(&server, 2))
+    });
+    agrees(&measured, &virtually(HANGS));
+}
 
 #[test]
 fn redis_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
@@ -134,6 +153,33 @@ fn redis_that_is_killed_and_started_again_costs_what_a_refusing_l2_does() {
     let faults =
         "faults: [{ at: 3s, for: 2s, l2: { is: refuse } }, { at: 5s, l2: { is: wipe } }]\n";
     agrees(&measured, &virtually(faults));
+}
+
+#[test]
+fn sql_server_s_wire_serves_a_run_as_a_store_that_is_well_does() {
+    let _alone = crate::alone();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let endpoint = runtime.block_on(Endpoint::start());
+    let url = format!(
+        "sqlserver:Server=tcp:127.0.0.1,{};User Id={USER};Password={PASSWORD};\
+         Encrypt=DANGER_PLAINTEXT",
+        endpoint.port
+    );
+    let measured = undisturbed(|| real(&url, "sql_server", || ()));
+    let virtual_ = virtually("");
+    assert_eq!((measured.totals.errors, measured.cache.l2.errors), (0, 0));
+    let ratio = measured.idp.token_requests as f64 / virtual_.idp.token_requests as f64;
+    assert!((0.66..1.34).contains(&ratio), "{ratio}");
+    assert!(
+        measured.totals.cache_level.l2 > 10,
+        "{:?}",
+        measured.totals.cache_level
+    );
+    assert!(
+        measured.cache.l2.operations.set > 10,
+        "{:?}",
+        measured.cache.l2
+    );
 }
 
 /// A Postgres of the test's own.
