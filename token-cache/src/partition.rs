@@ -45,7 +45,7 @@ pub enum Lookup {
     /// A token past its time that may serve while the provider is down, as the
     /// query allows.
     Extended(Arc<AccessToken>),
-    /// A token that fits but is too old, or bound to another key.
+    /// A token that fits but is too old, or a user's that is bound to another key.
     Expired,
     /// Nothing that fits.
     Missing,

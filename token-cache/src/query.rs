@@ -39,7 +39,8 @@ pub struct Query<'a> {
 /// Whose token is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// The application's own.
+    /// The application's own: of the query's client, tenant, key and components to
+    /// the letter, since they make its partition's key.
     Application,
     /// Got on behalf of the bearer of an assertion, or in a session.
     Assertion(&'a AssertionHash),

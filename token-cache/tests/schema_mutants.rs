@@ -44,7 +44,7 @@ const PIECES: [&str; 16] = [
     "\u{feff}",
 ];
 
-/// SplitMix64: the same draws from the same seed, everywhere.
+/// `SplitMix64`: the same draws from the same seed, everywhere.
 struct Draws(u64);
 
 impl Draws {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use token_cache::Policy;
 use token_cache::policy::HttpRetry;
+use token_cache::{Policy, Timestamp};
 use token_client::msal_metrics::{Generation, Instrument};
 use token_client::result::TokenRequests;
 use tokio::time::sleep;
@@ -64,8 +64,8 @@ async fn p3_a_failed_refresh_is_counted_and_callers_have_the_token_up_to_the_exp
         assert_eq!(failures[0].1["CacheRefreshReason"], "ProactivelyRefreshed");
 
         // It serves with a little more than the buffer left, and then no more.
-        let left = end.since(lab.clock.now()) - Duration::from_millis(300_001);
-        tokio::time::advance(left).await;
+        let last = end.minus(Duration::from_millis(300_001));
+        tokio::time::advance(last.since(lab.clock.now())).await;
         let served = client.acquire(&request).await.unwrap();
         assert_eq!(served.token.secret, first.token.secret);
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -150,10 +150,8 @@ async fn p1_the_share_of_calls_that_refresh_falls_over_ten_minutes_around_the_ad
         let result = client.acquire(&request).await.unwrap();
         let advice = result.metadata.refresh_on.unwrap();
         lab.provider.fail(503, None);
-        // To the moment `advice - ahead`.
-        let earlier = advice.since(lab.clock.now()) - Duration::from_secs(400);
-        let rest = Duration::from_secs(u64::try_from(400 - ahead).unwrap());
-        tokio::time::advance(earlier + rest).await;
+        let moment = Timestamp::from_unix_seconds(advice.unix_seconds() - ahead);
+        tokio::time::advance(moment.since(lab.clock.now())).await;
         let mut refreshed = 0;
         for _ in 0..2_000 {
             let served = client.acquire(&request).await.unwrap();
