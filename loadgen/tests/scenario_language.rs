@@ -407,7 +407,19 @@ fn what_this_build_or_no_scenario_has_is_refused_where_it_stands() {
     let not_yet = "5:20 this kind of cache is not supported yet";
     let mut cases = vec![
         ("{ provider: session }".to_owned(), not_yet.to_owned()),
-        ("{ provider: file }".to_owned(), not_yet.to_owned()),
+        (
+            "{ provider: file }".to_owned(),
+            "5:20 a cache in a file needs the file".to_owned(),
+        ),
+        (
+            "{ l2: { store: file, url: /tmp/x } }\nmode: virtual".to_owned(),
+            "5:23 the store `file` is on a disk, and in mode `virtual` nobody waits for one"
+                .to_owned(),
+        ),
+        (
+            "{ provider: file, l2: { store: file, url: /tmp/x } }".to_owned(),
+            String::new(),
+        ),
         (
             "{ l2: { store: cosmos, url: 'cosmos:' } }".to_owned(),
             "5:23 scenarios have no store `cosmos`".to_owned(),

@@ -89,7 +89,9 @@ impl Feature {
         match self {
             Self::Mode(_)
             | Self::WhenFull(WhenFull::Drop)
-            | Self::Provider(ProviderPlan::Distributed | ProviderPlan::Memory)
+            | Self::Provider(
+                ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
+            )
             | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
                 None
             }
@@ -142,6 +144,13 @@ impl Feature {
             Self::Es256 => Some(Unavailable {
                 message: format!("in mode `{}` signing is simulated", mode.as_str()),
                 hint: "write `mode: real`, or leave `signing` out".to_owned(),
+            }),
+            Self::Store(RemoteStore::File) => Some(Unavailable {
+                message: format!(
+                    "the store `file` is on a disk, and in mode `{}` nobody waits for one",
+                    mode.as_str()
+                ),
+                hint: "write `mode: real`, or `store: memory`".to_owned(),
             }),
             Self::Store(store) if mode != Mode::Real => Some(Unavailable {
                 message: format!(

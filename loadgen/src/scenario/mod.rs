@@ -7,6 +7,7 @@
 //! [`sections`]), meaning is checked across sections ([`lint`]), and what is
 //! left without problems is a [`plan::Plan`].
 
+pub mod address;
 mod compose;
 pub mod feature;
 pub mod lint;

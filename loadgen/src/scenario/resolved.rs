@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::address;
 use super::load::{Composed, LoadError, compose, read_file};
 use super::overrides::Overrides;
 use super::problem::Problems;
@@ -104,9 +105,10 @@ impl Walk<'_> {
     }
 
     fn written(&mut self, path: String, node: &Node) {
+        let key = path.rsplit('.').next().unwrap_or_default();
         self.values.push(ResolvedValue {
+            value: show(key, node),
             path,
-            value: show(node),
             origin: self.origin(node.span),
         });
     }
@@ -159,19 +161,25 @@ fn item_of(shape: &Shape) -> Option<&Shape> {
 }
 
 /// In one line, as it could be written.
-fn show(node: &Node) -> String {
+/// The value of `key` in one line; addresses without their passwords.
+fn show(key: &str, node: &Node) -> String {
     match &node.value {
+        Value::Scalar(scalar) if key == "url" => address::seen(scalar.text.trim()),
         Value::Scalar(scalar) => scalar.text.trim().replace('\n', " "),
         Value::Sequence(items) => {
             format!(
                 "[{}]",
-                items.iter().map(show).collect::<Vec<_>>().join(", ")
+                items
+                    .iter()
+                    .map(|item| show(key, item))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )
         }
         Value::Mapping(entries) => {
             let entries: Vec<String> = entries
                 .iter()
-                .map(|entry| format!("{}: {}", entry.key.text, show(&entry.node)))
+                .map(|entry| format!("{}: {}", entry.key.text, show(&entry.key.text, &entry.node)))
                 .collect();
             format!("{{ {} }}", entries.join(", "))
         }

@@ -1,8 +1,12 @@
-//! Stores that are servers, as far as this build has them: each is a cargo
-//! feature, off by default.
+//! Stores outside this process: a file, and servers as far as this build has them,
+//! each a cargo feature that is off by default.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use token_cache::protect::KeyRingError;
+use token_cache::provider::file::load_or_create_key_ring;
+use token_cache::provider::{FileStore, FileStoreOptions};
 use token_cache::store::Store;
 use token_cache::{Clock, Secret};
 
@@ -19,12 +23,8 @@ pub struct Remote {
 
 impl Remote {
     /// The server at `url`, in the kind's own notation.
-    pub fn new(kind: RemoteStore, url: &str, clock: Clock) -> Self {
-        Self {
-            kind,
-            url: Secret::new(url),
-            clock,
-        }
+    pub fn new(kind: RemoteStore, url: Secret, clock: Clock) -> Self {
+        Self { kind, url, clock }
     }
 
     /// A client of it. Nothing is asked of the server before the first
@@ -34,16 +34,32 @@ impl Remote {
     ///
     /// A [`Failure`] with exit code 2 when the URL cannot be used.
     pub fn connect(&self) -> Result<Arc<dyn Store>, Failure> {
-        token_cache::store::open(&self.url, self.clock).map_err(|error| {
+        let failed = |reason: String| {
             Failure::usage(
                 format!(
-                    "the store `{}` cannot be used: {}",
-                    self.kind.as_str(),
-                    error.reason
+                    "the store `{}` cannot be used: {reason}",
+                    self.kind.as_str()
                 ),
                 "`cache.l2.url` says where it is, such as redis://127.0.0.1:6379",
             )
-        })
+        };
+        match self.kind {
+            RemoteStore::File => self.file().map_err(|error| failed(error.reason)),
+            _ => token_cache::store::open(&self.url, self.clock)
+                .map_err(|error| failed(error.reason)),
+        }
+    }
+
+    /// The cache in a file, with its key ring in another beside it.
+    fn file(&self) -> Result<Arc<dyn Store>, KeyRingError> {
+        let path = Path::new(self.url.expose());
+        let ring = load_or_create_key_ring(&path.with_added_extension("keys"))?;
+        let options = FileStoreOptions::new(path);
+        Ok(Arc::new(FileStore::new(
+            options,
+            Arc::new(ring),
+            self.clock,
+        )))
     }
 }
 
@@ -55,6 +71,7 @@ impl RemoteStore {
             Self::Postgres => cfg!(feature = "postgres"),
             Self::Memcached => cfg!(feature = "memcached"),
             Self::SqlServer => cfg!(feature = "sql_server"),
+            Self::File => true,
             // A URL cannot say all that it needs.
             Self::Cosmos => false,
         }

@@ -80,7 +80,7 @@ impl SharedStore {
                 }
             }
             StorePlan::Remote { kind, url } => {
-                let remote = Remote::new(*kind, url, clock);
+                let remote = Remote::new(*kind, url.clone(), clock);
                 // Found out now, not by the first instance that needs it.
                 remote.connect()?;
                 Backing::Remote {

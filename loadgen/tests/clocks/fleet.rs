@@ -1,5 +1,8 @@
 //! Instances that come and go, each with an L1 of its own.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use loadgen::scenario::plan::Mode;
 
 use crate::lab::{plan, report};
@@ -67,4 +70,41 @@ fn requests_that_are_sent_again_are_in_both_ledgers() {
     assert!(off.ledger.balanced, "{:?}", off.ledger);
     let of_off = off.totals.errors;
     assert!(of_off > 2 * totals.errors, "{of_off} {}", totals.errors);
+}
+
+const ON_DISK: &str = "
+version: 1
+duration: 3s
+idp: { expires_in: 1h, latency: { token: 20ms } }
+fleet: { instances: 3 }
+population: { tenants: 20 }
+traffic:
+  - { flow: client_credentials, rate: 40/s }
+";
+
+#[test]
+fn instances_may_share_a_cache_in_a_file_as_programs_of_a_desktop_do() {
+    let directory = std::env::temp_dir().join(format!("file-cache-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&directory).unwrap();
+    let file = directory.join("tokens");
+    let cache = format!(
+        "cache={{ provider: file, l1: none, l2: {{ store: file, url: {} }} }}",
+        file.display()
+    );
+    let run = report(&plan(ON_DISK, 7, &[&cache]), Mode::Real);
+    assert_eq!(run.totals.errors, 0, "{:?}", run.totals.errors_by_kind);
+    assert_eq!((run.totals.cache_level.l1, run.cache.l2.errors), (0, 0));
+    // One fetch a tenant for all three, but where two came at once.
+    assert!((15..30).contains(&run.idp.token_requests), "{:?}", run.idp);
+    assert!(
+        run.totals.cache_level.l2 > 60,
+        "{:?}",
+        run.totals.cache_level
+    );
+    assert!(run.ledger.balanced, "{:?}", run.ledger);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    fs::remove_dir_all(&directory).unwrap();
 }

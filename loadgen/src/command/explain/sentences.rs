@@ -1,5 +1,6 @@
 //! What a plan does, in plain sentences.
 
+use crate::scenario::address;
 use crate::scenario::plan::{
     Affinity, EmbeddedIdpPlan, FaultPlan, IdpPlan, Mode, Plan, Start, StorePlan,
 };
@@ -103,7 +104,11 @@ fn cache(plan: &Plan) -> String {
                     format!("a shared memory store that takes {latency}")
                 }
                 StorePlan::Remote { kind, url } => {
-                    format!("a shared {} at {url}", kind.as_str())
+                    format!(
+                        "a shared {} at {}",
+                        kind.as_str(),
+                        address::seen(url.expose())
+                    )
                 }
             };
             let sliding = l2.sliding_expiration.map_or_else(String::new, |sliding| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_cache::Policy;
+use token_cache::{Policy, Secret};
 
 use super::LatencyPlan;
 use crate::scenario::units::Bytes;
@@ -95,8 +95,8 @@ pub enum StorePlan {
     Remote {
         /// Which kind.
         kind: RemoteStore,
-        /// Where, in the kind's own notation.
-        url: String,
+        /// Where, in the kind's own notation; it may hold a password.
+        url: Secret,
     },
 }
 
@@ -113,6 +113,8 @@ pub enum RemoteStore {
     Cosmos,
     /// memcached.
     Memcached,
+    /// A file that several processes share, as the desktop cache of MSAL.
+    File,
 }
 
 impl RemoteStore {
@@ -124,6 +126,7 @@ impl RemoteStore {
             Self::SqlServer => "sql_server",
             Self::Cosmos => "cosmos",
             Self::Memcached => "memcached",
+            Self::File => "file",
         }
     }
 }

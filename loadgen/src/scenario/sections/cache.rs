@@ -1,5 +1,7 @@
 //! `cache`: the behaviour and the layers of every instance's cache.
 
+use token_cache::Secret;
+
 use super::latency::latency;
 use super::policy::policy;
 use crate::scenario::feature::Feature;
@@ -58,6 +60,19 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
     );
     if let Some(provider) = provider {
         table.needs(Feature::Provider(provider), "provider");
+        let is_file = |l2: &L2Plan| {
+            let kind = RemoteStore::File;
+            matches!(&l2.store, StorePlan::Remote { kind: found, .. } if *found == kind)
+        };
+        let has_file = l2.as_ref().map(|l2| l2.as_ref().is_some_and(is_file));
+        if provider == ProviderPlan::File && has_file == Some(false) {
+            let span = table.value_span("provider");
+            table.problems().add_with_hint(
+                span,
+                "a cache in a file needs the file",
+                "write `l2: { store: file, url: /path/of/the/cache }`",
+            );
+        }
     }
     if encryption == Some(true) {
         table.needs(Feature::Encryption, "encryption");
@@ -104,9 +119,10 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
             ("sql_server", Some(RemoteStore::SqlServer)),
             ("cosmos", Some(RemoteStore::Cosmos)),
             ("memcached", Some(RemoteStore::Memcached)),
+            ("file", Some(RemoteStore::File)),
         ]),
     );
-    let url = table.optional("url", "Where the store is; not for `memory`", &Text);
+    let url = table.optional("url", "Where the store is, or the path of the `file`; not for `memory`", &Text);
     let size_limit = table.or(
         "size_limit",
         "Bytes the store may hold; for `memory`",
@@ -147,7 +163,7 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
                     let span = table.key_span(key);
                     table.problems().add_with_hint(
                         span,
-                        format!("`{key}` is the server's own, not the scenario's"),
+                        format!("`{key}` is the store's own, not the scenario's"),
                         "leave it out, or write `store: memory`",
                     );
                 }
@@ -157,11 +173,14 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
                 table.problems().add_with_hint(
                     span,
                     format!("`url` is missing beside the store `{}`", kind.as_str()),
-                    "write where the server is, such as `url: redis://127.0.0.1:6379`",
+                    "write where it is, such as `url: redis://127.0.0.1:6379` or `url: /var/tmp/cache`",
                 );
                 return None;
             };
-            StorePlan::Remote { kind, url }
+            StorePlan::Remote {
+                kind,
+                url: Secret::new(url),
+            }
         }
     };
     Some(Some(L2Plan {
