@@ -145,32 +145,7 @@ impl Feature {
                 message: format!("in mode `{}` signing is simulated", mode.as_str()),
                 hint: "write `mode: real`, or leave `signing` out".to_owned(),
             }),
-            Self::Store(RemoteStore::File) => Some(Unavailable {
-                message: format!(
-                    "the store `file` is on a disk, and in mode `{}` nobody waits for one",
-                    mode.as_str()
-                ),
-                hint: "write `mode: real`, or `store: memory`".to_owned(),
-            }),
-            Self::Store(store) if mode != Mode::Real => Some(Unavailable {
-                message: format!(
-                    "the store `{}` is asked over sockets, and in mode `{}` there are none",
-                    store.as_str(),
-                    mode.as_str()
-                ),
-                hint: "write `mode: real`, or `store: memory`".to_owned(),
-            }),
-            Self::Store(RemoteStore::Cosmos) => Some(Unavailable {
-                message: "scenarios have no store `cosmos`".to_owned(),
-                hint: "write another `store`; `token-cache` has this one".to_owned(),
-            }),
-            Self::Store(store) => Some(Unavailable {
-                message: format!("this build has no store `{}`", store.as_str()),
-                hint: format!(
-                    "build it with `--features {}`, or write `store: memory`",
-                    store.as_str()
-                ),
-            }),
+            Self::Store(store) => Some(without(store, mode)),
             Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
             Self::NoThink => Some(Unavailable {
                 message: format!(
@@ -210,4 +185,32 @@ impl Feature {
             hint: "leave it out, or choose another `mode`".to_owned(),
         }
     }
+}
+
+/// Why this build, or mode, has no such store.
+fn without(store: RemoteStore, mode: Mode) -> Unavailable {
+    let (name, mode_name) = (store.as_str(), mode.as_str());
+    let (message, hint) = match store {
+        RemoteStore::File => (
+            format!(
+                "the store `file` is on a disk, and in mode `{mode_name}` nobody waits for one"
+            ),
+            "write `mode: real`, or `store: memory`".to_owned(),
+        ),
+        _ if mode != Mode::Real => (
+            format!(
+                "the store `{name}` is asked over sockets, and in mode `{mode_name}` there are none"
+            ),
+            "write `mode: real`, or `store: memory`".to_owned(),
+        ),
+        RemoteStore::Cosmos => (
+            "scenarios have no store `cosmos`".to_owned(),
+            "write another `store`; `token-cache` has this one".to_owned(),
+        ),
+        _ => (
+            format!("this build has no store `{name}`"),
+            format!("build it with `--features {name}`, or write `store: memory`"),
+        ),
+    };
+    Unavailable { message, hint }
 }

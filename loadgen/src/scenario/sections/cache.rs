@@ -122,7 +122,11 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
             ("file", Some(RemoteStore::File)),
         ]),
     );
-    let url = table.optional("url", "Where the store is, or the path of the `file`; not for `memory`", &Text);
+    let url = table.optional(
+        "url",
+        "Where the store is, or the path of the `file`; not for `memory`",
+        &Text,
+    );
     let size_limit = table.or(
         "size_limit",
         "Bytes the store may hold; for `memory`",
