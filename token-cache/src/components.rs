@@ -47,10 +47,14 @@ impl ComponentHash {
     }
 }
 
-/// One or more components and their hash. Cheap to clone.
+/// One or more components and their hash. Cheap to clone, and one pointer in the
+/// many tokens that have none.
 #[derive(Clone)]
-pub struct KeyComponents {
-    parts: Arc<BTreeMap<Box<str>, Box<str>>>,
+pub struct KeyComponents(Arc<Hashed>);
+
+#[derive(Clone)]
+struct Hashed {
+    parts: BTreeMap<Box<str>, Box<str>>,
     hash: Arc<str>,
     binds_refresh_tokens: bool,
 }
@@ -67,43 +71,47 @@ impl KeyComponents {
             .filter(|(name, _)| !NOT_COUNTED.contains(name))
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        (!parts.is_empty()).then(|| Self {
+        (!parts.is_empty()).then(|| Self::of(parts, hash, false))
+    }
+
+    fn of(
+        parts: BTreeMap<Box<str>, Box<str>>,
+        hash: ComponentHash,
+        binds_refresh_tokens: bool,
+    ) -> Self {
+        Self(Arc::new(Hashed {
             hash: hash.of(&parts),
-            parts: Arc::new(parts),
-            binds_refresh_tokens: false,
-        })
+            parts,
+            binds_refresh_tokens,
+        }))
     }
 
     /// The same, kept apart in refresh tokens as well (MSAL's
     /// `partitionRefreshToken`).
     #[must_use]
     pub fn binding_refresh_tokens(mut self) -> Self {
-        self.binds_refresh_tokens = true;
+        Arc::make_mut(&mut self.0).binds_refresh_tokens = true;
         self
     }
 
     /// Whether refresh tokens are kept apart as well.
     pub fn binds_refresh_tokens(&self) -> bool {
-        self.binds_refresh_tokens
+        self.0.binds_refresh_tokens
     }
 
     /// The hash, in the case it has in partition keys.
     pub fn hash(&self) -> &Arc<str> {
-        &self.hash
+        &self.0.hash
     }
 
     /// The same components with a hash of this kind.
     pub(crate) fn hashed_by(&self, hash: ComponentHash) -> Self {
-        Self {
-            parts: Arc::clone(&self.parts),
-            hash: hash.of(&self.parts),
-            binds_refresh_tokens: self.binds_refresh_tokens,
-        }
+        Self::of(self.0.parts.clone(), hash, self.0.binds_refresh_tokens)
     }
 
     pub(crate) fn size_bytes(&self) -> usize {
-        let parts = self.parts.iter();
-        self.hash.len()
+        let parts = self.0.parts.iter();
+        self.0.hash.len()
             + parts
                 .map(|(name, value)| name.len() + value.len())
                 .sum::<usize>()
@@ -113,7 +121,7 @@ impl KeyComponents {
 /// The same names with the same values, whatever their hash.
 impl PartialEq for KeyComponents {
     fn eq(&self, other: &Self) -> bool {
-        self.parts == other.parts
+        self.0.parts == other.0.parts
     }
 }
 
@@ -121,7 +129,7 @@ impl Eq for KeyComponents {}
 
 impl std::hash::Hash for KeyComponents {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.parts.hash(state);
+        self.0.parts.hash(state);
     }
 }
 
@@ -129,26 +137,22 @@ impl std::hash::Hash for KeyComponents {
 impl fmt::Debug for KeyComponents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyComponents")
-            .field("names", &self.parts.keys().collect::<Vec<_>>())
-            .field("hash", &self.hash)
+            .field("names", &self.0.parts.keys().collect::<Vec<_>>())
+            .field("hash", &self.0.hash)
             .finish_non_exhaustive()
     }
 }
 
 impl Serialize for KeyComponents {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.parts.serialize(serializer)
+        self.0.parts.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for KeyComponents {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parts = BTreeMap::<Box<str>, Box<str>>::deserialize(deserializer)?;
-        Ok(Self {
-            hash: ComponentHash::default().of(&parts),
-            parts: Arc::new(parts),
-            binds_refresh_tokens: false,
-        })
+        Ok(Self::of(parts, ComponentHash::default(), false))
     }
 }
 
