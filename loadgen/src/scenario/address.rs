@@ -26,11 +26,12 @@ pub fn seen(url: &str) -> String {
             _ => format!("{scheme}:***"),
         };
     };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    // A password may hold a slash that should have been escaped.
-    match rest.rsplit_once('@') {
+    let (place, parameters) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    // A password may hold what should have been escaped: where it ends is not known then.
+    match place.rsplit_once('@') {
+        _ if parameters.contains('@') => format!("{scheme}://***"),
         Some((_, host)) => format!("{scheme}://***@{host}"),
-        None => format!("{scheme}://{rest}"),
+        None => format!("{scheme}://{place}"),
     }
 }
 
@@ -58,6 +59,9 @@ mod tests {
                 "postgres://me:hun/ter2@db/x?password=hunter2",
                 "postgres://***@db/x",
             ),
+            ("redis://me:hun?ter2@cache", "redis://***"),
+            ("redis://me:hun#ter2@cache", "redis://***"),
+            ("postgres://db/x?password=hun@ter2", "postgres://***"),
             ("memcached://cache:11211", "memcached://cache:11211"),
             (
                 "sqlserver:Server=tcp:db,1433;User Id=me;Password=hunter2;Database=cache",
