@@ -21,6 +21,8 @@ mod full;
 mod gate;
 #[path = "clocks/repetition.rs"]
 mod repetition;
+#[path = "clocks/retries.rs"]
+mod retries;
 #[path = "clocks/snapshot.rs"]
 mod snapshot;
 #[path = "clocks/stationary.rs"]

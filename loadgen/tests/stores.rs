@@ -1,20 +1,6 @@
 //! Scenarios in real time over Redis, Postgres and memcached, with real faults, beside
 //! the same in virtual time; and SQL Server as far as the wire of the tests goes.
-#![cfg(all(
-    feature = "redis",
-    feature = "postgres",
-    feature = "memcached",
-    feature = "sql_server"
-))]
-#![cfg_attr(
-    all(
-        feature = "redis",
-        feature = "postgres",
-        feature = "memcached",
-        feature = "sql_server"
-    ),
-    expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 #[path = "stores/faults.rs"]
 mod faults;
@@ -27,25 +13,11 @@ mod server;
 #[path = "stores/shipped.rs"]
 mod shipped;
 #[path = "../../token-cache/tests/stores/tds/mod.rs"]
-#[cfg_attr(
-    all(
-        feature = "redis",
-        feature = "postgres",
-        feature = "memcached",
-        feature = "sql_server"
-    ),
-    expect(dead_code, reason = "the store's own tests use the rest")
-)]
+#[expect(dead_code, reason = "the store's own tests use the rest")]
 mod tds;
 
 /// One test at a time: they are about time, and each has a server, a provider and
 /// a load on the same few cores.
-#[cfg(all(
-    feature = "redis",
-    feature = "postgres",
-    feature = "memcached",
-    feature = "sql_server"
-))]
 fn alone() -> parking_lot::MutexGuard<'static, ()> {
     static ALONE: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     ALONE.lock()

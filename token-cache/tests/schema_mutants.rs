@@ -8,6 +8,8 @@ mod reads_back;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64Mcg;
 use reads_back::reads_back_or_is_refused;
 use serde_json::{Value, json};
 
@@ -44,16 +46,11 @@ const PIECES: [&str; 16] = [
     "\u{feff}",
 ];
 
-/// `SplitMix64`: the same draws from the same seed, everywhere.
-struct Draws(u64);
+struct Draws(Pcg64Mcg);
 
 impl Draws {
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let draw = (mixed ^ (mixed >> 31)) % u64::try_from(end.max(1)).unwrap();
-        usize::try_from(draw).unwrap()
+        self.0.random_range(0..end.max(1))
     }
 
     fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
@@ -124,7 +121,7 @@ fn edit_value(value: &mut Value, draws: &mut Draws) {
 
 /// A blob with a few edits.
 fn mutant(seed: u64) -> Vec<u8> {
-    let mut draws = Draws(seed);
+    let mut draws = Draws(Pcg64Mcg::seed_from_u64(seed));
     let mut blob = draws.of(&BLOBS).to_vec();
     let edits = 1 + draws.below(4);
     if let Ok(mut value) = serde_json::from_slice(&blob)

@@ -160,8 +160,8 @@ fn item_of(shape: &Shape) -> Option<&Shape> {
     }
 }
 
-/// In one line, as it could be written.
-/// The value of `key` in one line; addresses without their passwords.
+/// The value of `key` in one line, as it could be written, but addresses without
+/// their passwords.
 fn show(key: &str, node: &Node) -> String {
     match &node.value {
         Value::Scalar(scalar) if key == "url" => address::seen(scalar.text.trim()),

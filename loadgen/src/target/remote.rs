@@ -13,7 +13,7 @@ use token_cache::{Clock, Secret};
 use crate::exit::Failure;
 use crate::scenario::plan::RemoteStore;
 
-/// A server, and how it is reached.
+/// A store, and how it is reached.
 #[derive(Debug, Clone)]
 pub struct Remote {
     kind: RemoteStore,
@@ -22,7 +22,7 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The server at `url`, in the kind's own notation.
+    /// The store at `url`, in the kind's own notation.
     pub fn new(kind: RemoteStore, url: Secret, clock: Clock) -> Self {
         Self { kind, url, clock }
     }

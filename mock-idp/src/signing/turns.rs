@@ -6,7 +6,6 @@
 //! more than one signature: before each, the thread serves whatever else is ready.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::sync::Semaphore;
@@ -43,15 +42,15 @@ impl Default for Signing {
 
 /// Turns at signing, in the order of their requests.
 pub(super) struct Turns {
+    places: Semaphore,
     free: Semaphore,
-    waiting: AtomicUsize,
 }
 
 impl Turns {
     pub(super) fn new(at_once: NonZeroUsize) -> Self {
         Self {
+            places: Semaphore::new(LONGEST_QUEUE),
             free: Semaphore::new(at_once.get()),
-            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -61,35 +60,17 @@ impl Turns {
         key: &SigningKey,
         draft: &Draft,
     ) -> Result<String, SigningError> {
-        let _waiting = Waiting::new(&self.waiting)?;
+        let place = self.places.try_acquire();
+        let _place = place.map_err(|_| SigningError::Overloaded)?;
         let _turn = self.free.acquire().await;
         yield_now().await;
         sign_now(key, draft)
     }
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Result<Self, SigningError> {
-        let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= LONGEST_QUEUE {
-            return Err(SigningError::Overloaded);
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::rc::Rc;
 
     use futures_util::FutureExt as _;
     use futures_util::future::{join_all, select};
@@ -110,7 +91,7 @@ mod tests {
     async fn whatever_else_is_ready_is_served_between_two_signatures() {
         for at_once in [1, 2, 3] {
             let (turns, key, draft) = (turns(at_once), key(), Draft::for_tests(None));
-            let (signed, served_at) = (Rc::new(Cell::new(0)), Cell::new(Vec::new()));
+            let (signed, served_at) = (Cell::new(0), Cell::new(Vec::new()));
             let tokens = join_all((0..60).map(|_| async {
                 turns.sign(&key, &draft).await.unwrap();
                 signed.set(signed.get() + 1);
@@ -143,7 +124,7 @@ mod tests {
         // Whoever goes away leaves room.
         drop(waiting);
         assert!(sign().await.is_ok());
-        assert_eq!(turns.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(turns.places.available_permits(), LONGEST_QUEUE);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,7 +91,7 @@ pub enum StorePlan {
         /// Time each operation takes.
         latency: LatencyPlan,
     },
-    /// A server.
+    /// Outside this process: a server, or a file.
     Remote {
         /// Which kind.
         kind: RemoteStore,
@@ -100,7 +100,7 @@ pub enum StorePlan {
     },
 }
 
-/// The kinds of servers.
+/// The kinds of stores outside this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteStore {
     /// Redis.

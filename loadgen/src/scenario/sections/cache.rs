@@ -60,12 +60,17 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
     );
     if let Some(provider) = provider {
         table.needs(Feature::Provider(provider), "provider");
-        let is_file = |l2: &L2Plan| {
-            let kind = RemoteStore::File;
-            matches!(&l2.store, StorePlan::Remote { kind: found, .. } if *found == kind)
+        let has_file = |l2: &Layer<L2Plan>| {
+            let store = l2.as_ref().map(|l2| &l2.store);
+            matches!(
+                store,
+                Some(StorePlan::Remote {
+                    kind: RemoteStore::File,
+                    ..
+                })
+            )
         };
-        let has_file = l2.as_ref().map(|l2| l2.as_ref().is_some_and(is_file));
-        if provider == ProviderPlan::File && has_file == Some(false) {
+        if provider == ProviderPlan::File && l2.as_ref().is_some_and(|l2| !has_file(l2)) {
             let span = table.value_span("provider");
             table.problems().add_with_hint(
                 span,
