@@ -164,9 +164,10 @@ impl Shipped {
 }
 
 /// The stated intervals: no errors; nobody waits longer than two time limits and
-/// a fetch; as many token requests as in virtual time, a third more or less, or ten,
-/// and as many writes, half more or less, or ten (129 beside 96 were seen on a busy
-/// machine); hits within three points.
+/// a fetch; as many token requests as in virtual time, a third more or less, or ten
+/// (102 to 138 beside 119 and 126 were seen, as tokens happen to end just before a fault
+/// or in it), and hits by what so many requests are of them; as many writes, half more
+/// or less, or ten.
 fn agrees(name: &str, real: &Report, virtual_: &Report) {
     assert_eq!(
         real.totals.errors, 0,
@@ -178,15 +179,15 @@ fn agrees(name: &str, real: &Report, virtual_: &Report) {
     let longest = real.totals.durations.total.max_us / 1e6;
     assert!(longest < 1.5, "{name}: {longest} s");
     let requests = [real, virtual_].map(|report| report.idp.token_requests as f64);
-    let apart = (requests[0] - requests[1]).abs();
+    let allowed = (requests[1] * 0.34).max(10.0);
     assert!(
-        apart <= (requests[1] * 0.34).max(10.0),
+        (requests[0] - requests[1]).abs() <= allowed,
         "{name}: {requests:?}"
     );
     let hits = |report: &Report| report.totals.hit_ratio.unwrap();
     let apart = (hits(real) - hits(virtual_)).abs();
     assert!(
-        apart < 0.03,
+        apart <= allowed / virtual_.load.ok as f64,
         "{name}: {} and {}",
         hits(real),
         hits(virtual_)
