@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use parking_lot::{Mutex, RwLock};
@@ -32,7 +33,7 @@ pub struct Oracle {
     /// The same by where the token is in memory, which a hit hands out again and
     /// again: hashing more than a kilobyte takes longer than the hit. The token is
     /// kept, so that nothing else can come to be there.
-    held: Mutex<HashMap<usize, (Secret, Verified)>>,
+    held: Mutex<HashMap<usize, (Secret, Verified), FixedState>>,
     /// The slowest answer of the token endpoint so far, in milliseconds.
     slowest_answer_ms: AtomicU64,
 }

@@ -73,7 +73,9 @@ impl AcquireRequest {
     /// A request without force refresh or claims. The tenant is taken in lower
     /// case, as MSAL takes an authority: `CONTOSO.COM` is no other tenant.
     pub fn new(flow: Flow, tenant_id: Arc<str>, scopes: Scopes) -> Self {
-        let has_upper_case = tenant_id.bytes().any(|byte| byte.is_ascii_uppercase());
+        // Without a way out of the loop, so that many bytes are looked at at once.
+        let is_upper = |found, byte: u8| found | byte.is_ascii_uppercase();
+        let has_upper_case = tenant_id.bytes().fold(false, is_upper);
         let tenant_id = if has_upper_case {
             tenant_id.to_ascii_lowercase().into()
         } else {
@@ -297,7 +299,8 @@ impl Client {
         if let Some(key) = key
             && shared.cache.policy().accessor == Accessor::Shared
         {
-            match shared.look_in_shared(request, key, now, &mut seen).await {
+            let look = shared.look_in_shared(request, key, now, &mut seen);
+            match Box::pin(look).await {
                 Ok(Some((answer, level))) => {
                     let reason = shared.refresh_if_due(request, key, &answer, now);
                     return Ok(answer.into_cached_result(request, started, level, reason));
@@ -325,12 +328,12 @@ impl Client {
         }
         let in_l1 = started.elapsed();
         let owned = key.map(PartitionKeyRef::to_owned);
-        let (fetch, role) = self.fetch(request, owned, seen).await;
+        let (fetch, role) = Box::pin(self.fetch(request, owned, seen)).await;
         match role {
             Role::Leader => fetch.into_leaders_result(started, in_l1),
             Role::Waiter if defect!(WaiterFetches) => {
                 let seen = Seen::nothing(request, shared.cache.policy().caching);
-                let fetch = shared.ask(request, &seen, started).await;
+                let fetch = Box::pin(shared.ask(request, &seen, started)).await;
                 fetch.into_leaders_result(started, in_l1)
             }
             Role::Waiter => {
@@ -340,7 +343,9 @@ impl Client {
         }
     }
 
-    /// Runs a fetch, or waits for one under way, as the policy says.
+    /// Runs a fetch, or waits for one under way, as the policy says. Fetches are boxed:
+    /// they are kilobytes, which every call would set aside and every task move about,
+    /// and most calls need none.
     async fn fetch(
         &self,
         request: &AcquireRequest,
@@ -351,14 +356,14 @@ impl Client {
         let shared = Arc::clone(&self.shared);
         let policy = self.shared.cache.policy();
         if policy.flight == Flight::None || defect!(NoFlight) {
-            let fetch = shared.fetch(request.clone(), key, seen).await;
-            return (fetch, Role::Leader);
+            let fetch = Box::pin(shared.fetch(request.clone(), key, seen));
+            return (fetch.await, Role::Leader);
         }
         let flight_key = key
             .as_ref()
             .map(|key| FlightKey::new(Purpose::Acquire, key.clone(), request));
         let request = request.clone();
-        let fetch = || shared.fetch(request, key, seen);
+        let fetch = || Box::pin(shared.fetch(request, key, seen));
         let (fetch, role) = match flight_key {
             Some(flight_key) => self.shared.flights.join(flight_key, fetch).await,
             // Alone, but a task all the same: a code is redeemed once, and what

@@ -35,11 +35,11 @@ impl Shared {
         match flight {
             Flight::PerKey if !defect!(RefreshedByEach) => {
                 let flight_key = FlightKey::new(Purpose::Refresh, key.clone(), request);
-                let refresh = || Arc::clone(self).refresh(request.clone(), key);
+                let refresh = || Box::pin(Arc::clone(self).refresh(request.clone(), key));
                 self.flights.launch(flight_key, refresh);
             }
             Flight::PerKey | Flight::None => {
-                tokio::spawn(Arc::clone(self).refresh(request.clone(), key));
+                tokio::spawn(Box::pin(Arc::clone(self).refresh(request.clone(), key)));
             }
         }
         CacheRefreshReason::ProactivelyRefreshed

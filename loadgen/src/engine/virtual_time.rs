@@ -6,7 +6,8 @@
 //! arrival begins on the first one at or after its intended instant, and that
 //! counts as no lag, for nobody was late.
 
-use std::future::Future as _;
+use std::future::{Future as _, ready};
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::ReusableBoxFuture;
 
 use super::early_end::Watch;
 use super::gauges::Gauges;
@@ -73,6 +75,8 @@ impl Run {
         let _watched = Watch::begin(self, begin);
         self.began_at.get_or_init(jiff::Timestamp::now);
         let mut users = self.users(begin, &stop);
+        // Where operations begin, one after the other: a hit needs no memory of its own.
+        let mut room = ReusableBoxFuture::new(ready(()));
         let mut now = begin;
         let mut stopped = false;
         for (arrival, number) in Schedule::new(&self.plan).zip(1_u64..) {
@@ -97,13 +101,13 @@ impl Run {
                 continue;
             };
             self.recorder.start();
-            let operation = unconstrained(Arc::clone(self).one(arrival, due, place));
-            let mut operation = Box::pin(operation);
+            let operation = Arc::clone(self).one_at(now, arrival, due, place);
             // A hit ends at once and never becomes a task; what has to wait
             // becomes one, in the order of arrivals.
+            room.set(unconstrained(operation));
             let mut context = Context::from_waker(Waker::noop());
-            if operation.as_mut().poll(&mut context).is_pending() {
-                tokio::spawn(operation);
+            if room.poll(&mut context).is_pending() {
+                tokio::spawn(mem::replace(&mut room, ReusableBoxFuture::new(ready(()))));
             }
         }
         if !self.is_aborted() {

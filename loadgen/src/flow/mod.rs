@@ -26,6 +26,7 @@ use crate::target::directory::USER_SCOPE;
 use crate::target::{Directory, Fleet, Provider};
 use crate::theory::shadow::{self, Shadow};
 use session::Sessions;
+use tokio::time::Instant;
 
 /// A claims challenge as a resource sends it when a session was revoked.
 const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
@@ -98,7 +99,7 @@ impl Callers {
         }
         let answer = self.ask(caller).await;
         if caller.subject.signs_out {
-            self.sign_out(caller).await;
+            Box::pin(self.sign_out(caller)).await;
         }
         if let (Some(kept), Ok(result)) = (&self.application_cache, &answer) {
             kept.lock().insert(caller.subject.resource, result.clone());
@@ -143,9 +144,9 @@ impl Callers {
                     .await
                     .map_err(Trouble::Acquire)
             }
-            Flow::LongRunningObo => self.long_running(caller).await,
+            Flow::LongRunningObo => Box::pin(self.long_running(caller)).await,
             Flow::Silent => self.silent(caller).await,
-            Flow::RefreshToken => self.by_refresh_token(caller).await,
+            Flow::RefreshToken => Box::pin(self.by_refresh_token(caller)).await,
             Flow::ManagedIdentity => {
                 let id = Arc::clone(self.directory.application(caller.subject));
                 let ask = Ask::ManagedIdentity(ManagedIdentityId::ClientId(id));
@@ -186,8 +187,13 @@ impl Callers {
         }
     }
 
-    /// Whether the token is the one that `caller` asked for.
-    pub async fn judge(&self, caller: Caller<'_>, result: &AuthenticationResult) -> Finding {
+    /// Whether the token that `caller` got at `ended` is the one they asked for.
+    pub async fn judge(
+        &self,
+        caller: Caller<'_>,
+        result: &AuthenticationResult,
+        ended: Instant,
+    ) -> Finding {
         let subject = caller.subject;
         let username = self.directory.username(subject);
         let expected = Expectation {
@@ -208,14 +214,13 @@ impl Callers {
             self.oracle.note_answer(took);
         }
         let source = metadata.token_source;
-        // Read once: it is a good part of what a hit costs.
-        let (token, now) = (&result.token.secret, self.clock.now());
+        let (token, now) = (&result.token.secret, self.clock.at(ended));
         let left = result.token.expires_on.since(now);
         self.recorder.remaining(source, left);
         let mut finding = self.oracle.check(token, &expected, source, now);
         if finding == Finding::NotIssued {
             // Perhaps by a key so new that it is not known here yet.
-            self.oracle.settled().await;
+            Box::pin(self.oracle.settled()).await;
             finding = self.oracle.check(token, &expected, source, now);
         }
         if let Some(kind) = finding.kind() {
@@ -239,17 +244,13 @@ impl Callers {
     ) -> Result<AuthenticationResult, AcquireError> {
         let Caller { subject, flow, .. } = caller;
         let client = self.fleet.client(subject, flow);
-        let key = shadow::key(&ask, subject);
         let request = self.request(ask, caller);
-        if !self.sessions.watches_renewals() {
-            let answer = client.acquire(&request).await;
-            self.note_fetch(caller, key, &answer);
-            return answer;
-        }
-        let renewed = self.sessions.renewed(subject);
+        let watched = self.sessions.watches_renewals();
+        let renewed = watched.then(|| self.sessions.renewed(subject)).flatten();
         let answer = client.acquire(&request).await;
-        self.note_fetch(caller, key, &answer);
-        if let Ok(result) = &answer
+        self.note_fetch(caller, &request.flow, &answer);
+        if watched
+            && let Ok(result) = &answer
             && let Some(issued) = self.oracle.issued_at(&result.token.secret)
         {
             let from_cache = result.metadata.token_source == TokenSource::Cache;
@@ -266,11 +267,12 @@ impl Callers {
     fn note_fetch(
         &self,
         caller: Caller<'_>,
-        key: Option<u64>,
+        ask: &Ask,
         answer: &Result<AuthenticationResult, AcquireError>,
     ) {
-        if let (Ok(result), Some(key)) = (answer, key)
+        if let Ok(result) = answer
             && result.metadata.token_source == TokenSource::IdentityProvider
+            && let Some(key) = shadow::key(ask, caller.subject)
         {
             let (now, standing) = (self.clock.now(), self.fleet.standing(caller.subject));
             let flow_index = caller.mark as usize;

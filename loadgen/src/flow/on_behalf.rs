@@ -70,7 +70,7 @@ impl Callers {
             username: &username,
             scope: &format!("api://{audience}/{USER_SCOPE}"),
         };
-        let (token, lifetime) = self.provider.call_token(who).await?;
+        let (token, lifetime) = Box::pin(self.provider.call_token(who)).await?;
         let fresh = HeldAssertion::new(token, self.clock.now().plus(lifetime));
         *held = Some(fresh.clone());
         Ok(fresh)

@@ -13,7 +13,7 @@ impl Callers {
     /// not wait for each other, so a user who comes twice at first signs in
     /// twice; the load stays as offered however slow the provider is.
     pub(super) async fn visit(&self, caller: Caller<'_>) -> Result<AuthenticationResult, Trouble> {
-        self.look_for_leftovers(caller).await;
+        Box::pin(self.look_for_leftovers(caller)).await;
         if let Some(account) = self.sessions.account(caller.subject) {
             match self.acquire(Ask::Silent(account), caller).await {
                 Err(error) if error.needs_user() => {
@@ -25,7 +25,7 @@ impl Callers {
                 answer => return answer.map_err(Trouble::Acquire),
             }
         }
-        self.sign_in(caller).await
+        Box::pin(self.sign_in(caller)).await
     }
 
     /// A user who signed in before the run: whoever would have to again fails.
@@ -87,7 +87,9 @@ impl Callers {
             username: &username,
             scope: resource.user_scopes.target(),
         };
-        let signed_in = self.provider.sign_in(who).await.map_err(Trouble::SignIn)?;
+        let signed_in = Box::pin(self.provider.sign_in(who))
+            .await
+            .map_err(Trouble::SignIn)?;
         let code = AuthorizationCode {
             code: signed_in.code,
             redirect_uri: REDIRECT_URI.into(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Zipf};
 
+use super::stream::Stream;
 use crate::scenario::plan::{Group, Popularity};
 
 /// Draws members, numbered from 0 in the order they joined; where popularity
@@ -31,6 +32,15 @@ impl Sampler {
             group: *group,
             zipf,
         }
+    }
+
+    /// The member that item `number` of `stream` is about, at `time`.
+    pub fn of(&self, stream: Stream, number: u64, time: Duration) -> u32 {
+        if self.group.most <= 1 {
+            // Who is always alone need not be drawn.
+            return 0;
+        }
+        self.draw(&mut stream.at(number), time)
     }
 
     /// A member there is at `time`.
@@ -175,7 +185,6 @@ fn narrow(count: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::population::Stream;
     use crate::scenario::plan::Shift;
     use crate::scenario::units::{Rate, Share};
 

@@ -159,8 +159,7 @@ impl Population {
     /// that tenants have when the run begins, so popular tenants have more
     /// users. The same in all flows.
     pub fn home_tenant(&self, user: u32) -> u32 {
-        let random = &mut self.homes.at(u64::from(user));
-        self.tenants.draw(random, Duration::ZERO)
+        self.tenants.of(self.homes, u64::from(user), Duration::ZERO)
     }
 
     /// How many sessions a user has at once: drawn once for each user.
@@ -201,21 +200,21 @@ impl FlowPopulation<'_> {
         let (who, number, time) = (arrival.session, arrival.number_in_flow, arrival.intended);
         let given = self.given(arrival);
         let user = streams.has_user.then(|| {
-            let drawn = || users.draw(&mut streams.user.at(who), time);
+            let drawn = || users.of(streams.user, who, time);
             given.and_then(|row| row.user).unwrap_or_else(drawn)
         });
         let tenant = match user {
             Some(user) => self.population.home_tenant(user),
             None => given
                 .and_then(|row| row.tenant)
-                .unwrap_or_else(|| tenants.draw(&mut streams.tenant.at(who), time)),
+                .unwrap_or_else(|| tenants.of(streams.tenant, who, time)),
         };
         let application = given
             .and_then(|row| row.application)
-            .unwrap_or_else(|| applications.draw(&mut streams.application.at(who), time));
+            .unwrap_or_else(|| applications.of(streams.application, who, time));
         let resource = given
             .and_then(|row| row.resource)
-            .unwrap_or_else(|| resources.draw(&mut streams.resource.at(number), time));
+            .unwrap_or_else(|| resources.of(streams.resource, number, time));
         let session = user.map_or(0, |user| {
             let count = self.population.session_count(user);
             if count == 1 {

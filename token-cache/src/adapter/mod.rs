@@ -293,7 +293,7 @@ impl Inner {
         if defect!(L2ReadOnHit)
             && let Some(l2) = &self.l2
         {
-            let _ = l2.get(&key.to_string()).await;
+            let _ = Box::pin(l2.get(&key.to_string())).await;
         }
         let touches = match self.policy.l2_touch {
             L2Touch::Always => true,
@@ -301,7 +301,8 @@ impl Inner {
             L2Touch::Never => false,
         };
         if touches && let Some(l2) = &self.l2 {
-            l2.refresh(&key.to_string()).await;
+            // Boxed, or every hit would set its room aside.
+            Box::pin(l2.refresh(&key.to_string())).await;
         }
         Some(cached)
     }

@@ -24,37 +24,50 @@ pub(super) struct KeyText {
     hash: u64,
 }
 
+/// What a key's bytes begin with. Of applications it also says which of the optional parts
+/// are there.
+mod kind {
+    pub(super) const APPLICATION: u8 = 0;
+    pub(super) const WITH_KEY_ID: u8 = 1;
+    pub(super) const WITH_COMPONENTS: u8 = 2;
+    pub(super) const ASSERTION: u8 = 4;
+    pub(super) const ACCOUNT: u8 = 5;
+}
+
+/// An application's kind, and how long its client id and its tenant id are.
+const HEAD: usize = 9;
+
 impl KeyText {
     pub(super) fn of(key: PartitionKeyRef<'_>) -> Self {
-        let mut bytes = SmallVec::new();
-        match key {
+        let bytes = match key {
             PartitionKeyRef::Application {
                 client_id,
                 tenant_id,
                 key_id,
                 components,
             } => {
-                bytes.push(b'p');
-                // Each part behind its length: no two keys have the same bytes.
-                for part in [Some(client_id), Some(tenant_id), key_id, components] {
-                    if let Some(part) = part {
-                        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-                        bytes.extend_from_slice(&length.to_le_bytes());
-                        bytes.extend_from_slice(part.as_bytes());
-                    } else {
-                        bytes.push(0xff);
-                    }
+                let mut head = [kind::APPLICATION; HEAD];
+                head[1..5].copy_from_slice(&length(client_id));
+                head[5..].copy_from_slice(&length(tenant_id));
+                let (client_id, tenant_id) = (client_id.as_bytes(), tenant_id.as_bytes());
+                if key_id.is_none() && components.is_none() {
+                    joined([&head, client_id, tenant_id])
+                } else {
+                    head[0] += key_id.map_or(0, |_| kind::WITH_KEY_ID)
+                        + components.map_or(0, |_| kind::WITH_COMPONENTS);
+                    // Each part but the last behind its length: no two keys have the same bytes.
+                    let key_length = key_id.map(length);
+                    let key_length = key_length.as_ref().map_or(&[][..], |length| length);
+                    let [key_id, components] =
+                        [key_id, components].map(|part| part.unwrap_or_default().as_bytes());
+                    joined([&head, client_id, tenant_id, key_length, key_id, components])
                 }
             }
             PartitionKeyRef::Assertion(hash) => {
-                bytes.push(b'o');
-                bytes.extend_from_slice(hash.as_str().as_bytes());
+                joined([&[kind::ASSERTION], hash.as_str().as_bytes()])
             }
-            PartitionKeyRef::Account(id) => {
-                bytes.push(b'a');
-                bytes.extend_from_slice(id.as_str().as_bytes());
-            }
-        }
+            PartitionKeyRef::Account(id) => joined([&[kind::ACCOUNT], id.as_str().as_bytes()]),
+        };
         // Not seeded at random: eviction depends on it, and runs must repeat.
         let hash = FixedState::default().hash_one(&bytes[..]);
         Self { bytes, hash }
@@ -62,40 +75,66 @@ impl KeyText {
 
     /// The key that it is the text of.
     pub(super) fn to_key(&self) -> Option<PartitionKey> {
-        let (kind, rest) = self.bytes.split_first()?;
+        let (&kind, mut rest) = self.bytes.split_first()?;
         match kind {
-            b'p' => [[true, true], [true, false], [false, true], [false, false]]
-                .into_iter()
-                .find_map(|[key_id, components]| application(rest, key_id, components)),
-            b'o' => Some(PartitionKey::Assertion(AssertionHash::of_session(text(
-                rest,
-            )?))),
-            b'a' => Some(PartitionKey::Account(HomeAccountId::new(text(rest)?))),
-            _ => None,
+            kind::ASSERTION => {
+                let hash = AssertionHash::of_session(text(rest)?);
+                Some(PartitionKey::Assertion(hash))
+            }
+            kind::ACCOUNT => Some(PartitionKey::Account(HomeAccountId::new(text(rest)?))),
+            optional => {
+                let lengths = [taken_length(&mut rest)?, taken_length(&mut rest)?];
+                let [client_id, tenant_id] = lengths.map(|length| taken(&mut rest, length));
+                let key_id = if optional & kind::WITH_KEY_ID > 0 {
+                    let length = taken_length(&mut rest)?;
+                    Some(taken(&mut rest, length)?)
+                } else {
+                    None
+                };
+                let components = if optional & kind::WITH_COMPONENTS > 0 {
+                    Some(text(rest)?)
+                } else {
+                    None
+                };
+                Some(PartitionKey::Application {
+                    client_id: client_id?,
+                    tenant_id: tenant_id?,
+                    key_id,
+                    components,
+                })
+            }
         }
     }
 }
 
-/// An application's key from its text, if it has just these optional parts.
-fn application(mut rest: &[u8], key_id: bool, components: bool) -> Option<PartitionKey> {
-    let mut part = |is_there: bool| -> Option<Option<Arc<str>>> {
-        if !is_there {
-            rest = rest.strip_prefix(&[0xff])?;
-            return Some(None);
-        }
-        let (length, behind) = rest.split_first_chunk()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (part, behind) = behind.split_at_checked(length)?;
+fn length(part: &str) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// The parts one behind the other, each copied at once: this is done for every hit.
+fn joined<const PARTS: usize>(parts: [&[u8]; PARTS]) -> SmallVec<[u8; 88]> {
+    let mut bytes = SmallVec::from_elem(0, parts.iter().map(|part| part.len()).sum());
+    let mut rest = &mut bytes[..];
+    for part in parts {
+        let (place, behind) = rest.split_at_mut(part.len());
+        place.copy_from_slice(part);
         rest = behind;
-        Some(Some(text(part)?))
-    };
-    let key = PartitionKey::Application {
-        client_id: part(true)??,
-        tenant_id: part(true)??,
-        key_id: part(key_id)?,
-        components: part(components)?,
-    };
-    rest.is_empty().then_some(key)
+    }
+    bytes
+}
+
+/// A length from the front of `bytes`.
+fn taken_length(bytes: &mut &[u8]) -> Option<usize> {
+    let (length, behind) = bytes.split_first_chunk()?;
+    *bytes = behind;
+    usize::try_from(u32::from_le_bytes(*length)).ok()
+}
+
+/// A text of this length from the front of `bytes`.
+fn taken(bytes: &mut &[u8], length: usize) -> Option<Arc<str>> {
+    let (part, behind) = bytes.split_at_checked(length)?;
+    *bytes = behind;
+    text(part)
 }
 
 fn text(bytes: &[u8]) -> Option<Arc<str>> {

@@ -67,7 +67,9 @@ impl Group {
 }
 
 fn members(rate: Option<Rate>, time: Duration) -> u64 {
-    let rate = rate.map_or(0.0, Rate::per_second);
+    let Some(rate) = rate.map(Rate::per_second) else {
+        return 0;
+    };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
