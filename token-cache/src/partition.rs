@@ -13,7 +13,7 @@ use crate::error::CacheError;
 use crate::freshness::EXPIRY_BUFFER;
 use crate::item::{AccessToken, Account, AppMetadata, IdToken, RefreshToken, UnknownMembers};
 use crate::key::{AssertionHash, HomeAccountId};
-use crate::query::{self, Query, RefreshTokenQuery};
+use crate::query::{self, Query, RefreshTokenQuery, Subject};
 use crate::section::Section;
 
 /// Up to this many access tokens are looked through one by one, which touches
@@ -143,20 +143,18 @@ impl Partition {
             .filter(|_| self.access_tokens.len() == 1)
     }
 
-    /// The account signed in with this id, if any.
+    /// The account signed in with this id, to the letter, if any.
     pub fn find_account(&self, home_account_id: &str) -> Option<&Arc<Account>> {
-        self.accounts.values().find(|account| {
-            account
-                .home_account_id
-                .as_str()
-                .eq_ignore_ascii_case(home_account_id)
-        })
+        let mut accounts = self.accounts.values();
+        accounts.find(|account| account.home_account_id.as_str() == home_account_id)
     }
 
-    /// The ID token of the account, issued to this application.
+    /// The ID token of the account, issued to this application. MSAL finds it in
+    /// the account's partition, which is told by case, under an item key, which is
+    /// not.
     pub fn find_id_token(&self, home_account_id: &str, client_id: &str) -> Option<&Arc<IdToken>> {
         self.id_tokens.values().find(|token| {
-            token.home_account_id.eq_ignore_ascii_case(home_account_id)
+            *token.home_account_id == *home_account_id
                 && token.client_id.eq_ignore_ascii_case(client_id)
         })
     }
@@ -196,21 +194,26 @@ impl Partition {
         next
     }
 
-    /// A snapshot without the account: its tokens go with it, the application's
-    /// metadata stays.
+    /// A snapshot without the account: what lies in its partition goes with it,
+    /// the application's metadata and tokens on behalf of an assertion stay.
     #[must_use]
     pub fn remove_account(&self, id: &HomeAccountId) -> Self {
-        let is_theirs =
-            |owner: &str| owner.eq_ignore_ascii_case(id.as_str()) && !defect!(SignOutKeepsTokens);
+        let is_theirs = |assertion: Option<&AssertionHash>, owner: Option<&str>| {
+            Subject::Account(id).has_in_partition(assertion, owner) && !defect!(SignOutKeepsTokens)
+        };
         let mut next = self.clone();
-        next.access_tokens
-            .retain(|token| !token.home_account_id.as_deref().is_some_and(is_theirs));
-        next.refresh_tokens
-            .retain(|token| !is_theirs(&token.home_account_id));
+        next.access_tokens.retain(|token| {
+            let owner = token.home_account_id.as_deref();
+            !is_theirs(token.user_assertion_hash.as_ref(), owner)
+        });
+        next.refresh_tokens.retain(|token| {
+            let owner = Some(&*token.home_account_id);
+            !is_theirs(token.user_assertion_hash.as_ref(), owner)
+        });
         next.id_tokens
-            .retain(|token| !is_theirs(&token.home_account_id));
+            .retain(|token| !is_theirs(None, Some(&token.home_account_id)));
         next.accounts
-            .retain(|account| !is_theirs(account.home_account_id.as_str()));
+            .retain(|account| !is_theirs(None, Some(account.home_account_id.as_str())));
         next.index();
         next
     }

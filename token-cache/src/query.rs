@@ -42,9 +42,11 @@ pub enum Subject<'a> {
     /// The application's own: of the query's client, tenant, key and components to
     /// the letter, since they make its partition's key.
     Application,
-    /// Got on behalf of the bearer of an assertion, or in a session.
+    /// Got on behalf of the bearer of an assertion, or in a session: of this hash
+    /// to the letter, since it is the partition's key.
     Assertion(&'a AssertionHash),
-    /// A signed-in user's.
+    /// A signed-in user's: of this id to the letter, and on behalf of no assertion,
+    /// which would name another partition.
     Account(&'a HomeAccountId),
 }
 
@@ -126,28 +128,40 @@ impl Query<'_> {
     fn admits_subject(&self, token: &AccessToken) -> bool {
         match self.subject {
             Subject::Application => self.is_of_partition_read(token),
-            Subject::Assertion(hash) => token
-                .user_assertion_hash
-                .as_ref()
-                .is_some_and(|own| same(own.as_str(), hash.as_str())),
-            Subject::Account(id) => token
-                .home_account_id
-                .as_deref()
-                .is_some_and(|own| same(own, id.as_str())),
+            Subject::Assertion(_) | Subject::Account(_) => {
+                let assertion = token.user_assertion_hash.as_ref();
+                self.subject
+                    .has_in_partition(assertion, token.home_account_id.as_deref())
+            }
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether a user's token lies in the partition of this subject. MSAL sorts
+    /// what it loads by what each item says of itself: under the hash of the
+    /// assertion where it has one, else under the home account id. Partitions are
+    /// told apart by case; MSAL's later comparison without regard to it finds
+    /// nothing more.
+    pub(crate) fn has_in_partition(
+        self,
+        assertion: Option<&AssertionHash>,
+        home_account_id: Option<&str>,
+    ) -> bool {
+        match (self, assertion) {
+            (Subject::Assertion(asked), Some(own)) => own == asked,
+            (Subject::Account(asked), None) => home_account_id == Some(asked.as_str()),
+            (Subject::Application | Subject::Assertion(_) | Subject::Account(_), _) => false,
         }
     }
 }
 
 impl RefreshTokenQuery<'_> {
     pub(crate) fn admits(&self, token: &RefreshToken) -> bool {
-        let is_theirs = match self.subject {
-            Subject::Application => false,
-            Subject::Assertion(hash) => token
-                .user_assertion_hash
-                .as_ref()
-                .is_some_and(|own| same(own.as_str(), hash.as_str())),
-            Subject::Account(id) => same(&token.home_account_id, id.as_str()),
-        };
+        let is_theirs = self.subject.has_in_partition(
+            token.user_assertion_hash.as_ref(),
+            Some(&token.home_account_id),
+        );
         let is_of_client = match (self.family_id, token.family_id.as_deref()) {
             // A family's token is never bound to components.
             (Some(family), Some(own)) => same(own, family),
@@ -207,12 +221,23 @@ pub(crate) fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Envi
     if defect!(SaveKeepsAll) {
         return false;
     }
-    let same_owner = match (&old.home_account_id, &new.home_account_id) {
-        // App tokens have no owner, and MSAL does not compare it for them; but it
-        // looks in the new token's partition alone.
-        (_, None) => old.client_id == new.client_id && old.realm == new.realm && old.kid == new.kid,
-        (Some(old), Some(new)) => same(old, new),
-        (None, Some(_)) => false,
+    // MSAL looks in the new token's partition alone: an application's by client,
+    // tenant and key, a user's by assertion or account.
+    let same_owner = match (&new.user_assertion_hash, &new.home_account_id) {
+        // App tokens have no owner, and MSAL does not compare it for them.
+        (None, None) => {
+            old.client_id == new.client_id && old.realm == new.realm && old.kid == new.kid
+        }
+        (None, Some(home)) => {
+            old.user_assertion_hash.is_none() && old.home_account_id.as_ref() == Some(home)
+        }
+        (Some(assertion), home) => {
+            old.user_assertion_hash.as_ref() == Some(assertion)
+                && match (&old.home_account_id, home) {
+                    (Some(old), Some(new)) => same(old, new),
+                    (old, new) => old == new,
+                }
+        }
     };
     same_owner
         && same(&old.client_id, &new.client_id)

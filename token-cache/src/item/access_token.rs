@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::members::read_members;
-use super::{CredentialType, UnknownMembers};
+use super::{CredentialType, UnknownMembers, names_partition};
 use crate::clock::Timestamp;
 use crate::components::{ComponentHash, KeyComponents};
 use crate::key::{AssertionHash, CredentialKey, ItemKey};
@@ -217,6 +217,7 @@ impl AccessToken {
     pub(crate) fn normalise(&mut self, hash: ComponentHash) {
         self.extended_expires_on = self.extended_expires_on.or(self.ext_expires_on);
         self.ext_expires_on = self.extended_expires_on;
+        self.user_assertion_hash = self.user_assertion_hash.take().filter(names_partition);
         self.ext = self.ext.as_ref().map(|ext| ext.hashed_by(hash));
     }
 }

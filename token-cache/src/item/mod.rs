@@ -18,6 +18,8 @@ pub use refresh_token::RefreshToken;
 
 use serde::{Deserialize, Serialize};
 
+use crate::key::AssertionHash;
+
 /// Members of an entry that this crate does not know.
 pub type UnknownMembers = serde_json::Map<String, serde_json::Value>;
 
@@ -47,4 +49,10 @@ impl CredentialType {
     fn id_token() -> Self {
         Self::IdToken
     }
+}
+
+/// Whether a stored hash of an assertion says where its token lies: to MSAL an
+/// empty one is none, and the token is its account's.
+fn names_partition(hash: &AssertionHash) -> bool {
+    !hash.as_str().is_empty()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::members::read_members;
-use super::{CredentialType, UnknownMembers};
+use super::{CredentialType, UnknownMembers, names_partition};
 use crate::components::{ComponentHash, KeyComponents};
 use crate::key::{AssertionHash, CredentialKey, ItemKey};
 use crate::secret::Secret;
@@ -91,6 +91,7 @@ impl RefreshToken {
 
     /// Settles what depends on how components are hashed, after reading.
     pub(crate) fn normalise(&mut self, hash: ComponentHash) {
+        self.user_assertion_hash = self.user_assertion_hash.take().filter(names_partition);
         self.ext = self
             .ext
             .as_ref()

@@ -2,6 +2,7 @@
 //! `shared/reference/token-cache.md` §9.
 
 mod saving;
+mod users;
 
 use std::time::Duration;
 

@@ -206,3 +206,13 @@ fn j6_both_escapings_are_read_and_each_is_written_as_its_build_does() {
         assert_eq!(write(&again), write(&partition));
     }
 }
+
+#[test]
+fn l8_a_token_whose_assertion_hash_is_empty_is_its_accounts() {
+    let blob = br#"{"AccessToken":{"k":{"home_account_id":"u.t","environment":"login.windows.net","client_id":"c","secret":"s","realm":"t","target":"A","user_assertion_hash":"","cached_at":"1","expires_on":"2"}},"RefreshToken":{"k":{"home_account_id":"u.t","environment":"login.windows.net","client_id":"c","secret":"s","user_assertion_hash":""}}}"#;
+    let partition = read(blob).unwrap();
+    let access = partition.access_tokens().next().unwrap();
+    assert_eq!(access.user_assertion_hash, None);
+    let refresh = partition.refresh_tokens().next().unwrap();
+    assert_eq!(refresh.user_assertion_hash, None);
+}
