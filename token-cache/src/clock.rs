@@ -6,6 +6,7 @@
 )]
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -15,24 +16,38 @@ use tokio::time::Instant;
 ///
 /// MSAL's cache format writes whole seconds as decimal strings, and so does
 /// this type's serde form; the milliseconds live only in memory.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+///
+/// Never zero, so that an `Option` of it takes no more room: a token has five
+/// times, three of which may be absent. The sign bit is flipped, which keeps the
+/// order and leaves zero to the earliest millisecond alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
+
+const SIGN: u64 = 1 << 63;
 
 impl Timestamp {
+    /// The earliest millisecond of all counts as the second.
+    const fn from_millis(millis: i64) -> Self {
+        match NonZeroU64::new(millis.cast_unsigned() ^ SIGN) {
+            Some(flipped) => Self(flipped),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+
     /// From whole seconds since the Unix epoch; values beyond what
     /// milliseconds can hold saturate.
     pub const fn from_unix_seconds(seconds: i64) -> Self {
-        Self(seconds.saturating_mul(1_000))
+        Self::from_millis(seconds.saturating_mul(1_000))
     }
 
     /// Whole seconds since the Unix epoch, rounded down.
     pub const fn unix_seconds(self) -> i64 {
-        self.0.div_euclid(1_000)
+        self.unix_millis().div_euclid(1_000)
     }
 
     /// Milliseconds since the Unix epoch.
     pub const fn unix_millis(self) -> i64 {
-        self.0
+        (self.0.get() ^ SIGN).cast_signed()
     }
 
     /// Rounded down to the second, as it is written.
@@ -44,18 +59,26 @@ impl Timestamp {
     /// This much later, saturating.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        Self::from_millis(self.unix_millis().saturating_add(millis(duration)))
     }
 
     /// This much earlier, saturating.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(duration)))
+        Self::from_millis(self.unix_millis().saturating_sub(millis(duration)))
     }
 
     /// How long after `earlier` this is; zero when it is not after.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        let millis = self.unix_millis().saturating_sub(earlier.unix_millis());
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+}
+
+/// The Unix epoch.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_millis(0)
     }
 }
 
@@ -65,7 +88,8 @@ fn millis(duration: Duration) -> i64 {
 
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.unix_seconds(), self.0.rem_euclid(1_000))
+        let millis = self.unix_millis().rem_euclid(1_000);
+        write!(f, "{}.{millis:03}", self.unix_seconds())
     }
 }
 
@@ -134,9 +158,9 @@ impl Clock {
     #[must_use]
     pub fn stepped(self, seconds: i64) -> Self {
         Self {
-            wall_at_anchor: Timestamp(
+            wall_at_anchor: Timestamp::from_millis(
                 self.wall_at_anchor
-                    .0
+                    .unix_millis()
                     .saturating_add(seconds.saturating_mul(1_000)),
             ),
             ..self
@@ -197,6 +221,21 @@ mod tests {
         for text in ["\"soon\"", "\"\"", "[]", "null"] {
             assert!(serde_json::from_str::<Timestamp>(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_that_may_be_absent_takes_the_room_of_one_that_is_there() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<i64>());
+    }
+
+    #[test]
+    fn times_before_and_after_the_epoch_keep_their_order_and_their_milliseconds() {
+        let around = [i64::MIN + 1, -1_001, -1, 0, 1, 999, 1_000, i64::MAX];
+        let times = around.map(Timestamp::from_millis);
+        assert!(times.is_sorted());
+        assert_eq!(times.map(Timestamp::unix_millis), around);
+        assert_eq!(Timestamp::from_millis(i64::MIN), times[0]);
+        assert_eq!(Timestamp::default(), times[3]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::section::Section;
 /// less memory than an index does.
 const SCANNED: usize = 4;
 
+type ByScope = HashMap<Box<str>, Vec<Arc<AccessToken>>>;
+
 /// What one external cache key holds.
 #[derive(Debug, Clone, Default)]
 pub struct Partition {
@@ -31,9 +33,9 @@ pub struct Partition {
     /// Root members of the blob that this crate does not know.
     pub(crate) unknown: UnknownMembers,
     /// Access tokens by each lower-cased scope they cover, so that a partition
-    /// of thousands is searched no longer than a partition of one. Empty for
-    /// partitions of up to [`SCANNED`] tokens.
-    by_scope: HashMap<Box<str>, Vec<Arc<AccessToken>>>,
+    /// of thousands is searched no longer than a partition of one. Partitions of
+    /// up to [`SCANNED`] tokens have none.
+    by_scope: Option<Box<ByScope>>,
     size_bytes: usize,
 }
 
@@ -97,7 +99,7 @@ impl Partition {
         let by_scope = query.scopes.required().next();
         match by_scope.filter(|_| !defect!(LookupIgnoresScopes)) {
             Some(scope) if self.access_tokens.len() > SCANNED => {
-                let candidates = self.by_scope.get(scope);
+                let candidates = self.by_scope.as_ref().and_then(|index| index.get(scope));
                 candidates.into_iter().flatten().for_each(&mut consider);
             }
             _ => self.access_tokens.values().for_each(&mut consider),
@@ -127,7 +129,7 @@ impl Partition {
     /// What is known of an application apart from its tokens, such as its family.
     pub fn app_metadata(&self, client_id: &str) -> Option<&Arc<AppMetadata>> {
         let mut known = self.app_metadata.values();
-        known.find(|data| data.client_id.eq_ignore_ascii_case(client_id))
+        known.find(|data| data.client_id().eq_ignore_ascii_case(client_id))
     }
 
     /// All accounts.
@@ -296,15 +298,16 @@ impl Partition {
 
     /// Brings what is derived from the entries up to date.
     pub(crate) fn index(&mut self) {
-        self.by_scope.clear();
-        if self.access_tokens.len() > SCANNED {
+        self.by_scope = (self.access_tokens.len() > SCANNED).then(|| {
+            let mut index = ByScope::new();
             for token in self.access_tokens.values() {
                 for scope in token.target.folded() {
-                    let covering = self.by_scope.entry(scope.into()).or_default();
+                    let covering = index.entry(scope.into()).or_default();
                     covering.push(Arc::clone(token));
                 }
             }
-        }
+            Box::new(index)
+        });
         self.size_bytes = weigh(&self.access_tokens, AccessToken::size_bytes)
             + weigh(&self.refresh_tokens, RefreshToken::size_bytes)
             + weigh(&self.id_tokens, IdToken::size_bytes)

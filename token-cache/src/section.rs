@@ -1,7 +1,8 @@
 //! A section of a partition: its entries, sorted by key.
 //!
-//! A sorted vector: most sections hold one entry or none, which a tree node
-//! would spend 280 bytes on, and a snapshot's copy of thousands is one pass.
+//! A sorted slice: most sections hold one entry or none, which a tree node
+//! would spend 280 bytes on, and a snapshot's copy of thousands is one pass. It
+//! has no room to grow, as snapshots are read far more often than made.
 
 use std::sync::Arc;
 
@@ -12,13 +13,13 @@ use crate::key::ItemKey;
 /// Entries of one kind, sorted by key.
 #[derive(Debug, Clone)]
 pub(crate) struct Section<T> {
-    entries: Vec<(ItemKey, Arc<T>)>,
+    entries: Box<[(ItemKey, Arc<T>)]>,
 }
 
 impl<T> Default for Section<T> {
     fn default() -> Self {
         Self {
-            entries: Vec::new(),
+            entries: Box::default(),
         }
     }
 }
@@ -49,15 +50,21 @@ impl<T> Section<T> {
     pub(crate) fn insert(&mut self, key: ItemKey, item: Arc<T>) {
         match self.position(&key) {
             Ok(at) => self.entries[at].1 = item,
-            Err(at) => {
-                self.entries.reserve_exact(1);
-                self.entries.insert(at, (key, item));
-            }
+            Err(at) => self.change(|entries| {
+                entries.reserve_exact(1);
+                entries.insert(at, (key, item));
+            }),
         }
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Arc<T>) -> bool) {
-        self.entries.retain(|(_, item)| keep(item));
+        self.change(|entries| entries.retain(|(_, item)| keep(item)));
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Vec<(ItemKey, Arc<T>)>)) {
+        let mut entries = std::mem::take(&mut self.entries).into_vec();
+        change(&mut entries);
+        self.entries = entries.into_boxed_slice();
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
@@ -73,8 +80,9 @@ impl<T> FromIterator<(ItemKey, Arc<T>)> for Section<T> {
         entries.reverse();
         entries.sort_by(|one, other| one.0.cmp(&other.0));
         entries.dedup_by(|later, first| later.0 == first.0);
-        entries.shrink_to_fit();
-        Self { entries }
+        Self {
+            entries: entries.into_boxed_slice(),
+        }
     }
 }
 

@@ -169,14 +169,13 @@ fn app_metadata(
     recipient: &Recipient<'_>,
 ) -> Arc<AppMetadata> {
     let usual = recipient.app_metadata;
-    if family_id == usual.family_id.as_ref() && *client_id == usual.client_id {
+    if family_id == usual.family_id.as_ref() && client_id == usual.client_id() {
         return Arc::clone(usual);
     }
-    Arc::new(AppMetadata {
-        family_id: family_id.cloned(),
-        client_id: Arc::clone(client_id),
-        ..AppMetadata::clone(usual)
-    })
+    let environment = Arc::clone(usual.environment());
+    let mut other = AppMetadata::new(environment, Arc::clone(client_id));
+    other.family_id = family_id.cloned();
+    Arc::new(other)
 }
 
 /// When the token ends, and after how long it is better replaced.

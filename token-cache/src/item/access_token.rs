@@ -59,9 +59,9 @@ pub struct AccessToken {
     /// What it is bound to beside client, tenant and scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<KeyComponents>,
-    /// What MSAL.NET's extensions keep beside a token.
+    /// What MSAL.NET's extensions keep beside a token; few have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub persisted_cache_parameters: Option<UnknownMembers>,
+    pub persisted_cache_parameters: Option<Box<UnknownMembers>>,
 }
 
 read_members!(AccessToken {

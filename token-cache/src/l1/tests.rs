@@ -1,6 +1,7 @@
 //! Both layers, and what each does when it is full.
 
 use super::*;
+use crate::item::AccessToken;
 use crate::key::HomeAccountId;
 use evicting::OVERHEAD_BYTES;
 
@@ -233,5 +234,22 @@ fn an_l1_filled_with_what_another_held_answers_as_that_one_does() {
             .map(|entry| entry.payload_bytes)
             .sum();
         assert_eq!(weighs, (100..108).sum::<usize>());
+    }
+}
+
+/// What each of a million partitions is made of, apart from its text. The budget is
+/// on the process's memory, which the bench of `token-client` measures; this says
+/// at once which of them grew.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_every_partition_is_made_of_does_not_grow_unnoticed() {
+    let sizes = [
+        ("slot", size_of::<Slot>(), 16),
+        ("what a slot leads to", size_of::<Held>(), 216),
+        ("partition", size_of::<Partition>(), 120),
+        ("access token", size_of::<AccessToken>(), 256),
+    ];
+    for (what, bytes, most) in sizes {
+        assert!(bytes <= most, "{what}: {bytes} bytes");
     }
 }

@@ -187,3 +187,25 @@ fn the_weight_is_the_payload_and_goes_down_again() {
     let gone = one.remove_account(&HomeAccountId::new("ann.t"));
     assert!(gone.size_bytes() < one.size_bytes());
 }
+
+#[test]
+fn partitions_of_one_application_share_its_metadata_and_the_key_of_that() {
+    let metadata = response(token("A")).app_metadata;
+    let saved = |tenant: &str| {
+        let of_tenant = AccessToken {
+            realm: tenant.into(),
+            ..token("A")
+        };
+        let set = TokenSet {
+            app_metadata: Arc::clone(&metadata),
+            ..response(of_tenant)
+        };
+        let partition = Partition::default().save(set, &public());
+        let (key, item) = partition.app_metadata.iter().next().unwrap();
+        (Arc::clone(key), Arc::clone(item))
+    };
+    let (one, other) = (saved("one"), saved("other"));
+    assert!(Arc::ptr_eq(&one.0, &other.0));
+    assert!(Arc::ptr_eq(&one.1, &other.1));
+    assert_eq!(&*one.0, "appmetadata-login.windows.net-client");
+}
