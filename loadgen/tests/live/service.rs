@@ -10,9 +10,10 @@ use telemetry::serve::{MetricsServer, Pages};
 use telemetry::service::CacheMetrics;
 use token_cache::store::{Expiration, MemoryStore, Store, StoreFuture};
 use token_cache::{Clock, Environment, Scopes, Secret, StoreError, TokenCache, TokenCacheOptions};
+use token_client::idp::TokenFuture;
 use token_client::{
-    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, TokenRequest,
-    TokenResponse,
+    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, ProviderKind,
+    RequestError, TokenRequest, TokenResponse,
 };
 use tokio::task::JoinHandle;
 
@@ -66,12 +67,7 @@ impl Store for Moody {
 struct Generous;
 
 impl IdentityProvider for Generous {
-    fn request_token<'a>(
-        &'a self,
-        request: &'a TokenRequest,
-    ) -> std::pin::Pin<
-        Box<dyn Future<Output = Result<TokenResponse, token_client::RequestError>> + Send + 'a>,
-    > {
+    fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         let token = format!("token of {}", request.tenant_id);
         Box::pin(async move {
             Ok(TokenResponse::bearer(
@@ -79,6 +75,18 @@ impl IdentityProvider for Generous {
                 Duration::from_hours(1),
             ))
         })
+    }
+
+    fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn retry(&self, _: &RequestError, _: u32) -> Option<Duration> {
+        None
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
     }
 }
 

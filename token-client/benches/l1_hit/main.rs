@@ -17,8 +17,8 @@ use criterion::Criterion;
 use token_cache::{Environment, PartitionKey, Scopes, Secret, TokenCache, TokenCacheOptions};
 use token_client::idp::TokenFuture;
 use token_client::{
-    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, TokenRequest,
-    TokenResponse, TokenSource,
+    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, ProviderKind,
+    RequestError, TokenRequest, TokenResponse, TokenSource,
 };
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -35,6 +35,18 @@ impl IdentityProvider for Provider {
                 Duration::from_secs(86_400),
             ))
         })
+    }
+
+    fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn retry(&self, _: &RequestError, _: u32) -> Option<Duration> {
+        None
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
     }
 }
 

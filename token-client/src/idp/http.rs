@@ -15,7 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::wire::Lifetime;
 use super::{
-    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, retry, wire,
+    Grant, IdentityProvider, ProviderKind, RequestError, TokenFuture, TokenRequest, TokenResponse,
+    retry, wire,
 };
 
 /// An answer larger than this is no token response.
@@ -189,6 +190,10 @@ impl IdentityProvider for HttpIdentityProvider {
 
     fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
         retry::of_token_endpoint(error, sent)
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
     }
 }
 

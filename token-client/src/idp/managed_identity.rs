@@ -16,7 +16,8 @@ use token_cache::Secret;
 use super::http::{self as over_http, Transport};
 use super::wire::Lifetime;
 use super::{
-    Grant, IdentityProvider, RequestError, TokenFuture, TokenRequest, TokenResponse, retry,
+    Grant, IdentityProvider, ProviderKind, RequestError, TokenFuture, TokenRequest, TokenResponse,
+    retry,
 };
 use crate::flow::ManagedIdentityId;
 
@@ -137,6 +138,10 @@ impl IdentityProvider for HttpManagedIdentity {
             ManagedIdentitySource::Imds => retry::of_metadata_service(error, sent),
             ManagedIdentitySource::AppService { .. } => retry::of_managed_identity(error, sent),
         }
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
     }
 }
 

@@ -20,28 +20,24 @@ use std::sync::Arc;
 
 /// Asks a token endpoint. A seam with two sides: HTTP, and a provider in this
 /// process.
+///
+/// No method has a default: a provider that wraps another would inherit it where
+/// it forgets to pass the method on, and behave otherwise than what it wraps.
 pub trait IdentityProvider: Send + Sync + fmt::Debug {
     /// Sends one token request and waits for its answer.
     fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a>;
 
-    /// Where tokens are asked for; results name it.
-    fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>> {
-        let _ = tenant_id;
-        None
-    }
+    /// Where tokens are asked for; results name it. `None` when that is no
+    /// endpoint.
+    fn token_endpoint(&self, tenant_id: &str) -> Option<Arc<str>>;
 
     /// After how long a request that failed with `error`, the last of `sent`
     /// times, is sent again; `None` when it is not. Asked where the policy has
-    /// requests sent again.
-    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
-        let _ = (error, sent);
-        None
-    }
+    /// requests sent again. [`retry`] has MSAL's rules.
+    fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration>;
 
     /// What kind of provider it is.
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::TokenEndpoint
-    }
+    fn kind(&self) -> ProviderKind;
 }
 
 /// What kind of provider answers.

@@ -18,8 +18,8 @@ use token_client::idp::TokenFuture;
 use token_client::{
     AcquireRequest, Application, AuthenticationResult, Authority, AuthorizationCode,
     CacheRefreshReason, Client, ClientEvents, Flow, Grant, IdentityProvider, InitiateLongRunning,
-    LongRunningSession, Refusal, RequestError, SearchInCache, TokenRequest, TokenResponse,
-    TokenSource, UserAssertion,
+    LongRunningSession, ProviderKind, Refusal, RequestError, SearchInCache, TokenRequest,
+    TokenResponse, TokenSource, UserAssertion,
 };
 
 use crate::watched::Watched;
@@ -179,6 +179,10 @@ impl IdentityProvider for Provider {
 
     fn retry(&self, error: &RequestError, sent: u32) -> Option<Duration> {
         token_client::idp::retry::of_token_endpoint(error, sent)
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::TokenEndpoint
     }
 }
 
