@@ -4,6 +4,7 @@
 //! `shared/reference/token-cache.md` §9.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod in_process;
 mod lab;
 #[path = "../../../token-cache/tests/support/watched.rs"]
 mod watched;
@@ -16,6 +17,7 @@ mod managed_identity;
 mod metadata;
 mod on_behalf_of;
 mod over_http;
+mod providers;
 mod refresh;
 mod shared_accessor;
 mod sizes;

@@ -4,21 +4,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
 use mock_idp::{AppShape, MockIdp, TokenPolicy, UserShape};
 use serde_json::Value;
-use token_cache::{CacheLevel, Scopes, Secret};
-use token_client::{
-    AcquireRequest, AuthorizationCode, Flow, HttpIdentityProvider, RequestError, SearchInCache,
-    Transport, TransportFuture, UserAssertion,
-};
-use tower::ServiceExt as _;
+use token_cache::{CacheLevel, Scopes};
+use token_client::{AcquireRequest, Flow, SearchInCache, UserAssertion};
 
+use crate::in_process::InProcess;
 use crate::lab::{Lab, begin};
 use crate::watched::Watched;
 
@@ -26,44 +18,6 @@ const API: &str = "0b5c2b6e-0003-4000-8000-000000000a91";
 const SCOPE: &str = "api://0b5c2b6e-0003-4000-8000-000000000a91/access_as_user";
 const RESOURCE: &str = "https://graph.microsoft.com/.default";
 const TENANT: &str = "contoso.com";
-
-/// The mock's router, without sockets.
-#[derive(Debug, Clone)]
-struct InProcess(axum::Router);
-
-impl InProcess {
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
-        let request = request.map(axum::body::Body::new);
-        let answer = self.0.clone().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Response::from_parts(parts, body)
-    }
-
-    /// Signs ann in, as her browser would, and gives the code.
-    async fn code(&self, client_id: &str, scope: &str) -> String {
-        let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_id", client_id)
-            .append_pair("response_type", "code")
-            .append_pair("redirect_uri", "https://localhost/x")
-            .append_pair("scope", &format!("openid profile offline_access {scope}"))
-            .append_pair("login_hint", "ann@contoso.com")
-            .finish();
-        let uri =
-            format!("https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/authorize?{query}");
-        let request = Request::get(uri).body(Full::default()).unwrap();
-        let answer = self.exchange(request).await;
-        let location = answer.headers()["location"].to_str().unwrap().to_owned();
-        let code = location.split("code=").nth(1).expect("a code");
-        code.split('&').next().unwrap().to_owned()
-    }
-}
-
-impl Transport for InProcess {
-    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture<'_> {
-        Box::pin(async { Ok::<_, RequestError>(self.exchange(request).await) })
-    }
-}
 
 /// The bytes of a blob and of its sections, keys included.
 struct Sizes {
@@ -104,13 +58,10 @@ async fn entries(app: AppShape, user: UserShape) -> Vec<Sizes> {
         }];
     });
     let (router, _idp) = idp.in_process().unwrap();
-    let transport = InProcess(router);
+    let mock = InProcess::new(router);
     let lab = Lab::over(token_cache::Policy::MSAL_NET, CacheLevel::L2);
-    let base = "https://login.microsoftonline.com";
-    let limit = Duration::from_secs(10);
-    let provider = HttpIdentityProvider::over(Arc::new(transport.clone()), base, limit);
     let client_id = "d3adb33f-c0de-ed0c-c0de-deadb33fc0d3";
-    let client = lab.client_of(client_id, Arc::new(provider));
+    let client = lab.client_of(client_id, mock.provider());
     let ask =
         |flow: Flow, scope: &str| AcquireRequest::new(flow, TENANT.into(), Scopes::parse(scope));
     let mut found = Vec::new();
@@ -122,11 +73,7 @@ async fn entries(app: AppShape, user: UserShape) -> Vec<Sizes> {
     let key = format!("{client_id}_{TENANT}_AppTokenCache");
     found.push(sizes("application, one resource", &lab.store, &key).await);
 
-    let code = AuthorizationCode {
-        code: Secret::new(transport.code(client_id, "User.Read").await),
-        redirect_uri: "https://localhost/x".into(),
-        code_verifier: None,
-    };
+    let code = mock.sign_in(TENANT, client_id, "User.Read", "ann").await;
     let result = client
         .acquire(&ask(Flow::AuthorizationCode(code), "User.Read"))
         .await
@@ -135,20 +82,14 @@ async fn entries(app: AppShape, user: UserShape) -> Vec<Sizes> {
     found.push(sizes("signed-in user, one resource", &lab.store, account.as_str()).await);
 
     // What a front end was given for the application as an API.
-    let code = AuthorizationCode {
-        code: Secret::new(transport.code("front-end", SCOPE).await),
-        redirect_uri: "https://localhost/x".into(),
-        code_verifier: None,
-    };
-    let provider = HttpIdentityProvider::over(Arc::new(transport.clone()), base, limit);
-    let front_end = lab.client_of("front-end", Arc::new(provider));
+    let code = mock.sign_in(TENANT, "front-end", SCOPE, "ann").await;
+    let front_end = lab.client_of("front-end", mock.provider());
     let caller = front_end
         .acquire(&ask(Flow::AuthorizationCode(code), SCOPE))
         .await
         .unwrap();
     let assertion = caller.token.secret.clone();
-    let provider = HttpIdentityProvider::over(Arc::new(transport), base, limit);
-    let api = lab.client_of(API, Arc::new(provider));
+    let api = lab.client_of(API, mock.provider());
     let on_behalf_of = UserAssertion::new(assertion.clone());
     let hash = on_behalf_of.hash().as_str().to_owned();
     api.acquire(&ask(Flow::OnBehalfOf(on_behalf_of), "User.Read"))
