@@ -1,9 +1,9 @@
 //! A user's cache, shared with other SDKs: the real msal and @azure/msal-node
 //! find in it what we wrote, and we what they wrote, without a network.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "support/sdks.rs"]
+mod sdks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,59 +13,12 @@ use token_cache::{
     Partition, Query, RefreshToken, Scopes, Secret, Subject, TokenSet, schema,
 };
 
+use sdks::{node, python, run};
+
 const CLIENT: &str = "d3adb33f-c0de-ed0c-c0de-deadb33fc0d3";
 const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
 const UID: &str = "9f4880d8-80ba-4c40-97bc-f7a23c703084";
-
-/// What `scripts/test` installs, or where the variable says.
-fn installed(variable: &str, default: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = std::env::var_os(variable).map_or_else(|| root.join(default), PathBuf::from);
-    assert!(
-        path.exists(),
-        "nothing at `{}`\nhint: run scripts/test once, or name it in {variable}",
-        path.display()
-    );
-    path
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(name)
-}
-
-fn python() -> Command {
-    let python = installed("TOKEN_CACHE_LAB_PYTHON", "target/interop-venv/bin/python");
-    let mut command = Command::new(python);
-    command.arg(script("msal_python.py"));
-    command
-}
-
-fn node() -> Command {
-    let mut command = Command::new("node");
-    let modules = installed("TOKEN_CACHE_LAB_NODE", "target/interop-node");
-    command.arg(script("msal_node.mjs")).arg(modules);
-    command
-}
-
-/// Runs a client and gives what it prints.
-fn run(mut client: Command, mode: &str, input: &[u8]) -> String {
-    let mut child = client
-        .args([mode, CLIENT, TENANT, UID])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the client starts");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    stdin.write_all(input).expect("the client reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("the client ends");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    String::from_utf8(output.stdout).expect("the client prints text")
-}
+const WHO: [&str; 3] = [CLIENT, TENANT, UID];
 
 fn clock() -> Clock {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -154,16 +107,16 @@ fn found(blob: &str) -> Option<String> {
 
 #[test]
 fn msal_for_python_finds_what_we_wrote_and_we_what_it_wrote() {
-    let read = run(python(), "read", &schema::write(&ours()));
+    let read = run(python(), "read", WHO, &schema::write(&ours()));
     assert_eq!(read.trim(), "ann written by us");
-    let blob = run(python(), "write", b"");
+    let blob = run(python(), "write", WHO, b"");
     assert_eq!(found(&blob).as_deref(), Some("written by python"));
 }
 
 #[test]
 fn msal_for_node_finds_what_we_wrote_and_we_what_it_wrote() {
-    let read = run(node(), "read", &schema::write(&ours()));
+    let read = run(node(), "read", WHO, &schema::write(&ours()));
     assert_eq!(read.trim(), "ann written by us");
-    let blob = run(node(), "write", b"");
+    let blob = run(node(), "write", WHO, b"");
     assert_eq!(found(&blob).as_deref(), Some("written by node"));
 }
