@@ -6,8 +6,12 @@
 mod faults;
 #[path = "clocks/lab.rs"]
 mod lab;
+#[path = "../../token-cache/tests/stores/support/memcached_server.rs"]
+mod memcached_server;
 #[path = "stores/proxy.rs"]
 mod proxy;
+#[path = "../../token-cache/tests/stores/support/redis_server.rs"]
+mod redis_server;
 #[path = "../../token-cache/tests/stores/support/server.rs"]
 mod server;
 #[path = "stores/shipped.rs"]

@@ -8,10 +8,11 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on may panic")]
 #![expect(clippy::print_stdout, reason = "its report")]
 
+#[path = "../tests/stores/support/redis_server.rs"]
+mod redis_server;
 #[path = "../tests/stores/support/server.rs"]
 mod server;
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,10 +63,7 @@ fn median_us(mut times: Vec<Duration>) -> f64 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let port = server::free_port();
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "", "--dir", "/tmp"]);
-    let server = server::Server::start(port, command);
+    let server = redis_server::redis(port, &[]);
     let url = format!("redis://127.0.0.1:{}", server.port);
 
     let clock = Clock::system();

@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 // The one starter of servers that tests share.
+#[path = "../../token-cache/tests/stores/support/redis_server.rs"]
+mod redis_server;
 #[path = "../../token-cache/tests/stores/support/server.rs"]
 mod server;
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use token_client::{
     RequestError, TokenRequest, TokenResponse, TokenSource,
 };
 use tokio::time::Instant;
+
+use redis_server::redis;
 
 /// Gives every request a token, and counts.
 #[derive(Debug, Default)]
@@ -48,13 +51,6 @@ impl IdentityProvider for Provider {
     fn kind(&self) -> ProviderKind {
         ProviderKind::TokenEndpoint
     }
-}
-
-fn redis(port: u16) -> server::Server {
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "", "--dir", "/tmp"]);
-    server::Server::start(port, command)
 }
 
 /// A service that has only just started: its L1 is empty.
@@ -88,7 +84,7 @@ const TENANTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_again() {
-    let running = redis(server::free_port());
+    let running = redis(server::free_port(), &[]);
     let port = running.port;
     let clock = Clock::system();
     let mut options = RedisOptions::new(format!("redis://127.0.0.1:{port}"));
@@ -127,7 +123,7 @@ async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_a
     );
 
     // It is back, empty, and takes part again by itself.
-    let _running = redis(port);
+    let _running = redis(port, &[]);
     for attempt in 0.. {
         instance(&store, &provider, clock)
             .acquire(&request(0))

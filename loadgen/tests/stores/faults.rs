@@ -11,6 +11,8 @@ use loadgen::report::model::Report;
 use loadgen::scenario::plan::Mode;
 
 use super::lab::{plan, report};
+use super::memcached_server::memcached;
+use super::redis_server::redis;
 use super::server::{Server, free_port};
 use super::tds::{Endpoint, PASSWORD, USER};
 
@@ -80,20 +82,6 @@ fn signal(ids: &[String], signal: &str) {
     assert!(status.success());
 }
 
-pub(crate) fn redis(port: u16) -> Server {
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "", "--appendonly", "no", "--dir", "/tmp"]);
-    Server::start(port, command)
-}
-
-fn memcached(port: u16) -> Server {
-    let mut command = Command::new("memcached");
-    command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]);
-    command.args(["-u", "nobody"]);
-    Server::start(port, command)
-}
-
 /// Stops a server for some seconds of a run, as a machine that swaps would.
 pub(crate) fn stalled(server: &Server, seconds: u64) -> impl FnOnce() + Send + 'static {
     let ids = server.ids();
@@ -111,7 +99,7 @@ const HANGS: &str = "faults: [{ at: 3s, for: 2s, l2: { is: hang } }]\n";
 fn memcached_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
     let _alone = crate::alone();
     let measured = undisturbed(|| {
-        let server = memcached(free_port());
+        let server = memcached(free_port(), &[]);
         let url = format!("memcached://127.0.0.1:{}", server.port);
         real(&url, "memcached", stalled(&server, 2))
     });
@@ -122,7 +110,7 @@ fn memcached_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
 fn redis_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
     let _alone = crate::alone();
     let measured = undisturbed(|| {
-        let server = redis(free_port());
+        let server = redis(free_port(), &[]);
         let url = format!("redis://127.0.0.1:{}", server.port);
         real(&url, "redis", stalled(&server, 2))
     });
@@ -133,14 +121,14 @@ fn redis_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
 fn redis_that_is_killed_and_started_again_costs_what_a_refusing_l2_does() {
     let _alone = crate::alone();
     let measured = undisturbed(|| {
-        let server = redis(free_port());
+        let server = redis(free_port(), &[]);
         let port = server.port;
         let (done, wait) = std::sync::mpsc::channel::<()>();
         let breaking = thread::spawn(move || {
             thread::sleep(Duration::from_secs(3));
             drop(server);
             thread::sleep(Duration::from_secs(2));
-            let again = redis(port);
+            let again = redis(port, &[]);
             // It runs until the test is over.
             let _ = wait.recv();
             drop(again);
@@ -281,7 +269,7 @@ fn postgres_that_is_stopped_for_two_seconds_costs_what_a_hanging_l2_does() {
 #[test]
 fn a_run_leaves_nothing_in_the_store() {
     let _alone = crate::alone();
-    let server = redis(free_port());
+    let server = redis(free_port(), &[]);
     let url = format!("redis://127.0.0.1:{}", server.port);
     let report = real(&url, "redis", || ());
     assert!(

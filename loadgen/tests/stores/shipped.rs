@@ -14,9 +14,10 @@ use loadgen::scenario::Overrides;
 use loadgen::scenario::load::load;
 use loadgen::scenario::plan::Mode;
 
-use super::faults::{Cluster, redis, stalled, undisturbed};
+use super::faults::{Cluster, stalled, undisturbed};
 use super::lab::report;
 use super::proxy::{Proxy, Weather};
+use super::redis_server::redis;
 use super::server::{Server, free_port};
 
 /// A scenario that ships, in seconds instead of hours.
@@ -231,7 +232,7 @@ fn proxied(scheme: &str, proxy: &Proxy) -> String {
 fn redis_behind(scenario: &Shipped, weather: Weather, seconds: u64) {
     let _alone = crate::alone();
     let real = undisturbed(|| {
-        let server = redis(free_port());
+        let server = redis(free_port(), &[]);
         let (proxy, breaking) = through(server.port, weather, seconds);
         scenario.really(&proxied("redis", &proxy), breaking)
     });
@@ -264,7 +265,7 @@ fn connections_that_are_dead_and_not_closed_are_given_up() {
 fn a_redis_that_is_stopped_is_the_blackhole_of_the_scenario_too() {
     let _alone = crate::alone();
     let real = undisturbed(|| {
-        let server = redis(free_port());
+        let server = redis(free_port(), &[]);
         BLACKHOLE.really(&over_redis(&server), stalled(&server, 3))
     });
     agrees(BLACKHOLE.name, &real, &BLACKHOLE.virtually());
@@ -310,7 +311,7 @@ fn a_table_that_is_locked_is_the_clean_up_of_the_scenario() {
 fn entries_that_were_overwritten_are_fetched_once_more() {
     let _alone = crate::alone();
     let real = undisturbed(|| {
-        let server = redis(free_port());
+        let server = redis(free_port(), &[]);
         let port = server.port;
         let breaking = move || {
             thread::sleep(Duration::from_secs(3));
@@ -331,7 +332,7 @@ fn entries_that_were_overwritten_are_fetched_once_more() {
 #[test]
 fn what_is_about_the_shared_cache_and_not_its_faults_is_the_same_over_redis() {
     let _alone = crate::alone();
-    let server = redis(free_port());
+    let server = redis(free_port(), &[]);
     for scenario in [DEPLOY, TTL, RACE, SWAP] {
         let real = undisturbed(|| scenario.really(&over_redis(&server), || ()));
         agrees(scenario.name, &real, &scenario.virtually());

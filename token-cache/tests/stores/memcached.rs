@@ -1,6 +1,5 @@
 //! memcached, against `memcached`.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{Candidate, Place, Sliding, store_contract};
 use crate::outage::{Subject, survives_outages};
+use crate::support::memcached_server::memcached;
 use crate::support::server::{Server, free_port};
-
-fn start_on(port: u16, more: &[&str]) -> Server {
-    let mut command = Command::new("memcached");
-    command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]);
-    // As root it wants to be told whom to become.
-    command.args(["-u", "nobody"]).args(more);
-    Server::start(port, command)
-}
 
 fn store(port: u16, limit: Duration, clock: Clock) -> Arc<dyn Store> {
     let mut options = MemcachedOptions::new(format!("127.0.0.1:{port}"));
@@ -33,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn memcached_keeps_the_store_contract() {
-    let server = start_on(free_port(), &[]);
+    let server = memcached(free_port(), &[]);
     let port = server.port;
     store_contract(&Candidate {
         name: "memcached",
@@ -48,7 +40,7 @@ async fn memcached_keeps_the_store_contract() {
 async fn memcached_outages_end_within_the_limit_and_use_resumes_by_itself() {
     survives_outages(&Subject {
         name: "memcached",
-        start: Box::new(|port| start_on(port, &[])),
+        start: Box::new(|port| memcached(port, &[])),
         open: |port, limit| store(port, limit, Clock::system()),
     })
     .await;
@@ -75,7 +67,7 @@ async fn connections(server: &Server) -> u32 {
 
 #[tokio::test]
 async fn what_another_program_wrote_under_the_key_is_a_miss_and_can_be_replaced() {
-    let server = start_on(free_port(), &[]);
+    let server = memcached(free_port(), &[]);
     let store = store(server.port, LIMIT, Clock::system());
     for words in [
         "set app:other 0 0 5\r\nhello\r\n",
@@ -95,7 +87,7 @@ async fn what_another_program_wrote_under_the_key_is_a_miss_and_can_be_replaced(
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_and_the_connection_goes_on() {
-    let server = start_on(free_port(), &[]);
+    let server = memcached(free_port(), &[]);
     let store = store(server.port, LIMIT, Clock::system());
     store
         .set("kept", "x".into(), Expiration::default())
@@ -115,7 +107,7 @@ async fn what_is_too_large_is_refused_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn a_full_memcached_that_does_not_evict_refuses() {
-    let server = start_on(free_port(), &["-M", "-m", "8"]);
+    let server = memcached(free_port(), &["-M", "-m", "8"]);
     let store = store(server.port, LIMIT, Clock::system());
     let blob = Bytes::from(vec![b'x'; 100_000]);
     let mut refused = None;

@@ -11,20 +11,12 @@ use token_cache::{Clock, Timestamp};
 
 use crate::contract::{Candidate, Place, Sliding, store_contract};
 use crate::outage::{Subject, survives_outages};
+use crate::support::redis_server::redis;
 use crate::support::scratch::Scratch;
 use crate::support::server::{Server, free_port};
 
-/// A Redis in memory alone, with these words more.
-fn start_on(port: u16, more: &[&str]) -> Server {
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "", "--appendonly", "no", "--dir", "/tmp"]);
-    command.args(more);
-    Server::start(port, command)
-}
-
 fn start(more: &[&str]) -> Server {
-    start_on(free_port(), more)
+    redis(free_port(), more)
 }
 
 fn options(port: u16) -> RedisOptions {
@@ -68,7 +60,7 @@ async fn redis_keeps_the_store_contract() {
 async fn redis_outages_end_within_the_limit_and_use_resumes_by_itself() {
     survives_outages(&Subject {
         name: "redis",
-        start: Box::new(|port| start_on(port, &[])),
+        start: Box::new(|port| redis(port, &[])),
         open: |port, limit| {
             let mut options = options(port);
             options.timeout = limit;

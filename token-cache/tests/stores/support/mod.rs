@@ -1,5 +1,7 @@
 //! Servers and trouble for tests.
 
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached_server;
 #[cfg(any(
     feature = "redis",
     feature = "postgres",
@@ -7,6 +9,8 @@
     feature = "sql-server"
 ))]
 pub(crate) mod proxy;
+#[cfg(feature = "redis")]
+pub(crate) mod redis_server;
 pub(crate) mod scratch;
 #[cfg(any(feature = "redis", feature = "postgres", feature = "memcached"))]
 pub(crate) mod server;
