@@ -151,8 +151,8 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<TokenCache>,
     pub(crate) flights: Flights<FlightKey, Fetch>,
     pub(crate) events: Arc<dyn ClientEvents>,
-    pub(crate) throttles: Throttles,
-    pub(crate) jitter: JitterSource,
+    pub(crate) throttles: Arc<Throttles>,
+    pub(crate) jitter: Arc<JitterSource>,
     /// Where managed identities take turns, without single flight.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
@@ -259,10 +259,31 @@ impl Client {
                 authority,
                 flights: Flights::new(),
                 events,
-                throttles: Throttles::default(),
-                jitter: JitterSource::new(seed),
+                throttles: Arc::default(),
+                jitter: Arc::new(JitterSource::new(seed)),
                 turn: tokio::sync::Mutex::default(),
                 cache,
+            }),
+        }
+    }
+
+    /// The same application at the same authority with another cache, as web
+    /// applications have one for each session. The two never share a fetch; when
+    /// to come back, as the provider said to one, holds for both.
+    #[must_use]
+    pub fn with_cache(&self, cache: Arc<TokenCache>) -> Self {
+        let shared = &self.shared;
+        Self {
+            shared: Arc::new(Shared {
+                application: shared.application.clone(),
+                app_metadata: Arc::clone(&shared.app_metadata),
+                authority: shared.authority.clone(),
+                cache,
+                flights: Flights::new(),
+                events: Arc::clone(&shared.events),
+                throttles: Arc::clone(&shared.throttles),
+                jitter: Arc::clone(&shared.jitter),
+                turn: tokio::sync::Mutex::default(),
             }),
         }
     }

@@ -8,18 +8,19 @@ use crate::key::PartitionKey;
 
 /// Writers of one partition take turns in its lane; with this many, those of
 /// different partitions seldom share one.
-const LANES: usize = 1_024;
+pub(super) const LANES: usize = 1_024;
 
 pub(super) struct Lanes(Box<[Lane]>);
 
 impl Lanes {
-    pub(super) fn new() -> Self {
-        Self((0..LANES).map(|_| Lane::default()).collect())
+    /// So many, at least one.
+    pub(super) fn new(count: usize) -> Self {
+        Self((0..count.max(1)).map(|_| Lane::default()).collect())
     }
 
     pub(super) fn of(&self, key: &PartitionKey) -> &Lane {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        let hash = hasher.hash_one(key) % LANES as u64;
+        let hash = hasher.hash_one(key) % self.0.len() as u64;
         &self.0[usize::try_from(hash).unwrap_or(0)]
     }
 }

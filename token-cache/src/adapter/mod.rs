@@ -253,7 +253,7 @@ impl Inner {
             policy,
             clock: options.clock,
             step: AtomicI64::new(0),
-            lanes: Lanes::new(),
+            lanes: Lanes::new(options.lanes),
             unsaved: Unsaved::default(),
             shared: SharedAccessors::default(),
             flushing: AtomicBool::new(false),

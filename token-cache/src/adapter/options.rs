@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::lane::LANES;
 use crate::clock::{Clock, Timestamp};
 use crate::error::StoreError;
 use crate::events::{CacheEvents, NoEvents};
@@ -50,6 +51,10 @@ pub struct TokenCacheOptions {
     pub clock: Clock,
     /// Who listens.
     pub events: Arc<dyn CacheEvents>,
+    /// Partitions that can be written at a time without waiting for each other,
+    /// about; at least one. Default: 1 024, which take 64 KB. A cache of one
+    /// session, of which there are many, does with a few.
+    pub lanes: usize,
 }
 
 impl Default for TokenCacheOptions {
@@ -68,6 +73,7 @@ impl Default for TokenCacheOptions {
             policy: Policy::RECOMMENDED,
             clock: Clock::system(),
             events: Arc::new(NoEvents),
+            lanes: LANES,
         }
     }
 }

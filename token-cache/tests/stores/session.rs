@@ -39,10 +39,14 @@ async fn the_part_of_a_session_keeps_the_store_contract() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_sees_its_own_entries_until_it_has_been_idle_for_twenty_minutes() {
-    let shared = memory(Clock::system());
+    let memory = Arc::new(MemoryStore::new(10_000_000, Clock::system()));
+    let shared: Arc<dyn Store> = Arc::clone(&memory) as _;
     let session = |id: &str| SessionStore::new(Arc::clone(&shared), &Secret::new(id));
     let (one, two) = (session("s3ssion-1"), session("s3ssion-2"));
     one.set("uid.utid", "1".into(), FOREVER).await.unwrap();
+    let stored = memory.contents().remove(0).key;
+    assert_eq!(SessionStore::cache_key(&stored), Some("uid.utid"));
+    assert_eq!(SessionStore::cache_key("uid.utid"), None);
     assert_eq!(two.get("uid.utid").await.unwrap(), None);
     two.remove("uid.utid").await.unwrap();
     let minute = Duration::from_secs(60);
@@ -56,7 +60,8 @@ async fn a_session_sees_its_own_entries_until_it_has_been_idle_for_twenty_minute
 }
 
 fn cookies(id: &str, ring: &Arc<KeyRing>) -> CookieSession {
-    CookieSession::new("msal", Secret::new(id), Arc::clone(ring), Clock::system())
+    let ring = Arc::clone(ring);
+    CookieSession::new("msal", Secret::new(id), ring, Clock::system())
 }
 
 fn borrowed(cookies: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
@@ -102,8 +107,11 @@ async fn cookies_bring_the_cache_back_in_any_order_to_the_same_session_alone() {
     made.push(("theme".to_owned(), "dark".to_owned()));
     let next = cookies("s1", &ring).with_cookies(borrowed(&made));
     assert_eq!(next.get("uid.utid").await.unwrap(), Some(user_entry()));
+    next.remove("another").await.unwrap();
+    assert!(session.has_changed() && !next.has_changed());
     next.remove("uid.utid").await.unwrap();
     assert_eq!(next.to_cookies().unwrap(), []);
+    assert!(next.has_changed());
 
     let stolen = cookies("s2", &ring).with_cookies(borrowed(&made));
     assert_eq!(stolen.get("uid.utid").await.unwrap(), None);

@@ -1,8 +1,11 @@
 //! Callers at once: who fetches, who waits, and what they share.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use token_cache::policy::HttpRetry;
-use token_cache::{Policy, Scopes, TokenCacheOptions};
+use token_cache::{Policy, Scopes, TokenCache, TokenCacheOptions};
 use token_client::{AcquireRequest, TokenSource};
 
 use crate::lab::{LATENCY, Lab, for_client, how, on_behalf_of, unheard};
@@ -95,4 +98,22 @@ async fn one_failure_is_one_request_for_all_who_waited() {
         client.acquire(&request).await.is_ok(),
         "a failure is not cached"
     );
+}
+
+/// As web applications have one for each session.
+#[tokio::test(start_paused = true)]
+async fn with_another_cache_a_client_fetches_for_itself_and_leaves_the_provider_alone_as_told() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let one = lab.instance();
+    let other = one.with_cache(Arc::new(TokenCache::new(lab.options())));
+    let request = for_client("t");
+    let (first, second) = tokio::join!(one.acquire(&request), other.acquire(&request));
+    assert_eq!(lab.provider.count(), 2);
+    assert!(!first.unwrap().metadata.coalesced && !second.unwrap().metadata.coalesced);
+
+    lab.provider.fail(429, Some(Duration::from_secs(60)));
+    let request = for_client("u");
+    one.acquire(&request).await.unwrap_err();
+    other.acquire(&request).await.unwrap_err();
+    assert_eq!(lab.provider.count(), 3, "the other knows when to come back");
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
-use crate::protect::KeyRing;
+use crate::seal::Sealing;
 use crate::secret::Secret;
 use crate::store::{Expiration, Store, StoreFuture};
 
@@ -61,10 +62,11 @@ pub struct CookieTooLarge {
 pub struct CookieSession {
     name: String,
     session_id: Secret,
-    ring: Arc<KeyRing>,
+    sealing: Arc<dyn Sealing>,
     limits: CookieLimits,
     clock: Clock,
     entries: Mutex<BTreeMap<String, Entry>>,
+    changed: AtomicBool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,14 +85,15 @@ fn size(name: &str, value: &str) -> usize {
 
 impl CookieSession {
     /// The cache of a session without cookies yet.
-    pub fn new(name: &str, session_id: Secret, ring: Arc<KeyRing>, clock: Clock) -> Self {
+    pub fn new(name: &str, session_id: Secret, sealing: Arc<dyn Sealing>, clock: Clock) -> Self {
         Self {
             name: name.to_owned(),
             session_id,
-            ring,
+            sealing,
             limits: CookieLimits::default(),
             clock,
             entries: Mutex::default(),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -119,10 +122,17 @@ impl CookieSession {
         let entries = URL_SAFE_NO_PAD
             .decode(sealed)
             .ok()
-            .and_then(|sealed| self.ring.open(&self.place(), &sealed).ok())
+            .and_then(|sealed| self.sealing.open(&self.place(), &sealed).ok())
             .and_then(|plain| serde_json::from_slice(&plain).ok());
         *self.entries.lock() = entries.unwrap_or_default();
         self
+    }
+
+    /// Whether anything was put in or taken out since the cookies came: a response
+    /// to a request that changed nothing need not set them, and had better not, as
+    /// another's may have set newer ones meanwhile.
+    pub fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     /// The cookies to set, as name and value; none when nothing is cached. The
@@ -172,7 +182,7 @@ impl CookieSession {
             return String::new();
         }
         let plain = serde_json::to_vec(&*entries).unwrap_or_default();
-        let sealed = self.ring.seal(&self.place(), &plain);
+        let sealed = self.sealing.seal(&self.place(), &plain);
         sealed
             .map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
             .unwrap_or_default()
@@ -206,6 +216,7 @@ impl Store for CookieSession {
             absolute_ms: expiration.absolute.map(Timestamp::unix_millis),
         };
         self.entries.lock().insert(key.to_owned(), entry);
+        self.changed.store(true, Ordering::Relaxed);
         Box::pin(ready(Ok(())))
     }
 
@@ -214,7 +225,9 @@ impl Store for CookieSession {
     }
 
     fn remove<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        self.entries.lock().remove(key);
+        if self.entries.lock().remove(key).is_some() {
+            self.changed.store(true, Ordering::Relaxed);
+        }
         Box::pin(ready(Ok(())))
     }
 }

@@ -47,6 +47,13 @@ impl SessionStore {
         self
     }
 
+    /// Under which key a session's cache asked for what lies in the store under
+    /// `stored`; `None` for what no session put there.
+    pub fn cache_key(stored: &str) -> Option<&str> {
+        let (_, key) = stored.strip_prefix("session:")?.split_once(':')?;
+        Some(key)
+    }
+
     fn key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
