@@ -23,6 +23,8 @@ mod gate;
 mod repetition;
 #[path = "clocks/retries.rs"]
 mod retries;
+#[path = "clocks/sessions.rs"]
+mod sessions;
 #[path = "clocks/snapshot.rs"]
 mod snapshot;
 #[path = "clocks/stationary.rs"]

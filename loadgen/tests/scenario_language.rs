@@ -404,9 +404,7 @@ fn tempfile() -> std::path::PathBuf {
 
 #[test]
 fn what_this_build_or_no_scenario_has_is_refused_where_it_stands() {
-    let not_yet = "5:20 this kind of cache is not supported yet";
     let mut cases = vec![
-        ("{ provider: session }".to_owned(), not_yet.to_owned()),
         (
             "{ provider: file }".to_owned(),
             "5:20 a cache in a file needs the file".to_owned(),
@@ -438,5 +436,116 @@ fn what_this_build_or_no_scenario_has_is_refused_where_it_stands() {
     for (cache, expected) in cases {
         let found = said(&format!("{GOOD}cache: {cache}\n"), &Overrides::default());
         assert_eq!(found, expected, "{cache}");
+    }
+}
+
+/// A scenario whose users have sessions, but for `flow` and what follows it.
+fn with_sessions(flow: &str, cache: &str) -> String {
+    format!("version: 1\nduration: 10s\ntraffic:\n  - {{ flow: {flow} }}\ncache: {cache}\n")
+}
+
+#[test]
+fn caches_of_sessions_are_for_users_who_have_one() {
+    for flow in [
+        "authorization_code, rate: 1/s",
+        "authorization_code, visits: { rate: 1/s }",
+        "silent, rate: 1/s",
+        "refresh_token, rate: 1/s",
+    ] {
+        for provider in ["session", "session_cookie"] {
+            let text = with_sessions(flow, &format!("{{ provider: {provider} }}"));
+            assert_eq!(said(&text, &Overrides::default()), "", "{flow} {provider}");
+        }
+    }
+    let application = "4:13 an application's own tokens belong to no user's session";
+    let web_api =
+        "4:13 a web API is called with a token, and has no session with the user's browser";
+    for (flow, expected) in [
+        ("client_credentials, rate: 1/s", application),
+        ("managed_identity, rate: 1/s", application),
+        ("on_behalf_of, rate: 1/s", web_api),
+        ("long_running_obo, rate: 1/s", web_api),
+        (
+            "silent, visits: { rate: 1/s }",
+            "4:21 users of the flow `silent` sign in before the run, and each visit has a session of its own",
+        ),
+    ] {
+        let text = with_sessions(flow, "{ provider: session }");
+        assert_eq!(said(&text, &Overrides::default()), expected, "{flow}");
+    }
+}
+
+#[test]
+fn what_does_not_go_with_where_sessions_are_kept_is_refused_where_it_stands() {
+    let ok = "{ provider: session, session: { idle_timeout: 5m }, l1: none, encryption: true, \
+              l2: { store: memory } }";
+    for (cache, expected) in [
+        (ok, ""),
+        ("{ provider: session_cookie, session: { cookies: 50 } }", ""),
+        ("{ provider: sesion }", "5:20 `sesion` is not accepted here"),
+        (
+            "{ provider: session, session: { idle: 5m } }",
+            "5:40 unknown key `idle`",
+        ),
+        (
+            "{ provider: session_cookie, session: { cookies: 51 } }",
+            "5:56 `51` is out of range",
+        ),
+        (
+            "{ session: { idle_timeout: 5m } }",
+            "5:21 only sessions that the server keeps have an idle timeout",
+        ),
+        (
+            "{ provider: session, session: { cookies: 2 } }",
+            "5:40 only sessions that the browser keeps are in cookies",
+        ),
+        (
+            "{ provider: session, l1: { size_limit: 1MB } }",
+            "5:29 each request reads its session's cache anew: there is no L1",
+        ),
+        (
+            "{ provider: session, l2: { store: memory, sliding_expiration: 1h } }",
+            "5:33 a session's entries go by its idle timeout",
+        ),
+        (
+            "{ provider: session, encryption: true }",
+            "5:41 there is nothing to encrypt: the cache has no L2",
+        ),
+        (
+            "{ provider: session_cookie, l2: { store: memory } }",
+            "5:40 the browser keeps the cache: there is no L2",
+        ),
+        (
+            "{ provider: session_cookie, policy: { l2_write: detached } }",
+            "5:44 a response sets its cookies when it is sent: what is written after it is lost",
+        ),
+        (
+            "{ provider: session }\nmode: model",
+            "5:20 the model of an ideal cache keeps a user's tokens in one place, whatever the session",
+        ),
+        (
+            "{ provider: session }\nstart: stationary\nmode: virtual",
+            "6:8 sessions begin with the run: what is in one of another run is not known",
+        ),
+        (
+            "{ provider: session_cookie }\nthresholds: [l2_bytes < 1MB]",
+            "6:14 `l2_bytes` says nothing here: `cache.l2` is `none`",
+        ),
+        (
+            "{ provider: session }\nthresholds: ['session_cookies_refused == 0']",
+            "6:15 `session_cookies_refused` says nothing here: no session is in cookies",
+        ),
+        (
+            "{ provider: session }\nthresholds: ['l2_bytes < 1MB', 'cache_level{level=l2} > 1']",
+            "",
+        ),
+        (
+            "{ provider: session_cookie }\nthresholds: ['largest_session_cookies < 12KB']\n\
+             faults: [{ at: 1s, key_ring: { swap: 50% } }]",
+            "",
+        ),
+    ] {
+        let text = with_sessions("authorization_code, rate: 1/s", cache);
+        assert_eq!(said(&text, &Overrides::default()), expected, "{cache}");
     }
 }

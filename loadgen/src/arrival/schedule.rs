@@ -29,6 +29,8 @@ pub struct Arrival {
     pub session: u64,
     /// Whether the user signs out after it.
     pub signs_out: bool,
+    /// Whether its session is over after it, in whatever way.
+    pub is_last: bool,
 }
 
 impl Arrival {
@@ -42,6 +44,7 @@ impl Arrival {
             intended,
             session: number_in_flow,
             signs_out: false,
+            is_last: false,
         }
     }
 }
@@ -89,6 +92,8 @@ pub struct Call {
     pub session: Option<u64>,
     /// Whether the user signs out after it.
     pub signs_out: bool,
+    /// Whether its session is over after it, in whatever way.
+    pub is_last: bool,
 }
 
 impl Call {
@@ -97,6 +102,7 @@ impl Call {
             offset,
             session: None,
             signs_out: false,
+            is_last: false,
         }
     }
 }
@@ -182,6 +188,7 @@ impl Iterator for Schedule {
             intended: call.offset,
             session: call.session.unwrap_or(number_in_flow),
             signs_out: call.signs_out,
+            is_last: call.is_last,
         })
     }
 }

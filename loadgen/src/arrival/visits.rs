@@ -104,6 +104,7 @@ impl Iterator for Visits {
                 offset: waiting.at,
                 session: Some(waiting.session),
                 signs_out: false,
+                is_last: false,
             };
             let random = &mut waiting.random;
             // Geometric: after each call the visit goes on with the same chance.
@@ -112,6 +113,7 @@ impl Iterator for Visits {
             } else if random.random_bool(self.plan.returns.get()) {
                 Some(draw(&self.plan.idle, random))
             } else {
+                call.is_last = true;
                 call.signs_out = random.random_bool(self.plan.sign_out.get());
                 None
             };

@@ -133,6 +133,8 @@ impl Keys<'_> {
                                 instance_draw: if alone { instance } else { draw },
                                 pass_over: PassOver::No,
                                 signs_out: false,
+                                visitor: None,
+                                is_last: false,
                                 wording: None,
                                 key_value: None,
                             },

@@ -72,6 +72,7 @@ pub(super) fn call(flow_index: usize, users: &UsersPlan, user: u64, round: u64) 
         intended: Duration::ZERO,
         session: user,
         signs_out: false,
+        is_last: false,
     }
 }
 

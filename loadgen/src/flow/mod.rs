@@ -101,6 +101,10 @@ impl Callers {
         if caller.subject.signs_out {
             Box::pin(self.sign_out(caller)).await;
         }
+        if caller.subject.is_last {
+            self.sessions.leave(caller.subject);
+            self.fleet.end_session(caller.subject);
+        }
         if let (Some(kept), Ok(result)) = (&self.application_cache, &answer) {
             kept.lock().insert(caller.subject.resource, result.clone());
         }
@@ -243,11 +247,12 @@ impl Callers {
         caller: Caller<'_>,
     ) -> Result<AuthenticationResult, AcquireError> {
         let Caller { subject, flow, .. } = caller;
-        let client = self.fleet.client(subject, flow);
+        let serving = self.fleet.serve(subject, flow);
         let request = self.request(ask, caller);
         let watched = self.sessions.watches_renewals();
         let renewed = watched.then(|| self.sessions.renewed(subject)).flatten();
-        let answer = client.acquire(&request).await;
+        let answer = serving.client().acquire(&request).await;
+        serving.respond();
         self.note_fetch(caller, &request.flow, &answer);
         if watched
             && let Ok(result) = &answer

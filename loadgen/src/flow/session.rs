@@ -37,15 +37,17 @@ pub struct HeldByUsers {
 /// What the users' browsers and front ends hold.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    /// By application and user.
-    accounts: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
+    /// By session where each has a cache of its own, else by application and user.
+    accounts: parking_lot::Mutex<HashMap<WebSession, HomeAccountId>>,
+    /// Whether each session has a cache of its own.
+    apart: bool,
     /// The same, of those who have signed out and not been seen since.
     signed_out: parking_lot::Mutex<HashMap<(u32, u32), HomeAccountId>>,
     /// Refresh tokens that users bring from elsewhere.
     refresh_tokens: Slots<Secret>,
     /// When the newest tokens were issued that were asked for in place of cached
     /// ones; `None` where nobody ever asks.
-    renewals: Option<parking_lot::Mutex<HashMap<Renewable, Timestamp>>>,
+    renewals: Option<parking_lot::Mutex<HashMap<(Renewable, Visitor), Timestamp>>>,
     /// By application, user and session.
     assertions: Slots<HeldAssertion>,
     /// The same; whether the web API has begun to work for them.
@@ -54,6 +56,43 @@ pub struct Sessions {
 
 /// What a token is renewed for: tenant, application, user, session, resource.
 type Renewable = (u32, u32, Option<u32>, u32, u32);
+
+/// Whose visits, where each such session has a cache of its own.
+type Visitor = Option<(u32, u64)>;
+
+/// A session of a user with an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WebSession {
+    application: u32,
+    user: u32,
+    /// Which of the user's sessions.
+    session: u32,
+    /// Whose visits, where users come in visits: they begin with a new session.
+    visitor: Visitor,
+}
+
+impl WebSession {
+    /// The session that `subject` calls in.
+    pub fn of(subject: &Subject) -> Self {
+        let (application, user) = key(subject);
+        Self {
+            application,
+            user,
+            session: subject.session,
+            visitor: subject.visitor,
+        }
+    }
+
+    /// The one that stands for all of a user's with an application.
+    fn of_all((application, user): (u32, u32)) -> Self {
+        Self {
+            application,
+            user,
+            session: 0,
+            visitor: None,
+        }
+    }
+}
 
 /// One user's place; whoever changes what is in it holds the lock meanwhile.
 type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
@@ -109,6 +148,7 @@ impl Sessions {
             |traffic: &TrafficPlan| traffic.force_refresh.get() > 0.0 || traffic.claims.get() > 0.0;
         Self {
             renewals: plan.traffic.iter().any(renews).then(Default::default),
+            apart: plan.cache.is_by_session(),
             ..Self::default()
         }
     }
@@ -116,15 +156,18 @@ impl Sessions {
     /// All they hold, to be written down.
     pub fn held(&self) -> HeldByUsers {
         let clone = |(whose, account): (&(u32, u32), &HomeAccountId)| (*whose, account.clone());
+        let account = |(whose, account): (&WebSession, &HomeAccountId)| {
+            ((whose.application, whose.user), account.clone())
+        };
         let renewals = self.renewals.as_ref().map(|renewals| {
             let renewals = renewals.lock();
             let renewals = renewals.iter();
-            sorted(renewals.map(|(what, issued)| (*what, issued.unix_millis())))
+            sorted(renewals.map(|((what, _), issued)| (*what, issued.unix_millis())))
         });
         let assertions = self.assertions.held().into_iter();
         let long_running = self.long_running.held().into_iter();
         HeldByUsers {
-            accounts: sorted(self.accounts.lock().iter().map(clone)),
+            accounts: sorted(self.accounts.lock().iter().map(account)),
             signed_out: sorted(self.signed_out.lock().iter().map(clone)),
             refresh_tokens: self.refresh_tokens.held(),
             assertions: assertions
@@ -150,7 +193,9 @@ impl Sessions {
             long_running,
             renewals,
         } = held;
-        self.accounts.lock().extend(accounts.iter().cloned());
+        let accounts = accounts.iter().cloned();
+        let accounts = accounts.map(|(whose, account)| (WebSession::of_all(whose), account));
+        self.accounts.lock().extend(accounts);
         self.signed_out.lock().extend(signed_out.iter().cloned());
         self.refresh_tokens.hold(refresh_tokens.iter().cloned());
         let assertions = assertions.iter().cloned();
@@ -164,7 +209,7 @@ impl Sessions {
             let renewals = renewals.iter();
             known
                 .lock()
-                .extend(renewals.map(|(what, issued)| (*what, at(*issued))));
+                .extend(renewals.map(|(what, issued)| ((*what, None), at(*issued))));
         }
     }
 
@@ -177,21 +222,25 @@ impl Sessions {
     /// subject's.
     pub fn renewed(&self, subject: &Subject) -> Option<Timestamp> {
         let renewals = self.renewals.as_ref()?.lock();
-        renewals.get(&renewable(subject)).copied()
+        renewals.get(&self.renewable(subject)).copied()
     }
 
     /// A token that was asked for in place of a cached one is there, issued then.
     pub fn renew(&self, subject: &Subject, issued: Timestamp) {
         if let Some(renewals) = &self.renewals {
             let mut renewals = renewals.lock();
-            let newest = renewals.entry(renewable(subject)).or_insert(issued);
+            let newest = renewals.entry(self.renewable(subject)).or_insert(issued);
             *newest = issued.max(*newest);
         }
     }
 
     /// The account of the subject's user, if they have signed out and nobody
-    /// has asked since.
+    /// has asked since. Of a user with several sessions one may have signed out
+    /// and another not.
     pub fn take_signed_out(&self, subject: &Subject) -> Option<HomeAccountId> {
+        if self.apart && self.account(subject).is_some() {
+            return None;
+        }
         self.signed_out.lock().remove(&key(subject))
     }
 
@@ -202,20 +251,40 @@ impl Sessions {
 
     /// The account that the subject's user is signed in with, if they are.
     pub fn account(&self, subject: &Subject) -> Option<HomeAccountId> {
-        self.accounts.lock().get(&key(subject)).cloned()
+        self.accounts.lock().get(&self.whose(subject)).cloned()
     }
 
     /// The subject's user has signed in.
     pub fn sign_in(&self, subject: &Subject, account: HomeAccountId) {
-        self.accounts.lock().insert(key(subject), account);
+        self.accounts.lock().insert(self.whose(subject), account);
     }
 
     /// The subject's user has signed out. `None` when nobody was signed in.
     pub fn sign_out(&self, subject: &Subject) -> Option<HomeAccountId> {
-        let account = self.accounts.lock().remove(&key(subject))?;
+        let account = self.accounts.lock().remove(&self.whose(subject))?;
         let mut signed_out = self.signed_out.lock();
         signed_out.insert(key(subject), account.clone());
         Some(account)
+    }
+
+    /// The browser is closed, and the session's cookie gone with it.
+    pub fn leave(&self, subject: &Subject) {
+        if self.apart {
+            self.accounts.lock().remove(&self.whose(subject));
+        }
+    }
+
+    fn whose(&self, subject: &Subject) -> WebSession {
+        if self.apart {
+            WebSession::of(subject)
+        } else {
+            WebSession::of_all(key(subject))
+        }
+    }
+
+    fn renewable(&self, subject: &Subject) -> (Renewable, Visitor) {
+        let visitor = subject.visitor.filter(|_| self.apart);
+        (renewable(subject), visitor)
     }
 
     /// The long-running session that the web API has with the subject's user.

@@ -155,10 +155,12 @@ impl Callers {
             return;
         };
         self.forget_given(caller);
-        let client = self.fleet.client(caller.subject, caller.flow);
-        if let Err(error) = client.remove_account(&account).await {
+        let serving = self.fleet.serve(caller.subject, caller.flow);
+        if let Err(error) = serving.client().remove_account(&account).await {
             tracing::debug!(%error, "an account could not be removed from the cache");
         }
+        serving.respond();
+        self.fleet.end_session(caller.subject);
     }
 
     /// Somebody who knows the account of a user who has signed out asks for a

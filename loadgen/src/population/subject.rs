@@ -30,6 +30,8 @@ pub struct Population {
     /// By entry of `traffic`: whether requests are reworded, and how many values
     /// go into the cache key.
     wordings: Vec<(bool, u32)>,
+    /// By entry of `traffic`: whether users come in visits.
+    come_in_visits: Vec<bool>,
 }
 
 /// Whom one arrival is about, as numbers from 0 within each group, and what is
@@ -52,6 +54,11 @@ pub struct Subject {
     pub pass_over: PassOver,
     /// Whether the user signs out after it.
     pub signs_out: bool,
+    /// Whose visits it belongs to, where users come in visits: the entry of
+    /// `traffic`, and the number of the session there. Who returns is in the same.
+    pub visitor: Option<(u32, u64)>,
+    /// Whether it is the last call of such a session, in whatever way that ends.
+    pub is_last: bool,
     /// A random number that chooses other words for the same request; `None`
     /// for the usual ones.
     pub wording: Option<u32>,
@@ -122,6 +129,11 @@ impl Population {
                 .traffic
                 .iter()
                 .map(|traffic| (traffic.rephrased, traffic.key_values))
+                .collect(),
+            come_in_visits: plan
+                .traffic
+                .iter()
+                .map(|traffic| matches!(traffic.load, Load::Visits(_)))
                 .collect(),
         }
     }
@@ -232,9 +244,20 @@ impl FlowPopulation<'_> {
             instance_draw: streams.instance.at(number).next_u64(),
             pass_over: self.pass_over(arrival),
             signs_out: arrival.signs_out,
+            visitor: self.visitor(arrival),
+            is_last: arrival.is_last,
             wording,
             key_value,
         }
+    }
+
+    fn visitor(&self, arrival: &Arrival) -> Option<(u32, u64)> {
+        let come_in_visits = &self.population.come_in_visits;
+        let comes = come_in_visits.get(arrival.flow_index).copied();
+        let index = u32::try_from(arrival.flow_index).ok()?;
+        comes
+            .unwrap_or_default()
+            .then_some((index, arrival.session))
     }
 
     fn wording(&self, arrival: &Arrival) -> (Option<u32>, Option<u32>) {

@@ -10,6 +10,29 @@ pub struct Cache {
     pub l1: L1,
     /// The shared store.
     pub l2: L2,
+    /// Session caches that browsers keep.
+    #[serde(default, skip_serializing_if = "Cookies::is_none")]
+    pub cookies: Cookies,
+}
+
+/// Session caches in encrypted cookies: nothing where no session has one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cookies {
+    /// Responses that set them.
+    pub set: u64,
+    /// Responses whose cookies were more than browsers keep: they set none, and
+    /// the browser went on with what it had.
+    pub refused: u64,
+    /// Bytes of the largest ones, names and values; those refused too.
+    pub largest_bytes: u64,
+    /// The most that browsers keep of them.
+    pub limit_bytes: u64,
+}
+
+impl Cookies {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The memory layers of all instances, added up.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::hdr;
 use super::judge::{Circumstances, judge};
 use super::model::{
-    Acquisitions, Distribution, Generator, Interval, L2Contents, Report, Series, Verdict,
+    Acquisitions, Cookies, Distribution, Generator, Interval, L2Contents, Report, Series, Verdict,
 };
 use crate::exit::{Exit, Failure};
 use crate::gate::threshold::{Context, Threshold, parse};
@@ -208,6 +208,7 @@ fn provider(whole: &mut Report, part: &Report) {
 }
 
 fn cache(whole: &mut Report, part: &Report) {
+    cookies(&mut whole.cache.cookies, part.cache.cookies);
     let (mine, theirs) = (&mut whole.cache.l1, &part.cache.l1);
     mine.entries += theirs.entries;
     mine.bytes += theirs.bytes;
@@ -226,6 +227,13 @@ fn cache(whole: &mut Report, part: &Report) {
     mine.set += theirs.set;
     mine.refresh += theirs.refresh;
     mine.remove += theirs.remove;
+}
+
+fn cookies(mine: &mut Cookies, theirs: Cookies) {
+    mine.set += theirs.set;
+    mine.refused += theirs.refused;
+    mine.largest_bytes = mine.largest_bytes.max(theirs.largest_bytes);
+    mine.limit_bytes = mine.limit_bytes.max(theirs.limit_bytes);
 }
 
 fn contents(mine: &mut L2Contents, theirs: L2Contents) {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::checked::{Oracle, Sessions, Violation};
-pub use super::levels::{Cache, L1, L2, L2Contents, L2Operations};
+pub use super::levels::{Cache, Cookies, L1, L2, L2Contents, L2Operations};
 pub use super::predicted::{ClosedForm, Theory};
 pub use super::series::{Interval, Mark, MarkKind, Outcomes, Series};
 pub use super::ways::Way;

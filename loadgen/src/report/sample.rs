@@ -10,7 +10,7 @@ use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use super::build::{Evidence, build};
-use super::model::{Cache, Generator, L1, L2, L2Contents, L2Operations, Report};
+use super::model::{Cache, Cookies, Generator, L1, L2, L2Contents, L2Operations, Report};
 use crate::arrival::Arrival;
 use crate::oracle::Finding;
 use crate::record::{Course, Outcome, Recorded, Recorder, Sample};
@@ -160,6 +160,13 @@ pub(crate) const CACHE: Cache = Cache {
             plaintext: 0,
             unreadable: 0,
         },
+    },
+    // A fleet with a shared store keeps no sessions in cookies.
+    cookies: Cookies {
+        set: 0,
+        refused: 0,
+        largest_bytes: 0,
+        limit_bytes: 0,
     },
 };
 

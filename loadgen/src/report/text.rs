@@ -283,7 +283,20 @@ fn evidence(out: &mut String, report: &Report) -> fmt::Result {
         ("evicted", l2.evictions),
     ];
     let operations = operations.map(|(word, times)| format!("{word} {}", count(times)));
-    list(out, "l2 operations", operations.into_iter())
+    list(out, "l2 operations", operations.into_iter())?;
+    let cookies = report.cache.cookies;
+    if cookies.limit_bytes == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  {:<22}largest {} of {} that browsers keep, set {}, refused {}",
+        "session cookies",
+        bytes(cookies.largest_bytes),
+        bytes(cookies.limit_bytes),
+        count(cookies.set),
+        count(cookies.refused)
+    )
 }
 
 fn thresholds(out: &mut String, thresholds: &[ThresholdResult]) -> fmt::Result {

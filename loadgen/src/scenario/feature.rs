@@ -80,12 +80,6 @@ fn starts_cold(mode: Mode, why: &str) -> Option<Unavailable> {
 impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
-        let not_yet = |what: &str, hint: &str| {
-            Some(Unavailable {
-                message: format!("{what} is not supported yet"),
-                hint: hint.to_owned(),
-            })
-        };
         match self {
             Self::Mode(_)
             | Self::WhenFull(WhenFull::Drop)
@@ -98,6 +92,7 @@ impl Feature {
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::Flow(_)
+            | Self::Provider(ProviderPlan::Session | ProviderPlan::SessionCookie)
             | Self::ApplicationLifetimes
             | Self::Encryption
             | Self::ClockStep
@@ -146,7 +141,6 @@ impl Feature {
                 hint: "write `mode: real`, or leave `signing` out".to_owned(),
             }),
             Self::Store(store) => Some(without(store, mode)),
-            Self::Provider(_) => not_yet("this kind of cache", "write `provider: distributed`"),
             Self::NoThink => Some(Unavailable {
                 message: format!(
                     "in mode `{}` calls take no time, and users who do not think would make \
@@ -162,6 +156,7 @@ impl Feature {
     fn unmodelled(self) -> Unavailable {
         let why = match self {
             Self::Flow(_) => "has applications, users who sign in and on-behalf-of calls alone",
+            Self::Provider(_) => "keeps a user's tokens in one place, whatever the session",
             Self::ApplicationLifetimes | Self::LifetimeJitter => {
                 "has tokens that all last equally long"
             }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::plan::{Fault, IdpPlan, InstanceFault, TwinPlan, WhenFull};
+use super::plan::{
+    CachePlan, Fault, Flow, IdpPlan, InstanceFault, ProviderPlan, TwinPlan, WhenFull,
+};
 use super::problem::{Problem, Problems, did_you_mean, quoted};
 use super::sections::{Draft, FleetDraft, MAX_COUNT, StartDraft, TrafficDraft};
 use super::units::show_duration;
@@ -19,6 +21,7 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) -> (Vec<Threshold>, 
     faults(draft, problems);
     members(draft, problems);
     stationary(draft, problems);
+    sessions(draft, problems);
     if let (Some(warmup), Some(duration)) = (draft.warmup, draft.duration)
         && warmup >= duration
     {
@@ -116,7 +119,7 @@ fn faults(draft: &Draft, problems: &mut Problems) {
                 ))
             }
             Fault::KeyRingSwap(_)
-                if draft.cache.as_ref().is_some_and(|cache| !cache.encryption) =>
+                if draft.cache.as_ref().is_some_and(|cache| !cache.is_sealed()) =>
             {
                 Some((
                     "nothing is encrypted, so there is no key ring to swap".to_owned(),
@@ -172,6 +175,46 @@ fn members(draft: &Draft, problems: &mut Problems) {
                 "write a slower `growth`, or a shorter `duration`",
             );
         }
+    }
+}
+
+/// A cache that belongs to a session needs somebody who has one.
+fn sessions(draft: &Draft, problems: &mut Problems) {
+    if !draft.cache.as_ref().is_some_and(CachePlan::is_by_session) {
+        return;
+    }
+    for entry in draft.traffic.as_deref().unwrap_or_default() {
+        let why = match entry.flow {
+            Some(Flow::ClientCredentials | Flow::ManagedIdentity) => {
+                "an application's own tokens belong to no user's session"
+            }
+            Some(Flow::OnBehalfOf | Flow::LongRunningObo) => {
+                "a web API is called with a token, and has no session with the user's browser"
+            }
+            Some(Flow::Silent) if entry.comes_in_visits() => {
+                problems.add_with_hint(
+                    entry.load_span,
+                    "users of the flow `silent` sign in before the run, and each visit has a \
+                     session of its own",
+                    "write `flow: authorization_code`, or a `rate`",
+                );
+                continue;
+            }
+            _ => continue,
+        };
+        problems.add_with_hint(
+            entry.flow_span,
+            why,
+            "write `provider: distributed` in `cache`, or one of the flows \
+             `authorization_code`, `silent` and `refresh_token`",
+        );
+    }
+    if !matches!(draft.start, None | Some(StartDraft::Cold)) {
+        problems.add_with_hint(
+            draft.start_span,
+            "sessions begin with the run: what is in one of another run is not known",
+            "write `start: cold`, or another `provider` in `cache`",
+        );
     }
 }
 
@@ -258,7 +301,15 @@ fn context(draft: &Draft) -> Context {
     Context {
         flows: draft.traffic.as_ref().and_then(names),
         has_l1: draft.cache.as_ref().map(|cache| cache.l1.is_some()),
-        has_l2: draft.cache.as_ref().map(|cache| cache.l2.is_some()),
+        // Sessions that no L2 keeps are in each instance's own store.
+        has_l2: draft
+            .cache
+            .as_ref()
+            .map(|cache| cache.l2.is_some() || cache.provider == ProviderPlan::Session),
+        has_cookies: draft
+            .cache
+            .as_ref()
+            .map(|cache| cache.provider == ProviderPlan::SessionCookie),
         has_warmup: Some(draft.warmup.is_some()),
     }
 }

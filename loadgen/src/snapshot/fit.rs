@@ -63,6 +63,11 @@ pub fn unfit(plan: &Plan) -> Option<Unfit> {
             "leave `encryption` out",
         ),
         (
+            plan.cache.is_by_session(),
+            "`cache.provider`: what is in users' sessions is not in a snapshot",
+            "write `provider: distributed`",
+        ),
+        (
             matches!(l2, Some(StorePlan::Remote { .. })),
             "`cache.l2`: a server's entries are the server's",
             "write `store: memory`",

@@ -5,25 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use rand::Rng as _;
 use telemetry::{LetGo, Level, StoreMeter};
+use token_cache::Clock;
 use token_cache::l1::{KindSizes, L1Entry};
+use token_cache::provider::SessionStore;
 use token_cache::store::{MemoryStoreEntry, Store};
-use token_cache::{Clock, Environment, Secret, TokenCache, TokenCacheOptions};
-use token_client::{Application, Authority, Client, IdentityProvider};
 
 use super::contents::contents;
 use super::directory::Directory;
 use super::heard::{Heard, Listener};
+use super::instance::{Blueprint, Instance, Outside};
 use super::key_rings::KeyRings;
 use super::overlap::Overlap;
-use super::provider::{CLIENT_SECRET, Endpoints, Provider};
+use super::provider::Provider;
 use super::store::SharedStore;
+use super::web_session::{Serving, WebSessions, is_of_instances, store_of_instances};
 use crate::exit::Failure;
 use crate::fault::{FaultyStore, StoreFaults};
-use crate::population::{Stream, Subject};
+use crate::flow::session::WebSession;
+use crate::population::Subject;
 use crate::report::model;
-use crate::scenario::plan::{ClockFault, Fault, FleetPlan, Flow, Plan};
+use crate::scenario::plan::{ClockFault, FleetPlan, Flow, Plan};
 use crate::scenario::units::Share;
 use crate::theory::shadow::Standing;
 
@@ -45,6 +47,8 @@ pub struct Fleet {
     heard: Arc<Heard>,
     store_faults: Arc<StoreFaults>,
     overlap: Arc<Overlap>,
+    /// Where caches belong to sessions.
+    sessions: Option<Arc<WebSessions>>,
 }
 
 /// The instances that run, and what is left of those that do not.
@@ -57,28 +61,6 @@ struct Running {
     let_go_by_gone: LetGo,
     /// Steps of clocks in force; the first that concerns an instance decides.
     clock_steps: Vec<ClockFault>,
-}
-
-/// What an instance is made of.
-#[derive(Debug)]
-struct Blueprint {
-    plan: Plan,
-    applications: Vec<Arc<str>>,
-    host: String,
-    endpoints: Endpoints,
-    clock: Clock,
-    listener: Listener,
-}
-
-/// One process of the service.
-#[derive(Debug)]
-struct Instance {
-    cache: Arc<TokenCache>,
-    /// By application; they share the instance's cache and connections.
-    clients: Vec<Client>,
-    /// The same where the machine's own identity is asked for: by application,
-    /// whose client id is the identity's.
-    identities: Vec<Client>,
 }
 
 impl Fleet {
@@ -95,13 +77,14 @@ impl Fleet {
         clock: Clock,
         listener: Listener,
     ) -> Result<Self, Failure> {
-        let store = plan.cache.l2.as_ref();
+        let of_instances = store_of_instances(plan);
+        let store = plan.cache.l2.as_ref().or(of_instances.as_ref());
         let store = store
             .map(|l2| SharedStore::new(l2, plan.seed, clock))
             .transpose()?;
         let key_rings = plan
             .cache
-            .encryption
+            .is_sealed()
             .then(|| KeyRings::new(plan.most_instances()))
             .transpose()?;
         let fleet = Self {
@@ -119,13 +102,15 @@ impl Fleet {
             key_rings,
             store_faults: StoreFaults::new(plan.seed),
             overlap: Arc::default(),
+            sessions: WebSessions::of_plan(plan),
         };
         fleet.scale(plan.fleet.instances);
         Ok(fleet)
     }
 
-    /// The client that serves `subject`.
-    pub fn client(&self, subject: &Subject, flow: Flow) -> Client {
+    /// The client that serves `subject`, for one request: in their session, where
+    /// caches belong to sessions.
+    pub fn serve(&self, subject: &Subject, flow: Flow) -> Serving {
         let running = self.running.read();
         let fleet = FleetPlan {
             instances: running.instances.len(),
@@ -136,7 +121,29 @@ impl Fleet {
             Flow::ManagedIdentity => &instance.identities,
             _ => &instance.clients,
         };
-        clients[subject.application as usize].clone()
+        let client = &clients[subject.application as usize];
+        match (&self.sessions, &instance.sessions) {
+            (Some(sessions), Some(at)) => sessions.serve(at, client, WebSession::of(subject)),
+            _ => Serving::plain(client.clone()),
+        }
+    }
+
+    /// The session that `subject` calls in is over. Whoever calls next in its place
+    /// begins another, in which nothing is cached.
+    pub fn end_session(&self, subject: &Subject) {
+        let Some(sessions) = &self.sessions else {
+            return;
+        };
+        let whose = WebSession::of(subject);
+        sessions.end(whose);
+        let running = self.running.read();
+        for at in running
+            .instances
+            .iter()
+            .filter_map(|it| it.sessions.as_ref())
+        {
+            at.end(whose);
+        }
     }
 
     /// Where the instance that serves `subject`, and L2, stand now.
@@ -170,6 +177,7 @@ impl Fleet {
         let mut running = self.running.write();
         while running.instances.len() > to.max(1) {
             let gone = running.instances.pop();
+            self.lose_sessions(running.instances.len(), &running);
             running
                 .let_go_by_gone
                 .add(gone.map(|gone| gone.let_go()).unwrap_or_default());
@@ -186,6 +194,7 @@ impl Fleet {
     pub fn restart(&self, number: usize) {
         let mut running = self.running.write();
         if number < running.instances.len() {
+            self.lose_sessions(number, &running);
             let instance = self.instance(number, &mut running);
             let gone = std::mem::replace(&mut running.instances[number], instance);
             running.let_go_by_gone.add(gone.let_go());
@@ -197,7 +206,7 @@ impl Fleet {
         let mut running = self.running.write();
         running.clock_steps = steps;
         for (number, instance) in running.instances.iter().enumerate() {
-            instance.cache.step_clock(running.step_of(number));
+            instance.step_clock(running.step_of(number));
         }
     }
 
@@ -250,6 +259,9 @@ impl Fleet {
         if let Some(store) = &self.store {
             store.begin();
         }
+        if let Some(sessions) = &self.sessions {
+            sessions.begin();
+        }
     }
 
     /// The faults of the shared store, to be set.
@@ -288,6 +300,11 @@ impl Fleet {
                 .store
                 .as_ref()
                 .map(|store| store.report())
+                .unwrap_or_default(),
+            cookies: self
+                .sessions
+                .as_ref()
+                .map(|sessions| sessions.report())
                 .unwrap_or_default(),
         }
     }
@@ -346,6 +363,14 @@ impl Fleet {
         report.l2.entries = blobs.len() as u64;
         report.l2.bytes = blobs.iter().map(|(_, blob)| blob.len() as u64).sum();
         let now = self.blueprint.clock.now();
+        // Sealed under the key that the cache asked for, wherever that lies.
+        let blobs: Vec<_> = blobs
+            .into_iter()
+            .map(|(key, blob)| match SessionStore::cache_key(&key) {
+                Some(key) => (key.to_owned(), blob),
+                None => (key, blob),
+            })
+            .collect();
         report.l2.contents = contents(&blobs, self.key_rings.as_ref(), now);
         report
     }
@@ -368,18 +393,33 @@ impl Fleet {
             store: self
                 .store
                 .as_ref()
-                .and_then(|store| self.connect(store, number)),
+                .and_then(|store| self.connect(store, (number, generation))),
             sealing: self.key_rings.as_ref().map(|rings| rings.of(number)),
             heard: Arc::clone(&self.heard),
             overlap: Arc::clone(&self.overlap),
         };
         let instance = self.blueprint.instance(number, generation, outside);
-        instance.cache.step_clock(running.step_of(number));
+        instance.step_clock(running.step_of(number));
         instance
     }
 
-    fn connect(&self, store: &Arc<SharedStore>, number: usize) -> Option<Arc<dyn Store>> {
-        let connection = match store.connect() {
+    /// An instance that keeps its sessions itself is gone, and they with it.
+    fn lose_sessions(&self, number: usize, running: &Running) {
+        if let Some(store) = &self.store
+            && is_of_instances(&self.blueprint.plan)
+        {
+            let generation = running.generations[number] - 1;
+            store.lose_part(&part((number, generation)));
+        }
+    }
+
+    fn connect(&self, store: &Arc<SharedStore>, instance: (usize, u64)) -> Option<Arc<dyn Store>> {
+        let connection = if is_of_instances(&self.blueprint.plan) {
+            store.connect_to_part(part(instance))
+        } else {
+            store.connect()
+        };
+        let connection = match connection {
             Ok(connection) => connection as Arc<dyn Store>,
             // The address was fine when the run began.
             Err(failure) => {
@@ -391,16 +431,14 @@ impl Fleet {
             return Some(connection);
         }
         let faults = Arc::clone(&self.store_faults);
-        Some(Arc::new(FaultyStore::new(connection, faults, number)))
+        Some(Arc::new(FaultyStore::new(connection, faults, instance.0)))
     }
 }
 
-/// What an instance finds around it.
-struct Outside {
-    store: Option<Arc<dyn Store>>,
-    sealing: Option<Arc<dyn token_cache::Sealing>>,
-    heard: Arc<Heard>,
-    overlap: Arc<Overlap>,
+/// What the keys of sessions begin with that an instance, by place and how often
+/// that began, keeps itself.
+fn part((number, generation): (usize, u64)) -> String {
+    format!("{number}.{generation}:")
 }
 
 impl Running {
@@ -411,81 +449,5 @@ impl Running {
             .iter()
             .find(concerns)
             .map_or(0, |step| step.seconds)
-    }
-}
-
-impl Blueprint {
-    fn has_store_faults(&self) -> bool {
-        let faults = &self.plan.faults;
-        faults
-            .iter()
-            .any(|fault| matches!(fault.what, Fault::L2(_)))
-    }
-
-    fn instance(&self, number: usize, generation: u64, outside: Outside) -> Instance {
-        let cache_plan = &self.plan.cache;
-        let cache = Arc::new(TokenCache::new(TokenCacheOptions {
-            l1_size_limit_bytes: cache_plan.l1.map(|l1| l1.size_limit.get()),
-            l2: outside.store,
-            sealing: outside.sealing,
-            l2_sliding_expiration: cache_plan.l2.as_ref().and_then(|l2| l2.sliding_expiration),
-            policy: cache_plan.policy,
-            clock: self.clock,
-            events: outside.heard,
-            ..TokenCacheOptions::default()
-        }));
-        let endpoint = Arc::clone(&outside.overlap).watch(self.endpoints.connect());
-        let machine = self.endpoints.machine();
-        let name = match generation {
-            0 => format!("jitter/{number}"),
-            _ => format!("jitter/{number}/{generation}"),
-        };
-        let jitter = Stream::named(self.plan.seed, &name);
-        let client =
-            |client_id: &Arc<str>, application_number, provider: Arc<dyn IdentityProvider>| {
-                let application = Application {
-                    client_id: Arc::clone(client_id),
-                    client_secret: Some(Secret::new(CLIENT_SECRET)),
-                };
-                let authority = Authority {
-                    environment: Environment::of_host(&self.host),
-                    provider,
-                };
-                Client::seeded(
-                    application,
-                    authority,
-                    Arc::clone(&cache),
-                    self.listener.events(),
-                    jitter.at(application_number).next_u64(),
-                )
-            };
-        let applications = self.applications.iter().zip(0..);
-        let clients = applications
-            .clone()
-            .map(|(id, number)| client(id, number, Arc::clone(&endpoint)))
-            .collect();
-        let identities = match machine {
-            Some(machine) => applications
-                .map(|(id, number)| client(id, number, Arc::clone(&machine)))
-                .collect(),
-            None => Vec::new(),
-        };
-        Instance {
-            cache,
-            clients,
-            identities,
-        }
-    }
-}
-
-impl Instance {
-    fn let_go(&self) -> LetGo {
-        let stats = self.cache.l1_stats().unwrap_or_default();
-        LetGo {
-            size: stats.evictions,
-            expired: stats.expired,
-            explicit: stats.removed,
-            replaced: stats.replaced,
-        }
     }
 }

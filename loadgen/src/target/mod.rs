@@ -7,12 +7,14 @@ mod embedded;
 pub mod fleet;
 pub mod heard;
 pub mod in_process;
+mod instance;
 pub mod key_rings;
 pub mod latency;
 pub mod overlap;
 pub mod provider;
 pub mod remote;
 pub mod store;
+pub mod web_session;
 
 pub use directory::Directory;
 pub use fleet::Fleet;

@@ -56,6 +56,8 @@ enum Backing {
 pub struct Connection {
     shared: Arc<SharedStore>,
     store: Arc<dyn Store>,
+    /// What its keys begin with; nothing where instances share.
+    scope: String,
 }
 
 impl SharedStore {
@@ -104,6 +106,16 @@ impl SharedStore {
     ///
     /// A [`Failure`] when the URL cannot be used.
     pub fn connect(self: &Arc<Self>) -> Result<Arc<Connection>, Failure> {
+        self.connect_to_part(String::new())
+    }
+
+    /// Connections for an instance that has a part of the store, under this name,
+    /// for itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SharedStore::connect`].
+    pub fn connect_to_part(self: &Arc<Self>, scope: String) -> Result<Arc<Connection>, Failure> {
         let store: Arc<dyn Store> = match &self.backing {
             Backing::Memory { store, .. } => Arc::clone(store) as _,
             Backing::Remote { remote, .. } => remote.connect()?,
@@ -111,6 +123,7 @@ impl SharedStore {
         Ok(Arc::new(Connection {
             shared: Arc::clone(self),
             store,
+            scope,
         }))
     }
 
@@ -124,6 +137,25 @@ impl SharedStore {
                 tokio::spawn(async move { shared.clean_up().await });
             }
         }
+    }
+
+    /// The instance that had this part of the store is gone, and the part with it.
+    pub fn lose_part(&self, scope: &str) {
+        let Backing::Memory { store, .. } = &self.backing else {
+            return;
+        };
+        let store = Arc::clone(store);
+        let entries = store.contents().into_iter();
+        let keys: Vec<String> = entries
+            .map(|entry| entry.key)
+            .filter(|key| key.starts_with(scope))
+            .collect();
+        tokio::spawn(async move {
+            for key in keys {
+                // Memory does not fail.
+                let _ = store.remove(&key).await;
+            }
+        });
     }
 
     /// Removes what the run has left on a server. What cannot be reached stays.
@@ -324,8 +356,15 @@ impl Connection {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            work(&*self.store, self.shared.key(key)).await
+            work(&*self.store, self.key(key)).await
         })
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.scope.is_empty() {
+            return self.shared.key(key);
+        }
+        self.shared.key(&format!("{}{key}", self.scope))
     }
 
     fn read(&self, blob: Option<&Bytes>) {

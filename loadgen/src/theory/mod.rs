@@ -49,6 +49,10 @@ struct Ideal {
 /// where it says nothing. `causes` are fetches that an ideal cache would not have
 /// needed, by entry of `traffic`.
 pub fn beside(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report, causes: &Causes) -> Vec<Theory> {
+    if plan.cache.is_by_session() {
+        // Models and forms know a user's cache, not that of one of their sessions.
+        return Vec::new();
+    }
     let forms: Vec<Option<Expected>> = plan
         .traffic
         .iter()

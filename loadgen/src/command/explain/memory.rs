@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::scenario::plan::{Flow, Plan};
+use crate::scenario::plan::{Flow, Plan, ProviderPlan};
 
 /// An application's token for one tenant and resource.
 const APPLICATION_TOKEN: u64 = 2_500;
@@ -23,7 +23,7 @@ pub struct Memory {
     /// What they take.
     pub application_bytes: u64,
     /// Users' partitions: one for each account, or for each session in
-    /// on-behalf-of flows.
+    /// on-behalf-of flows and where the cache is the session's.
     pub user_partitions: u64,
     /// What they take.
     pub user_bytes: u64,
@@ -48,6 +48,9 @@ impl Memory {
             match traffic.flow {
                 Flow::ClientCredentials | Flow::ManagedIdentity => application_calls += calls,
                 Flow::OnBehalfOf | Flow::LongRunningObo => session_calls += calls,
+                // Browsers keep theirs themselves.
+                _ if plan.cache.provider == ProviderPlan::SessionCookie => {}
+                _ if plan.cache.is_by_session() => session_calls += calls,
                 Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => {
                     account_calls += calls;
                 }

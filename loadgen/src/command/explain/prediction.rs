@@ -40,19 +40,23 @@ struct Expected {
 impl Prediction {
     /// For `plan`.
     pub fn of(plan: &Plan) -> Self {
-        let mut remarks = Vec::new();
-        let IdpPlan::Embedded(idp) = &plan.idp else {
-            remarks.push(
-                "how long tokens of a provider elsewhere live is not known, so neither is the hit ratio"
-                    .to_owned(),
-            );
-            return Self {
-                acquisitions: plan.expected_arrivals(),
-                hit_ratio: None,
-                provider_calls: None,
-                remarks,
-            };
+        let unknown = |why: &str| Self {
+            acquisitions: plan.expected_arrivals(),
+            hit_ratio: None,
+            provider_calls: None,
+            remarks: vec![why.to_owned()],
         };
+        let IdpPlan::Embedded(idp) = &plan.idp else {
+            return unknown(
+                "how long tokens of a provider elsewhere live is not known, so neither is the hit ratio",
+            );
+        };
+        if plan.cache.is_by_session() {
+            return unknown(
+                "each session has a cache of its own: the hit ratio depends on how sessions begin, \
+                 idle and end, which no closed form here knows",
+            );
+        }
         let flows: Option<Vec<Expected>> = plan
             .traffic
             .iter()
@@ -72,7 +76,7 @@ impl Prediction {
                 )
             })
             .collect();
-        remarks.extend(left_out(plan));
+        let remarks = left_out(plan);
         let Some(flows) = flows else {
             return Self {
                 acquisitions: None,
@@ -106,7 +110,13 @@ impl Prediction {
         vec![
             ("acquisitions", count(self.acquisitions)),
             ("hit ratio", hit_ratio),
-            ("provider calls", count(self.provider_calls)),
+            (
+                "provider calls",
+                match (self.acquisitions, self.provider_calls) {
+                    (Some(_), None) => "not known".to_owned(),
+                    (_, calls) => count(calls),
+                },
+            ),
         ]
     }
 }
@@ -199,6 +209,18 @@ mod tests {
             (found.hit_ratio.unwrap() - load / (1.0 + load)).abs() < 1e-3,
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn of_caches_that_belong_to_sessions_the_hit_ratio_is_not_guessed() {
+        let found = prediction(
+            "duration: 1h\ncache: { provider: session }\n\
+             traffic: [{ flow: authorization_code, rate: 60/h }]\n",
+        );
+        assert_eq!(found.acquisitions, Some(60.0));
+        assert_eq!((found.hit_ratio, found.provider_calls), (None, None));
+        assert!(found.remarks[0].starts_with("each session"), "{found:?}");
+        assert_eq!(found.rows()[2], ("provider calls", "not known".to_owned()));
     }
 
     /// A day of 433 000 calls for 10 000 keys by Zipf 0.9 from a cold start hits

@@ -2,7 +2,7 @@
 
 use crate::scenario::address;
 use crate::scenario::plan::{
-    Affinity, EmbeddedIdpPlan, FaultPlan, IdpPlan, Mode, Plan, Start, StorePlan,
+    Affinity, EmbeddedIdpPlan, FaultPlan, IdpPlan, Mode, Plan, ProviderPlan, Start, StorePlan,
 };
 use crate::scenario::units::show_duration;
 
@@ -25,6 +25,7 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     }
     sentences.push(fleet(plan));
     sentences.push(cache(plan));
+    sentences.extend(sessions(plan));
     sentences.push(provider(plan));
     match &plan.start {
         Start::Cold => {}
@@ -89,6 +90,36 @@ fn fleet(plan: &Plan) -> String {
         Affinity::User => "the calls of one user go to the same one",
     };
     format!("The service runs as {instances} instances; {spread}.")
+}
+
+/// Whose caches these are, where each session has one.
+fn sessions(plan: &Plan) -> Option<String> {
+    let session = plan.cache.session;
+    match plan.cache.provider {
+        ProviderPlan::Session => {
+            let place = if plan.cache.l2.is_some() {
+                "in L2"
+            } else {
+                "in the memory of the instance that began it"
+            };
+            Some(format!(
+                "Each session of a user has a cache of its own, {place}, which goes when left \
+                 alone for {}.",
+                show_duration(session.idle_timeout)
+            ))
+        }
+        ProviderPlan::SessionCookie => Some(format!(
+            "Each session of a user has a cache of its own, in at most {} encrypted {} of 4 096 \
+             bytes; a response with more sets none.",
+            session.cookies,
+            if session.cookies == 1 {
+                "cookie"
+            } else {
+                "cookies"
+            }
+        )),
+        ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File => None,
+    }
 }
 
 fn cache(plan: &Plan) -> String {

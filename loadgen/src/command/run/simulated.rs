@@ -255,6 +255,7 @@ fn simulate(plan: &Plan, idp: &EmbeddedIdpPlan, stop: &watch::Receiver<Stop>) ->
         cache: Cache {
             l1: found.l1,
             l2: found.l2,
+            ..Cache::default()
         },
         ledger_before: LedgerSnapshot::default(),
         ledger: LedgerSnapshot {

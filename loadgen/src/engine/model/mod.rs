@@ -32,7 +32,7 @@ use crate::arrival::{Arrival, Schedule};
 use crate::fault::rules::latency;
 use crate::population::{Stream, Subject};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::report::model::{Cache, L1, L2};
+use crate::report::model::{Cache, Cookies, L1, L2};
 use crate::scenario::plan::{EmbeddedIdpPlan, Plan, Start};
 
 /// What a model run found beside the samples it recorded.
@@ -283,7 +283,8 @@ impl<'a> Simulation<'a> {
     fn note(&mut self) {
         let number = usize::try_from(self.noted).unwrap_or(usize::MAX);
         let (l1, l2) = self.held();
-        self.recorder.hold(number, Cache { l1, l2 });
+        let cookies = Cookies::default();
+        self.recorder.hold(number, Cache { l1, l2, cookies });
         self.noted += 1;
     }
 

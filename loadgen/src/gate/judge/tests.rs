@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::gate::threshold::{Context, parse};
 use crate::report::model::{
-    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Distribution,
-    Durations, FlowReport, Idp, Interval, L1, L2, L2Contents, L2Operations, Ledger, Load, Mark,
-    MarkKind, Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series, Sessions, Theory,
+    Acquisitions, BySource, Cache, CacheLevelCounts, CacheRefreshReasonCounts, Cookies,
+    Distribution, Durations, FlowReport, Idp, Interval, L1, L2, L2Contents, L2Operations, Ledger,
+    Load, Mark, MarkKind, Mode, Oracle, SCHEMA_VERSION, ScenarioId, Series, Sessions, Theory,
     TokenSourceCounts, Verdict,
 };
 
@@ -174,6 +174,12 @@ fn full() -> Report {
                     unreadable: 98,
                 },
             },
+            cookies: Cookies {
+                set: 99,
+                refused: 100,
+                largest_bytes: 101,
+                limit_bytes: 102,
+            },
         },
         sessions: Sessions {
             interaction_required: 65,
@@ -263,6 +269,8 @@ fn every_metric_reads_its_own_number() {
         ("l2_bytes_written", 91.0),
         ("l2_bytes_read", 90.0),
         ("l2_errors", 87.0),
+        ("largest_session_cookies", 101.0),
+        ("session_cookies_refused", 100.0),
         ("l2_operations{operation=get}", 83.0),
         ("l2_operations{operation=set}", 84.0),
         ("l2_operations{operation=refresh}", 85.0),
@@ -272,9 +280,12 @@ fn every_metric_reads_its_own_number() {
     for (subject, expected) in cases {
         let limit = match *subject {
             "hit_ratio" | "error_ratio" | "error_ratio{flow=obo}" | "l2_expired_tokens" => "0.7",
-            "l1_bytes" | "l2_bytes" | "l2_bytes_written" | "l2_bytes_read" | "l2_largest_entry" => {
-                "1B"
-            }
+            "l1_bytes"
+            | "l2_bytes"
+            | "l2_bytes_written"
+            | "l2_bytes_read"
+            | "l2_largest_entry"
+            | "largest_session_cookies" => "1B",
             times if times.contains('(') => "0.5ns",
             _ => "0.5",
         };

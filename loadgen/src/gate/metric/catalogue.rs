@@ -328,6 +328,20 @@ pub const METRICS: &[Metric] = &[
         "blobs in L2 that no instance can read at the end",
     ),
     layer(
+        "largest_session_cookies",
+        Unit::Bytes,
+        Needs::Cookies,
+        |report| if_ran(report, report.cache.cookies.largest_bytes),
+        "bytes of the largest session's cookies, names and values",
+    ),
+    layer(
+        "session_cookies_refused",
+        Unit::Count,
+        Needs::Cookies,
+        |report| if_ran(report, report.cache.cookies.refused),
+        "responses whose cookies were more than browsers keep",
+    ),
+    layer(
         "l2_bytes_written",
         Unit::Bytes,
         Needs::L2,

@@ -37,6 +37,8 @@ pub enum Needs {
     L1,
     /// `cache.l2` must not be `none`.
     L2,
+    /// `cache.provider` must be `session_cookie`.
+    Cookies,
 }
 
 /// A value of a closed label, and the count it picks.

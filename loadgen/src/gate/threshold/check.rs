@@ -19,6 +19,8 @@ pub struct Context {
     pub has_l1: Option<bool>,
     /// Whether it has an L2; `None` when that could not be read.
     pub has_l2: Option<bool>,
+    /// Whether sessions are in cookies; `None` when that could not be read.
+    pub has_cookies: Option<bool>,
     /// Whether it has a warm-up; `None` when that could not be read.
     pub has_warmup: Option<bool>,
 }
@@ -214,9 +216,18 @@ fn layer(
         _ => metric.needs,
     };
     let (present, key) = match needs {
-        Needs::Nothing => return Ok(()),
         Needs::L1 => (context.has_l1, "cache.l1"),
         Needs::L2 => (context.has_l2, "cache.l2"),
+        Needs::Cookies if context.has_cookies == Some(false) => {
+            return Err(place.error(
+                format!(
+                    "`{}` says nothing here: no session is in cookies",
+                    metric.name
+                ),
+                "write `provider: session_cookie` in `cache`, or leave the threshold out",
+            ));
+        }
+        Needs::Nothing | Needs::Cookies => return Ok(()),
     };
     if present == Some(false) {
         return Err(place.error(

@@ -93,6 +93,7 @@ fn needs(metric: &Metric) -> &'static str {
         Needs::Nothing => "",
         Needs::L1 => "; with an L1",
         Needs::L2 => "; with an L2",
+        Needs::Cookies => "; with sessions in cookies",
     }
 }
 

@@ -44,12 +44,38 @@ pub struct CachePlan {
     pub policy: Policy,
     /// Which kind of cache the application chose.
     pub provider: ProviderPlan,
+    /// How long and how large a session's cache may be.
+    pub session: SessionPlan,
     /// L1, in each instance's memory; `None` when disabled.
     pub l1: Option<L1Plan>,
     /// L2, shared by the instances; `None` when there is none.
     pub l2: Option<L2Plan>,
     /// Whether L2 entries are encrypted.
     pub encryption: bool,
+}
+
+impl CachePlan {
+    /// Whether each session of a user has a cache of its own.
+    pub fn is_by_session(&self) -> bool {
+        matches!(
+            self.provider,
+            ProviderPlan::Session | ProviderPlan::SessionCookie
+        )
+    }
+
+    /// Whether anything is encrypted.
+    pub fn is_sealed(&self) -> bool {
+        self.encryption || self.provider == ProviderPlan::SessionCookie
+    }
+}
+
+/// The limits of a session's cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionPlan {
+    /// In the server's store: it goes when left alone for this long.
+    pub idle_timeout: Duration,
+    /// In the browser: most cookies that it may be cut into.
+    pub cookies: usize,
 }
 
 /// The kinds of cache an application chooses from.
@@ -59,8 +85,11 @@ pub enum ProviderPlan {
     Distributed,
     /// In each instance's memory alone.
     Memory,
-    /// In the user's web session.
+    /// In the user's web session, which the server keeps: in L2, or without one
+    /// in the memory of the instance that began it.
     Session,
+    /// In the user's web session, which the browser keeps in encrypted cookies.
+    SessionCookie,
     /// In a file.
     File,
 }

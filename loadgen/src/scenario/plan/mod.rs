@@ -19,7 +19,9 @@ use crate::gate::threshold::Threshold;
 use crate::population::stream::mix;
 use crate::snapshot::Snapshot;
 
-pub use cache::{CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, StorePlan};
+pub use cache::{
+    CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, SessionPlan, StorePlan,
+};
 pub use fault::{
     ClockFault, Fault, FaultPlan, IdpFault, IdpTrouble, InstanceFault, KeyFault, L2Fault,
     L2Trouble, NetworkFault,

@@ -4,6 +4,7 @@ use token_cache::Secret;
 
 use super::latency::latency;
 use super::policy::policy;
+use super::session::{self, session};
 use crate::scenario::feature::Feature;
 use crate::scenario::plan::{
     CachePlan, L1Plan, L2Plan, PresetPlan, ProviderPlan, RemoteStore, StorePlan,
@@ -32,8 +33,14 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
             ("distributed", ProviderPlan::Distributed),
             ("memory", ProviderPlan::Memory),
             ("session", ProviderPlan::Session),
+            ("session_cookie", ProviderPlan::SessionCookie),
             ("file", ProviderPlan::File),
         ]),
+    );
+    let session = table.section(
+        "session",
+        "How long and how large a session's cache may be, with the providers `session` and `session_cookie`",
+        session,
     );
     let l1 = table.or_defaults(
         "l1",
@@ -91,13 +98,20 @@ pub(super) fn cache(table: &mut Table<'_>) -> Option<CachePlan> {
         }
     }
     let preset = preset?;
-    Some(CachePlan {
+    let cache = CachePlan {
         preset,
         policy: choices?.over(preset.policy()),
         provider: provider?,
+        session: session?.plan,
         l1: l1?,
         l2: l2?,
         encryption: encryption?,
+    };
+    session::check(&cache, session?, table);
+    Some(CachePlan {
+        // Of a session nothing stays in memory between requests.
+        l1: cache.l1.filter(|_| !cache.is_by_session()),
+        ..cache
     })
 }
 

@@ -12,6 +12,7 @@ mod policy;
 mod population;
 mod rate;
 mod scenario;
+mod session;
 mod start;
 mod throttle;
 mod traffic;

@@ -25,7 +25,10 @@ pub struct TrafficDraft {
     /// Its name; `None` when that is bad.
     pub name: Option<String>,
     name_span: Span,
-    flow: Option<Flow>,
+    /// What each arrival does; `None` when that is bad.
+    pub flow: Option<Flow>,
+    /// Where that is written.
+    pub flow_span: Span,
     load: Option<LoadDraft>,
     /// Where its load is written.
     pub load_span: Span,
@@ -73,6 +76,11 @@ impl TrafficDraft {
         let plain = self.key_values.is_none_or(|values| values == 0)
             && self.application_cache != Some(ApplicationCache::ByResource);
         flow && load && plain
+    }
+
+    /// Whether its calls come in visits.
+    pub fn comes_in_visits(&self) -> bool {
+        matches!(self.load, Some(LoadDraft::Ready(Load::Visits(_))))
     }
 
     /// Calls that are due, or under way, at once by what is written.
@@ -250,6 +258,7 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
         name,
         name_span,
         flow,
+        flow_span: table.value_span("flow"),
         load,
         load_span,
         force_refresh,

@@ -11,6 +11,7 @@ fn context() -> Context {
         flows: Some(vec!["client_credentials".to_owned(), "web_api".to_owned()]),
         has_l1: Some(true),
         has_l2: Some(false),
+        has_cookies: Some(false),
         has_warmup: Some(true),
     }
 }
@@ -99,7 +100,10 @@ fn thresholds_read_as_written() {
 
 #[test]
 fn every_metric_can_be_written_as_its_hint_says() {
-    for metric in METRICS.iter().filter(|metric| metric.needs != Needs::L2) {
+    for metric in METRICS
+        .iter()
+        .filter(|metric| !matches!(metric.needs, Needs::L2 | Needs::Cookies))
+    {
         let limit = match metric.unit {
             Unit::Count => "1",
             Unit::Share => "50%",
@@ -166,6 +170,10 @@ fn a_wrong_threshold_says_where_and_what_instead() {
         (
             "l2_errors == 0",
             "0+9 `l2_errors` says nothing here: `cache.l2` is `none`",
+        ),
+        (
+            "session_cookies_refused == 0",
+            "0+23 `session_cookies_refused` says nothing here: no session is in cookies",
         ),
         (
             "cache_level{level=l2} > 1",
