@@ -85,7 +85,7 @@ fn instances_that_keep_their_sessions_themselves_have_every_user_sign_in_at_each
 
 #[test]
 fn an_instance_takes_the_sessions_that_it_keeps_itself_along() {
-    let restart = "faults=[{ at: 30m, instances: { restart: 0 } }]";
+    let restart = "faults=[{ at: 50m, instances: { restart: 0 } }]";
     let kept = run(ONE, &[restart]);
     assert_eq!(counts(&kept), (1, 59, 1));
     let lost = run(ONE, &[restart, "cache={ provider: session }"]);
