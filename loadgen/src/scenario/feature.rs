@@ -92,9 +92,12 @@ impl Feature {
             | Self::Provider(
                 ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
             )
-            | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
-                None
-            }
+            | Self::Flow(
+                Flow::ClientCredentials
+                | Flow::AuthorizationCode
+                | Flow::OnBehalfOf
+                | Flow::ManagedIdentity,
+            ) => None,
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::Flow(_)
@@ -161,7 +164,9 @@ impl Feature {
     /// Why the model of an ideal cache cannot have this.
     fn unmodelled(self) -> Unavailable {
         let why = match self {
-            Self::Flow(_) => "has applications, users who sign in and on-behalf-of calls alone",
+            Self::Flow(_) => {
+                "has applications, machines, users who sign in and on-behalf-of calls alone"
+            }
             Self::ApplicationLifetimes | Self::LifetimeJitter => {
                 "has tokens that all last equally long"
             }

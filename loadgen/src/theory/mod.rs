@@ -152,7 +152,10 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
 fn is_modelled(traffic: &TrafficPlan) -> bool {
     matches!(
         traffic.flow,
-        Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf
+        Flow::ClientCredentials
+            | Flow::AuthorizationCode
+            | Flow::OnBehalfOf
+            | Flow::ManagedIdentity
     )
 }
 

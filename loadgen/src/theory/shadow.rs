@@ -146,6 +146,7 @@ pub fn key(ask: &Ask, subject: &Subject) -> Option<u64> {
     (subject.application, subject.resource).hash(&mut hasher);
     match ask {
         Ask::ClientCredentials => ("application", subject.tenant).hash(&mut hasher),
+        Ask::ManagedIdentity(_) => "machine".hash(&mut hasher),
         Ask::AuthorizationCode(_) | Ask::Silent(_) => {
             ("user", subject.user).hash(&mut hasher);
         }

@@ -13,6 +13,8 @@ const BUFFER: Millis = 300_000;
 pub(super) enum PartitionId {
     /// An application's own tokens in a tenant.
     Application { application: u32, tenant: u32 },
+    /// The tokens of a machine's identity, of no tenant.
+    Machine { application: u32 },
     /// A user's tokens, for all applications.
     Account { user: u32 },
     /// What one on-behalf-of assertion was traded for.

@@ -37,6 +37,7 @@ impl Simulation<'_> {
                 application,
                 tenant: subject.tenant,
             },
+            Flow::ManagedIdentity => PartitionId::Machine { application },
             Flow::AuthorizationCode => {
                 if self.callers.signed_out.remove(&(application, user)) {
                     let looks_for_leftovers = true;
@@ -184,7 +185,7 @@ impl Simulation<'_> {
         let user = subject.user.unwrap_or_default();
         let partition = PartitionId::Account { user };
         let want = self.want(operation, partition, Purpose::Acquire);
-        self.store(want, true);
+        self.store(want, asked, true);
         self.callers.signed_in.insert((subject.application, user));
         let http = Duration::from_millis(self.now - asked);
         self.ended(

@@ -11,8 +11,14 @@ use token_cache::freshness::REFRESH_JITTER_S;
 use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ClientEvents as _, ResultMetadata, TokenSource};
 
-use super::cache::{Found, PartitionId, Token};
+use super::cache::{Found, Millis, PartitionId, Token};
 use super::{Flight, Operation, Purpose, Simulation, Task, Want, millis};
+
+/// After what time a client replaces a machine's token that is good for so long:
+/// half of it, where it is more than two hours.
+fn managed_identity_advice(left: Millis) -> Option<Duration> {
+    (left > 2 * 3_600_000).then(|| Duration::from_millis(left / 2))
+}
 
 impl Simulation<'_> {
     /// Waits for the fetch under way, or has one begun once all arrivals of
@@ -25,6 +31,7 @@ impl Simulation<'_> {
             reason,
             callers: vec![operation],
             mark: operation.arrival.flow_index,
+            asked: self.now,
         };
         self.flights.insert(want, flight);
         self.queue.push_back(Task::Begin(want));
@@ -49,6 +56,7 @@ impl Simulation<'_> {
                 reason: CacheRefreshReason::ProactivelyRefreshed,
                 callers: Vec::new(),
                 mark,
+                asked: self.now,
             });
             self.queue.push_back(Task::Begin(want));
         }
@@ -111,6 +119,7 @@ impl Simulation<'_> {
         }
         let grant = match want.partition {
             PartitionId::Application { .. } => GrantType::ClientCredentials,
+            PartitionId::Machine { .. } => GrantType::ManagedIdentity,
             PartitionId::Assertion { .. } => GrantType::OnBehalfOf,
             PartitionId::Account { .. } => {
                 if !self.has_refresh_token(want) {
@@ -121,6 +130,7 @@ impl Simulation<'_> {
                 GrantType::RefreshToken
             }
         };
+        flight.asked = self.now;
         self.flights.insert(want, flight);
         self.ask(grant, Task::Answered(want));
     }
@@ -143,7 +153,8 @@ impl Simulation<'_> {
         let Some(flight) = self.flights.remove(&want) else {
             return;
         };
-        self.store(want, matches!(want.partition, PartitionId::Account { .. }));
+        let has_refresh_token = matches!(want.partition, PartitionId::Account { .. });
+        self.store(want, flight.asked, has_refresh_token);
         if want.purpose == Purpose::Refresh {
             return self.refreshed(&flight, 1);
         }
@@ -229,19 +240,32 @@ impl Simulation<'_> {
         self.recorder.refreshed(mark, at, true, sent);
     }
 
-    /// Puts a new token into both layers.
-    pub(super) fn store(&mut self, want: Want, with_refresh_token: bool) {
+    /// The times of a token that was asked for then and has come now.
+    fn token(&mut self, partition: PartitionId, asked: Millis) -> Token {
         let now = self.now;
         // Whole seconds, as blobs have them.
-        let after = |time: Duration| (now + millis(time)) / 1_000 * 1_000;
-        let jitter = self.next_jitter();
-        let token = Token {
-            expires_on: after(self.idp.expires_in),
-            refresh_on: self
-                .idp
-                .refresh_in
-                .map(|advice| after(advice).saturating_add_signed(jitter)),
+        let whole = |time: Millis| time / 1_000 * 1_000;
+        let after = |time: Duration| whole(now + millis(time));
+        let (expires_on, advice) = if let PartitionId::Machine { .. } = partition {
+            // A machine is told when its token ends, and not to replace it; the client
+            // finds out by what is left of it when that is.
+            let lifetime = millis(self.idp.managed_identity_lifetime);
+            let end = whole(asked + lifetime);
+            (end, managed_identity_advice(end.saturating_sub(now)))
+        } else {
+            (after(self.idp.expires_in), self.idp.refresh_in)
         };
+        Token {
+            expires_on,
+            refresh_on: advice
+                .map(|advice| after(advice).saturating_add_signed(self.next_jitter())),
+        }
+    }
+
+    /// Puts a new token, asked for then, into both layers.
+    pub(super) fn store(&mut self, want: Want, asked: Millis, with_refresh_token: bool) {
+        let now = self.now;
+        let token = self.token(want.partition, asked);
         let in_l2 = self.l2.as_mut().and_then(|l2| l2.get(want.partition, now));
         let in_l2 = in_l2.cloned();
         let layer = self.l1.as_mut().map(|layers| &mut layers[want.instance]);
@@ -259,9 +283,6 @@ impl Simulation<'_> {
 
     /// By how much a refresh is put off; milliseconds.
     fn next_jitter(&mut self) -> i64 {
-        if self.idp.refresh_in.is_none() {
-            return 0;
-        }
         let mut random = self.jitter.at(self.jitters);
         self.jitters += 1;
         random.random_range(-REFRESH_JITTER_S..REFRESH_JITTER_S) * 1_000

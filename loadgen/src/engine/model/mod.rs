@@ -98,6 +98,8 @@ struct Flight {
     callers: Vec<Operation>,
     /// Which entry of `traffic` a refresh is for.
     mark: usize,
+    /// When the provider was asked.
+    asked: Millis,
 }
 
 /// What is to be done in this millisecond.

@@ -87,9 +87,14 @@ impl Numbers {
             return self.of_users.get(key).copied();
         };
         let (client_id, tenant_id) = application.split_once('_')?;
+        let application = *self.applications.get(client_id)?;
+        if tenant_id == "managed_identity" {
+            return Some(PartitionId::Machine { application });
+        }
+        let tenant = *self.tenants.get(tenant_id)?;
         Some(PartitionId::Application {
-            application: *self.applications.get(client_id)?,
-            tenant: *self.tenants.get(tenant_id)?,
+            application,
+            tenant,
         })
     }
 
