@@ -96,6 +96,7 @@ impl Feature {
                 Flow::ClientCredentials
                 | Flow::AuthorizationCode
                 | Flow::OnBehalfOf
+                | Flow::Silent
                 | Flow::ManagedIdentity,
             ) => None,
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,

@@ -134,6 +134,11 @@ impl Shadow {
         }
     }
 
+    /// What was fetched until now was preparation: given out, and nothing to explain.
+    pub fn begin(&self) {
+        self.causes.lock().clear();
+    }
+
     /// What was found so far.
     pub fn causes(&self) -> Causes {
         self.causes.lock().clone()

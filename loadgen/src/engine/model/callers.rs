@@ -12,6 +12,7 @@ use super::cache::{Item, Millis, PartitionId};
 use super::{Operation, Purpose, Simulation, Task, Want, millis};
 use crate::flow::session;
 use crate::population::Subject;
+use crate::record::Outcome;
 use crate::scenario::plan::Flow;
 
 /// Who is signed in, and what front ends hold.
@@ -32,7 +33,7 @@ impl Simulation<'_> {
         let subject = operation.subject;
         let application = subject.application;
         let user = subject.user.unwrap_or_default();
-        let partition = match self.plan.traffic[operation.arrival.flow_index].flow {
+        let partition = match self.flow(operation) {
             Flow::ClientCredentials => PartitionId::Application {
                 application,
                 tenant: subject.tenant,
@@ -49,12 +50,20 @@ impl Simulation<'_> {
                 }
                 return self.visit(operation);
             }
+            Flow::Silent if self.callers.signed_in.contains(&(application, user)) => {
+                PartitionId::Account { user }
+            }
+            Flow::Silent => return self.over(operation, Outcome::NoSignIn),
             // Validation lets no other flow through.
             _ => PartitionId::Assertion {
                 number: self.assertion((application, user, subject.session)),
             },
         };
         self.acquire(operation, partition);
+    }
+
+    fn flow(&self, operation: Operation) -> Flow {
+        self.plan.traffic[operation.arrival.flow_index].flow
     }
 
     /// A user's visit: silent if they are signed in, else a sign-in.
@@ -71,12 +80,16 @@ impl Simulation<'_> {
     }
 
     /// A user's caches hold no refresh token.
-    pub(super) fn refused(&mut self, operation: Operation) {
+    pub(super) fn refused(&mut self, operation: Operation, coalesced: bool) {
         if operation.looks_for_leftovers {
             return self.look_no_more(operation);
         }
         self.recorder.interaction_required();
-        self.sign_in(operation);
+        if self.flow(operation) == Flow::AuthorizationCode {
+            return self.sign_in(operation);
+        }
+        let code = "no_tokens_found";
+        self.over(operation, Outcome::ModelledError { code, coalesced });
     }
 
     /// Nothing, or something, was left of a user who has signed out: the visit goes
@@ -95,10 +108,15 @@ impl Simulation<'_> {
             self.recorder.account(metadata.token_requests);
             return self.look_no_more(operation);
         }
+        self.over(operation, Outcome::Modelled(metadata));
+    }
+
+    /// The caller has a token, or none and no way to get one.
+    fn over(&mut self, operation: Operation, outcome: Outcome<'_>) {
         if operation.arrival.signs_out {
             self.sign_out(operation);
         }
-        self.sample(operation, metadata);
+        self.sample(operation, outcome);
         if let Some(user) = operation.user {
             self.think(user);
         }

@@ -123,8 +123,12 @@ impl Simulation<'_> {
             PartitionId::Assertion { .. } => GrantType::OnBehalfOf,
             PartitionId::Account { .. } => {
                 if !self.has_refresh_token(want) {
-                    let callers = flight.callers.into_iter();
-                    self.queue.extend(callers.map(Task::Refused));
+                    let callers = flight.callers.into_iter().enumerate();
+                    self.queue
+                        .extend(callers.map(|(number, operation)| Task::Refused {
+                            operation,
+                            coalesced: number > 0,
+                        }));
                     return;
                 }
                 GrantType::RefreshToken

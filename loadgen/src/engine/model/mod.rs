@@ -7,6 +7,7 @@
 //! the times that the mock would draw, so that a virtual run of a cache that is
 //! ideal has the same counts to the last one.
 
+mod beforehand;
 mod cache;
 mod callers;
 mod fetch;
@@ -117,8 +118,11 @@ enum Task {
         want: Want,
         metadata: ResultMetadata,
     },
-    /// There is no refresh token either.
-    Refused(Operation),
+    /// There is no refresh token either. Who began the fetch hears it, and who waited.
+    Refused {
+        operation: Operation,
+        coalesced: bool,
+    },
     /// A user of a closed loop has thought.
     Call(usize),
 }
@@ -173,6 +177,7 @@ pub fn simulate(
     if let Start::Snapshot(snapshot) = &plan.start {
         simulation.go_on_from(snapshot);
     }
+    simulation.sign_in_beforehand();
     let has_users = simulation.let_users_come();
     for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
         if number.is_multiple_of(LOOK_UP) && stopped() {
@@ -326,7 +331,10 @@ impl<'a> Simulation<'a> {
                     want,
                     metadata,
                 } => self.landed(operation, want, metadata),
-                Task::Refused(operation) => self.refused(operation),
+                Task::Refused {
+                    operation,
+                    coalesced,
+                } => self.refused(operation, coalesced),
                 Task::Call(user) => self.call(user),
             }
         }
@@ -381,7 +389,7 @@ impl<'a> Simulation<'a> {
         );
     }
 
-    fn sample(&self, operation: Operation, metadata: ResultMetadata) {
+    fn sample(&self, operation: Operation, outcome: Outcome<'_>) {
         if operation.started < self.begin {
             return;
         }
@@ -391,7 +399,7 @@ impl<'a> Simulation<'a> {
                 intended: Duration::from_millis(operation.started - self.begin),
                 ..operation.arrival
             },
-            outcome: Outcome::Modelled(metadata),
+            outcome,
             lag: Duration::ZERO,
             queued: Duration::ZERO,
             service: Duration::from_millis(self.now - operation.started),
