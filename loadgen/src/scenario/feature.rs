@@ -96,6 +96,7 @@ impl Feature {
                 Flow::ClientCredentials
                 | Flow::AuthorizationCode
                 | Flow::OnBehalfOf
+                | Flow::LongRunningObo
                 | Flow::Silent
                 | Flow::ManagedIdentity,
             ) => None,

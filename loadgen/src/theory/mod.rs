@@ -155,6 +155,7 @@ fn is_modelled(traffic: &TrafficPlan) -> bool {
         Flow::ClientCredentials
             | Flow::AuthorizationCode
             | Flow::OnBehalfOf
+            | Flow::LongRunningObo
             | Flow::Silent
             | Flow::ManagedIdentity
     )

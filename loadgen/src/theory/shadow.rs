@@ -156,6 +156,8 @@ pub fn key(ask: &Ask, subject: &Subject) -> Option<u64> {
             ("user", subject.user).hash(&mut hasher);
         }
         Ask::OnBehalfOf(assertion) => assertion.hash().as_str().hash(&mut hasher),
+        Ask::InitiateLongRunning(begin) => begin.session().key().hash(&mut hasher),
+        Ask::InLongRunning(session) => session.key().hash(&mut hasher),
         _ => return None,
     }
     Some(hasher.finish())

@@ -107,6 +107,24 @@ traffic:
 const LEAVERS: &str = "traffic=[{ flow: silent, rate: 6/min }, \
     { flow: authorization_code, visits: { rate: 2/min, calls: 2, sign_out: 40% } }]";
 
+/// Web APIs that work on for users who have left, longer than any assertion lasts, beside
+/// some who bring theirs each time.
+const LONG_RUNNING: &str = "
+version: 1
+duration: 4h
+idp: { expires_in: 50m, latency: { token: { lognormal: { median: 300ms, p99: 3s } } } }
+population:
+  applications: 2
+  users: { count: 60, popularity: { zipf: 0.7 } }
+  resources: 2
+  sessions: { median: 2, p99: 5, most: 7 }
+traffic:
+  - { flow: long_running_obo, rate: 6/min }
+  - { name: herd, flow: long_running_obo, bursts: [{ at: 0s, calls: 30, every: 50m }] }
+  - { name: loops, flow: long_running_obo, users: { count: 15, think: { exponential: 4m } } }
+  - { flow: on_behalf_of, rate: 3/min }
+";
+
 /// The same counts, to the last one, and theory that says so.
 fn agree(scenario: &str, seed: u64, set: &[&str]) -> Report {
     let plan = plan(scenario, seed, set);
@@ -162,6 +180,19 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model_for_people_signed_in_befor
             .errors
             > 20
     );
+}
+
+#[test]
+fn a_virtual_run_with_an_ideal_cache_equals_the_model_for_long_running_sessions() {
+    let fleet = ["fleet.instances=4", "cache.l2={ store: memory }"];
+    let alone = agree(LONG_RUNNING, 1, &["cache.preset=recommended"]);
+    assert_eq!(alone.totals.errors, 0);
+    assert!(alone.idp.by_grant["refresh_token"] > 100, "{:?}", alone.idp);
+    assert_eq!(agree(LONG_RUNNING, 2, &fleet).totals.errors, 0);
+    // The session's key means nothing to an instance that it was not begun with.
+    assert!(agree(LONG_RUNNING, 3, &["fleet.instances=3"]).totals.errors > 100);
+    let affinity = ["fleet={ instances: 3, affinity: user }"];
+    assert_eq!(agree(LONG_RUNNING, 4, &affinity).totals.errors, 0);
 }
 
 #[test]

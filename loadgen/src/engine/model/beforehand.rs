@@ -39,7 +39,7 @@ impl Simulation<'_> {
                 let arrival = Arrival::numbered(0, number, std::time::Duration::ZERO);
                 let operation = Operation::of(arrival, subject, asked);
                 let account = PartitionId::Account { user };
-                self.store(self.want(operation, account, Purpose::Acquire), asked, true);
+                self.store(self.want(operation, account, Purpose::Acquire), asked);
                 self.callers.signed_in.insert((subject.application, user));
             }
         }

@@ -25,6 +25,17 @@ pub(super) struct Callers {
     /// By application, user and session: the assertion's number, and when it ends.
     pub(super) assertions: HashMap<(u32, u32, u32), (u64, Millis)>,
     pub(super) assertions_made: u64,
+    /// By application, user and session: for whom a web API has begun to work.
+    pub(super) working: HashSet<(u32, u32, u32)>,
+}
+
+/// What a caller brings to be traded for a token at once, past all caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// The code of a sign-in.
+    Code,
+    /// The assertion that a web API begins to work with.
+    Assertion,
 }
 
 impl Simulation<'_> {
@@ -54,6 +65,18 @@ impl Simulation<'_> {
                 PartitionId::Account { user }
             }
             Flow::Silent => return self.over(operation, Outcome::NoSignIn),
+            Flow::LongRunningObo => {
+                let session = subject.session;
+                if !self.callers.working.contains(&(application, user, session)) {
+                    self.assertion((application, user, session));
+                    return self.trade(operation, Brought::Assertion);
+                }
+                PartitionId::Session {
+                    application,
+                    user,
+                    session,
+                }
+            }
             // Validation lets no other flow through.
             _ => PartitionId::Assertion {
                 number: self.assertion((application, user, subject.session)),
@@ -75,7 +98,7 @@ impl Simulation<'_> {
         if self.callers.signed_in.contains(&(application, user)) {
             self.acquire(operation, PartitionId::Account { user });
         } else {
-            self.sign_in(operation);
+            self.trade(operation, Brought::Code);
         }
     }
 
@@ -84,11 +107,18 @@ impl Simulation<'_> {
         if operation.looks_for_leftovers {
             return self.look_no_more(operation);
         }
-        self.recorder.interaction_required();
-        if self.flow(operation) == Flow::AuthorizationCode {
-            return self.sign_in(operation);
-        }
-        let code = "no_tokens_found";
+        let code = match self.flow(operation) {
+            Flow::AuthorizationCode => {
+                self.recorder.interaction_required();
+                return self.trade(operation, Brought::Code);
+            }
+            // Nobody is there who could sign in.
+            Flow::LongRunningObo => "obo_cache_key_not_in_cache_error",
+            _ => {
+                self.recorder.interaction_required();
+                "no_tokens_found"
+            }
+        };
         self.over(operation, Outcome::ModelledError { code, coalesced });
     }
 
@@ -189,22 +219,49 @@ impl Simulation<'_> {
         }
     }
 
-    /// The user signs in; the code is redeemed at once.
-    pub(super) fn sign_in(&mut self, operation: Operation) {
+    /// Trades what the caller brings for a token, whoever else does.
+    fn trade(&mut self, operation: Operation, brought: Brought) {
+        let grant = match brought {
+            Brought::Code => GrantType::AuthorizationCode,
+            Brought::Assertion => GrantType::OnBehalfOf,
+        };
         let asked = self.now;
         self.ask(
-            GrantType::AuthorizationCode,
-            Task::Redeemed { operation, asked },
+            grant,
+            Task::Traded {
+                operation,
+                brought,
+                asked,
+            },
         );
     }
 
-    pub(super) fn redeemed(&mut self, operation: Operation, asked: Millis) {
-        let subject = operation.subject;
-        let user = subject.user.unwrap_or_default();
-        let partition = PartitionId::Account { user };
+    pub(super) fn traded(&mut self, operation: Operation, brought: Brought, asked: Millis) {
+        let Subject {
+            application,
+            user,
+            session,
+            ..
+        } = operation.subject;
+        let user = user.unwrap_or_default();
+        let partition = match brought {
+            Brought::Code => PartitionId::Account { user },
+            Brought::Assertion => PartitionId::Session {
+                application,
+                user,
+                session,
+            },
+        };
         let want = self.want(operation, partition, Purpose::Acquire);
-        self.store(want, asked, true);
-        self.callers.signed_in.insert((subject.application, user));
+        self.store(want, asked);
+        match brought {
+            Brought::Code => {
+                self.callers.signed_in.insert((application, user));
+            }
+            Brought::Assertion => {
+                self.callers.working.insert((application, user, session));
+            }
+        }
         let http = Duration::from_millis(self.now - asked);
         self.ended(
             operation,

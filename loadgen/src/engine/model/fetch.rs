@@ -121,7 +121,7 @@ impl Simulation<'_> {
             PartitionId::Application { .. } => GrantType::ClientCredentials,
             PartitionId::Machine { .. } => GrantType::ManagedIdentity,
             PartitionId::Assertion { .. } => GrantType::OnBehalfOf,
-            PartitionId::Account { .. } => {
+            PartitionId::Account { .. } | PartitionId::Session { .. } => {
                 if !self.has_refresh_token(want) {
                     let callers = flight.callers.into_iter().enumerate();
                     self.queue
@@ -157,8 +157,7 @@ impl Simulation<'_> {
         let Some(flight) = self.flights.remove(&want) else {
             return;
         };
-        let has_refresh_token = matches!(want.partition, PartitionId::Account { .. });
-        self.store(want, flight.asked, has_refresh_token);
+        self.store(want, flight.asked);
         if want.purpose == Purpose::Refresh {
             return self.refreshed(&flight, 1);
         }
@@ -267,7 +266,7 @@ impl Simulation<'_> {
     }
 
     /// Puts a new token, asked for then, into both layers.
-    pub(super) fn store(&mut self, want: Want, asked: Millis, with_refresh_token: bool) {
+    pub(super) fn store(&mut self, want: Want, asked: Millis) {
         let now = self.now;
         let token = self.token(want.partition, asked);
         let in_l2 = self.l2.as_mut().and_then(|l2| l2.get(want.partition, now));
@@ -276,7 +275,7 @@ impl Simulation<'_> {
         let in_l1 = || layer.and_then(|layer| layer.get(want.partition, now).cloned());
         let base = in_l2.or_else(in_l1);
         let mut partition = base.unwrap_or_default();
-        partition.save(want.item, token, with_refresh_token);
+        partition.save(want.item, token, want.partition.keeps_refresh_tokens());
         if let Some(layers) = &mut self.l1 {
             layers[want.instance].put(want.partition, partition.clone(), now);
         }

@@ -24,7 +24,7 @@ use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use self::cache::{Item, Layer, Millis, PartitionId};
-use self::callers::Callers;
+use self::callers::{Brought, Callers};
 use self::users::User;
 use super::past::Past;
 use super::subjects::Subjects;
@@ -110,8 +110,12 @@ enum Task {
     Begin(Want),
     /// The provider has answered a fetch.
     Answered(Want),
-    /// The provider has redeemed a code.
-    Redeemed { operation: Operation, asked: Millis },
+    /// The provider has taken what a caller brought.
+    Traded {
+        operation: Operation,
+        brought: Brought,
+        asked: Millis,
+    },
     /// A caller hears how a fetch ended that it waited for.
     Landed {
         operation: Operation,
@@ -144,7 +148,7 @@ struct Simulation<'a> {
     /// Whether the run is stopped, and users call no more.
     users_leave: bool,
     flights: HashMap<Want, Flight>,
-    /// When fetches, redemptions and thinking end; the number keeps those of one
+    /// When fetches, trades and thinking end; the number keeps those of one
     /// millisecond in order.
     pending: BinaryHeap<Reverse<(Millis, u64)>>,
     waiting: HashMap<u64, Task>,
@@ -325,7 +329,11 @@ impl<'a> Simulation<'a> {
             match task {
                 Task::Begin(want) => self.begin(want),
                 Task::Answered(want) => self.answered(want),
-                Task::Redeemed { operation, asked } => self.redeemed(operation, asked),
+                Task::Traded {
+                    operation,
+                    brought,
+                    asked,
+                } => self.traded(operation, brought, asked),
                 Task::Landed {
                     operation,
                     want,
@@ -345,10 +353,14 @@ impl<'a> Simulation<'a> {
         *self.found.by_grant.entry(grant).or_default() += 1;
         let answered = self.now + millis(whole_milliseconds(self.pace.draw()));
         if answered == self.now
-            && let Task::Redeemed { operation, asked } = task
+            && let Task::Traded {
+                operation,
+                brought,
+                asked,
+            } = task
         {
             // The caller itself waits for it, so that no later one comes first.
-            return self.redeemed(operation, asked);
+            return self.traded(operation, brought, asked);
         }
         self.at(answered, task);
     }

@@ -16,7 +16,7 @@ struct Numbers {
     tenants: HashMap<Arc<str>, u32>,
     applications: HashMap<Arc<str>, u32>,
     resources: HashMap<Arc<str>, u32>,
-    /// Accounts and assertions, by their key in the external cache.
+    /// Accounts, assertions and sessions, by their key in the external cache.
     of_users: HashMap<String, PartitionId>,
     /// What time it is.
     now: Timestamp,
@@ -74,6 +74,16 @@ impl Simulation<'_> {
             let hash = AssertionHash::of(assertion.expose());
             let id = PartitionId::Assertion { number };
             numbers.of_users.insert(hash.as_str().to_owned(), id);
+        }
+        for (whose, key) in &users.long_running {
+            let (application, user, session) = *whose;
+            self.callers.working.insert(*whose);
+            let id = PartitionId::Session {
+                application,
+                user,
+                session,
+            };
+            numbers.of_users.insert(key.clone(), id);
         }
         numbers
     }
