@@ -266,16 +266,16 @@ impl Callers {
     fn note_fetch(
         &self,
         caller: Caller<'_>,
-        key: Option<u64>,
+        key: u64,
         answer: &Result<AuthenticationResult, AcquireError>,
     ) {
-        if let (Ok(result), Some(key)) = (answer, key)
+        if let Ok(result) = answer
             && result.metadata.token_source == TokenSource::IdentityProvider
         {
             let (now, standing) = (self.clock.now(), self.fleet.standing(caller.subject));
             let flow_index = caller.mark as usize;
             let user = match caller.flow {
-                Flow::AuthorizationCode | Flow::Silent => caller.subject.user,
+                Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => caller.subject.user,
                 _ => None,
             };
             let key = (key, user);

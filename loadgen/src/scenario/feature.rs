@@ -3,7 +3,7 @@
 //! The reader notes each with its place; once the mode is known, what cannot be
 //! done is a problem of the file. So nothing is accepted here and ignored there.
 
-use super::plan::{Flow, Mode, ProviderPlan, RemoteStore, WhenFull};
+use super::plan::{Mode, ProviderPlan, RemoteStore, WhenFull};
 
 /// Something asked of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,6 @@ pub enum Feature {
     Encryption,
     /// A kind of cache.
     Provider(ProviderPlan),
-    /// A flow.
-    Flow(Flow),
     /// Some calls pass over cached tokens, or bring claims.
     PassOver,
     /// Calls in words of their own, or with values of their own in the key.
@@ -91,19 +89,10 @@ impl Feature {
             | Self::WhenFull(WhenFull::Drop)
             | Self::Provider(
                 ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
-            )
-            | Self::Flow(
-                Flow::ClientCredentials
-                | Flow::AuthorizationCode
-                | Flow::OnBehalfOf
-                | Flow::LongRunningObo
-                | Flow::Silent
-                | Flow::ManagedIdentity,
             ) => None,
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
-            Self::Flow(_)
-            | Self::ApplicationLifetimes
+            Self::ApplicationLifetimes
             | Self::Encryption
             | Self::ClockStep
             | Self::KeyRollover
@@ -166,9 +155,6 @@ impl Feature {
     /// Why the model of an ideal cache cannot have this.
     fn unmodelled(self) -> Unavailable {
         let why = match self {
-            Self::Flow(_) => {
-                "has applications, machines, users who sign in and on-behalf-of calls alone"
-            }
             Self::ApplicationLifetimes | Self::LifetimeJitter => {
                 "has tokens that all last equally long"
             }

@@ -125,6 +125,25 @@ traffic:
   - { flow: on_behalf_of, rate: 3/min }
 ";
 
+/// Users who come from another library, by the refresh tokens it gave them; some in
+/// several sessions, some beside those who sign in.
+const MOVERS: &str = "
+version: 1
+duration: 4h
+idp: { expires_in: 1h, latency: { token: { lognormal: { median: 300ms, p99: 3s } } } }
+population:
+  applications: 2
+  users: { count: 150, popularity: { zipf: 0.7 } }
+  resources: 2
+  sessions: { median: 2, p99: 5, most: 7 }
+traffic:
+  - { flow: refresh_token, rate: 6/min }
+  - { name: herd, flow: refresh_token, bursts: [{ at: 0s, calls: 30, every: 1h }] }
+  - { name: loops, flow: refresh_token, users: { count: 15, think: { exponential: 5m } } }
+  - { name: visits, flow: refresh_token, visits: { rate: 1/min, calls: 3 } }
+  - { flow: authorization_code, rate: 1/min }
+";
+
 /// The same counts, to the last one, and theory that says so.
 fn agree(scenario: &str, seed: u64, set: &[&str]) -> Report {
     let plan = plan(scenario, seed, set);
@@ -196,6 +215,32 @@ fn a_virtual_run_with_an_ideal_cache_equals_the_model_for_long_running_sessions(
 }
 
 #[test]
+fn a_virtual_run_with_an_ideal_cache_equals_the_model_for_refresh_tokens_from_elsewhere() {
+    let fleet = ["fleet.instances=4", "cache.l2={ store: memory }"];
+    assert_eq!(
+        agree(MOVERS, 1, &["cache.preset=recommended"])
+            .totals
+            .errors,
+        0
+    );
+    assert_eq!(agree(MOVERS, 2, &fleet).totals.errors, 0);
+    assert!(agree(MOVERS, 3, &["fleet.instances=3"]).totals.errors > 100);
+    let affinity = ["fleet={ instances: 3, affinity: user }"];
+    assert_eq!(agree(MOVERS, 4, &affinity).totals.errors, 0);
+    // Who signs out comes back with the token from elsewhere; in another application they
+    // are signed in still, and nothing is left of them.
+    let leaves = "traffic[3].visits.sign_out=30%";
+    let one = [leaves, "population.applications=1"];
+    assert_eq!(agree(MOVERS, 5, &one).totals.errors, 0);
+    assert!(
+        agree(MOVERS, 6, &[&fleet[..], &[leaves]].concat())
+            .totals
+            .errors
+            > 100
+    );
+}
+
+#[test]
 fn a_virtual_run_with_an_ideal_cache_equals_the_model() {
     let alone = ["cache.preset=recommended"];
     let fleet = ["fleet.instances=4", "cache.l2={ store: memory }"];
@@ -240,7 +285,6 @@ fn a_virtual_run_with_refreshes_agrees_with_the_model_up_to_chance() {
 #[test]
 fn what_the_model_cannot_have_is_refused_with_its_place_and_the_reason() {
     for (change, reason) in [
-        ("traffic[0].flow=refresh_token", "on-behalf-of calls alone"),
         (
             "traffic[0].force_refresh=5%",
             "takes a cached token wherever there is one",

@@ -25,7 +25,9 @@ pub(super) struct Callers {
     /// By application, user and session: the assertion's number, and when it ends.
     pub(super) assertions: HashMap<(u32, u32, u32), (u64, Millis)>,
     pub(super) assertions_made: u64,
-    /// By application, user and session: for whom a web API has begun to work.
+    /// By application, user and session: who has a refresh token from elsewhere.
+    pub(super) refresh_tokens: HashSet<(u32, u32, u32)>,
+    /// The same: for whom a web API has begun to work.
     pub(super) working: HashSet<(u32, u32, u32)>,
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Callers {
 pub(super) enum Brought {
     /// The code of a sign-in.
     Code,
+    /// A refresh token from elsewhere.
+    RefreshToken,
     /// The assertion that a web API begins to work with.
     Assertion,
 }
@@ -61,15 +65,24 @@ impl Simulation<'_> {
                 }
                 return self.visit(operation);
             }
-            Flow::Silent if self.callers.signed_in.contains(&(application, user)) => {
+            Flow::Silent | Flow::RefreshToken
+                if self.callers.signed_in.contains(&(application, user)) =>
+            {
                 PartitionId::Account { user }
             }
             Flow::Silent => return self.over(operation, Outcome::NoSignIn),
+            Flow::RefreshToken => {
+                let whose = (application, user, subject.session);
+                if self.callers.refresh_tokens.insert(whose) {
+                    self.found.driver_requests += 1;
+                }
+                return self.bring(operation, Brought::RefreshToken);
+            }
             Flow::LongRunningObo => {
                 let session = subject.session;
                 if !self.callers.working.contains(&(application, user, session)) {
                     self.assertion((application, user, session));
-                    return self.trade(operation, Brought::Assertion);
+                    return self.bring(operation, Brought::Assertion);
                 }
                 PartitionId::Session {
                     application,
@@ -77,8 +90,7 @@ impl Simulation<'_> {
                     session,
                 }
             }
-            // Validation lets no other flow through.
-            _ => PartitionId::Assertion {
+            Flow::OnBehalfOf => PartitionId::Assertion {
                 number: self.assertion((application, user, subject.session)),
             },
         };
@@ -98,7 +110,7 @@ impl Simulation<'_> {
         if self.callers.signed_in.contains(&(application, user)) {
             self.acquire(operation, PartitionId::Account { user });
         } else {
-            self.trade(operation, Brought::Code);
+            self.bring(operation, Brought::Code);
         }
     }
 
@@ -110,10 +122,11 @@ impl Simulation<'_> {
         let code = match self.flow(operation) {
             Flow::AuthorizationCode => {
                 self.recorder.interaction_required();
-                return self.trade(operation, Brought::Code);
+                return self.bring(operation, Brought::Code);
             }
             // Nobody is there who could sign in.
             Flow::LongRunningObo => "obo_cache_key_not_in_cache_error",
+            // The others that look for a refresh token do so for an account.
             _ => {
                 self.recorder.interaction_required();
                 "no_tokens_found"
@@ -219,10 +232,16 @@ impl Simulation<'_> {
         }
     }
 
-    /// Trades what the caller brings for a token, whoever else does.
-    fn trade(&mut self, operation: Operation, brought: Brought) {
+    /// What the caller brings is traded for a token, whoever else does the same; when
+    /// it is its turn among the fetches that begin in this millisecond.
+    fn bring(&mut self, operation: Operation, brought: Brought) {
+        self.queue.push_back(Task::Trade { operation, brought });
+    }
+
+    pub(super) fn trade(&mut self, operation: Operation, brought: Brought) {
         let grant = match brought {
             Brought::Code => GrantType::AuthorizationCode,
+            Brought::RefreshToken => GrantType::RefreshToken,
             Brought::Assertion => GrantType::OnBehalfOf,
         };
         let asked = self.now;
@@ -245,7 +264,7 @@ impl Simulation<'_> {
         } = operation.subject;
         let user = user.unwrap_or_default();
         let partition = match brought {
-            Brought::Code => PartitionId::Account { user },
+            Brought::Code | Brought::RefreshToken => PartitionId::Account { user },
             Brought::Assertion => PartitionId::Session {
                 application,
                 user,
@@ -255,7 +274,7 @@ impl Simulation<'_> {
         let want = self.want(operation, partition, Purpose::Acquire);
         self.store(want, asked);
         match brought {
-            Brought::Code => {
+            Brought::Code | Brought::RefreshToken => {
                 self.callers.signed_in.insert((application, user));
             }
             Brought::Assertion => {

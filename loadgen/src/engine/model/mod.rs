@@ -110,6 +110,11 @@ enum Task {
     Begin(Want),
     /// The provider has answered a fetch.
     Answered(Want),
+    /// What a caller brings goes to the provider.
+    Trade {
+        operation: Operation,
+        brought: Brought,
+    },
     /// The provider has taken what a caller brought.
     Traded {
         operation: Operation,
@@ -329,6 +334,7 @@ impl<'a> Simulation<'a> {
             match task {
                 Task::Begin(want) => self.begin(want),
                 Task::Answered(want) => self.answered(want),
+                Task::Trade { operation, brought } => self.trade(operation, brought),
                 Task::Traded {
                     operation,
                     brought,

@@ -75,6 +75,8 @@ impl Simulation<'_> {
             let id = PartitionId::Assertion { number };
             numbers.of_users.insert(hash.as_str().to_owned(), id);
         }
+        let refresh_tokens = users.refresh_tokens.iter().map(|(whose, _)| *whose);
+        self.callers.refresh_tokens.extend(refresh_tokens);
         for (whose, key) in &users.long_running {
             let (application, user, session) = *whose;
             self.callers.working.insert(*whose);
