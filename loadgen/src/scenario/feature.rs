@@ -38,6 +38,8 @@ pub enum Feature {
     TokenSize,
     /// Lifetimes that vary.
     LifetimeJitter,
+    /// Refresh tokens that end sooner than usual, or once they are used.
+    RefreshTokenEnd,
     /// Limits on what the provider may be asked for.
     Throttles,
     /// Users who need no time to think.
@@ -85,11 +87,6 @@ impl Feature {
             })
         };
         match self {
-            Self::Mode(_)
-            | Self::WhenFull(WhenFull::Drop)
-            | Self::Provider(
-                ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
-            ) => None,
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::ApplicationLifetimes
@@ -102,6 +99,7 @@ impl Feature {
             | Self::CodeReplay
             | Self::TokenSize
             | Self::LifetimeJitter
+            | Self::RefreshTokenEnd
             | Self::Throttles
             | Self::FleetChange
             | Self::IdpFault
@@ -120,7 +118,12 @@ impl Feature {
                 ),
                 hint: "write `mode: real`, or leave `url` and `ca` out".to_owned(),
             }),
-            Self::ExternalProvider => None,
+            Self::ExternalProvider
+            | Self::Mode(_)
+            | Self::WhenFull(WhenFull::Drop)
+            | Self::Provider(
+                ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
+            ) => None,
             Self::StationaryStart => starts_cold(
                 mode,
                 "caches are filled in the hour before a stationary start, and mode `real` has none",
@@ -164,6 +167,9 @@ impl Feature {
             Self::PassOver => "takes a cached token wherever there is one",
             Self::Wording => "has calls without words of their own",
             Self::CodeReplay => "redeems a code once",
+            Self::RefreshTokenEnd => {
+                "has refresh tokens that are good for as long as anybody brings them"
+            }
             Self::Throttles | Self::IdpFault => {
                 "has a provider that answers every request with a token"
             }
