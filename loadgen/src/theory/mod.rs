@@ -24,6 +24,12 @@ use shadow::Causes;
 /// MSAL's buffer: a token is not served this long before its end.
 pub(crate) const BUFFER: Duration = Duration::from_secs(300);
 
+/// After what time a client replaces a machine's token that is good for so long and came
+/// without advice: half of it, where it is more than two hours.
+pub(crate) fn managed_identity_advice(lasts: Duration) -> Option<Duration> {
+    (lasts > Duration::from_hours(2)).then(|| lasts / 2)
+}
+
 /// Arrivals beyond this many are not simulated again after a run in real time:
 /// the report would be seconds late.
 const MOST_MODELLED: f64 = 3e6;

@@ -13,12 +13,7 @@ use token_client::{CacheRefreshReason, ClientEvents as _, ResultMetadata, TokenS
 
 use super::cache::{Found, Millis, PartitionId, Token};
 use super::{Flight, Operation, Purpose, Simulation, Task, Want, millis};
-
-/// After what time a client replaces a machine's token that is good for so long:
-/// half of it, where it is more than two hours.
-fn managed_identity_advice(left: Millis) -> Option<Duration> {
-    (left > 2 * 3_600_000).then(|| Duration::from_millis(left / 2))
-}
+use crate::theory::managed_identity_advice;
 
 impl Simulation<'_> {
     /// Waits for the fetch under way, or has one begun once all arrivals of
@@ -254,7 +249,8 @@ impl Simulation<'_> {
             // finds out by what is left of it when that is.
             let lifetime = millis(self.idp.managed_identity_lifetime);
             let end = whole(asked + lifetime);
-            (end, managed_identity_advice(end.saturating_sub(now)))
+            let left = Duration::from_millis(end.saturating_sub(now));
+            (end, managed_identity_advice(left))
         } else {
             (after(self.idp.expires_in), self.idp.refresh_in)
         };
