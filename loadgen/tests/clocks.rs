@@ -11,6 +11,8 @@ mod agreement;
 mod course;
 #[path = "clocks/early_end.rs"]
 mod early_end;
+#[path = "clocks/explained.rs"]
+mod explained;
 #[path = "clocks/fleet.rs"]
 mod fleet;
 #[path = "clocks/formulas.rs"]

@@ -15,7 +15,7 @@ use crate::error::{AcquireError, ErrorKind};
 use crate::events::{ClientEvents, NoEvents};
 use crate::fetch::{Fetch, Seen};
 use crate::flight::{Flights, Role};
-use crate::flow::Flow;
+use crate::flow::{Flow, managed_identity};
 use crate::idp::IdentityProvider;
 use crate::jitter::JitterSource;
 use crate::result::{AuthenticationResult, ResultMetadata};
@@ -190,7 +190,11 @@ impl FlightKey {
         Self {
             purpose,
             partition,
-            tenant_id: Arc::clone(&request.tenant_id),
+            tenant_id: match &request.flow {
+                // The request's means nothing, and must not part who asks for the same.
+                Flow::ManagedIdentity(_) => managed_identity::TENANT.into(),
+                _ => Arc::clone(&request.tenant_id),
+            },
             // As a look at the cache compares them: reserved scopes tell no tokens apart.
             scopes: request.scopes.without_reserved(),
             force_refresh: request.force_refresh,

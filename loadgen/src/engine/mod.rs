@@ -2,6 +2,7 @@
 //! ideal cache, `virtual_time` runs the real one on a paused clock, `real`
 //! on the wall clock. Arrivals and whom they are about are the same in all.
 
+mod beforehand;
 mod early_end;
 mod gauges;
 mod in_flight;

@@ -1,6 +1,5 @@
 //! A run, whatever its clock: who arrives, what they do, and the sample taken.
 
-use std::collections::BTreeMap;
 use std::future::{Future as _, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,9 +10,10 @@ use token_client::result::TokenRequests;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::beforehand;
 use super::in_flight::{InFlight, Place};
 use super::subjects::Subjects;
-use crate::arrival::{Arrival, Schedule};
+use crate::arrival::Arrival;
 use crate::exit::Failure;
 use crate::flow::{Caller, Callers, Trouble};
 use crate::record::{Outcome, Recorder, Sample};
@@ -138,38 +138,20 @@ impl Run {
     pub async fn sign_in_beforehand(&self) -> Result<usize, Failure> {
         let count = self.beforehand(|flow| flow == Flow::Silent).await?;
         self.callers.fleet.begin();
+        self.callers.shadow.begin();
         Ok(count)
     }
 
     async fn beforehand(&self, is_meant: impl Fn(Flow) -> bool) -> Result<usize, Failure> {
-        /// Sign-ins at a time.
-        const AT_ONCE: usize = 32;
-        let mut callers = BTreeMap::new();
-        if !self
-            .plan
-            .traffic
-            .iter()
-            .any(|traffic| is_meant(traffic.flow))
-        {
-            // A day of arrivals need not be drawn to find that out.
-            return Ok(0);
-        }
-        for arrival in Schedule::new(&self.plan).chain(self.first_calls()) {
-            let flow = self.plan.traffic[arrival.flow_index].flow;
-            if is_meant(flow) {
-                let subject = self.subjects.of(&arrival);
-                let who = (flow, subject.application, subject.user, subject.session);
-                callers.entry(who).or_insert(subject);
-            }
-        }
+        let mut callers = beforehand::callers(&self.plan, &self.subjects, is_meant);
         // Who is still signed in from another run need not do so again.
-        callers.retain(|_, subject| self.callers.sessions.account(subject).is_none());
+        callers.retain(|(_, subject)| self.callers.sessions.account(subject).is_none());
         let count = callers.len();
         let mut sign_ins = tokio::task::JoinSet::new();
         let mut waiting = callers.into_iter();
         loop {
-            while sign_ins.len() < AT_ONCE
-                && let Some(((flow, ..), subject)) = waiting.next()
+            while sign_ins.len() < beforehand::AT_ONCE
+                && let Some((flow, subject)) = waiting.next()
             {
                 let callers = Arc::clone(&self.callers);
                 sign_ins.spawn(async move { callers.get_ready(flow, &subject).await });

@@ -63,6 +63,14 @@ pub(super) fn closed_loops(plan: &Plan) -> Vec<(usize, UsersPlan)> {
     closed.collect()
 }
 
+/// The first call of every user of a closed loop, to tell whom they are about.
+pub(super) fn first_calls(plan: &Plan) -> impl Iterator<Item = Arrival> {
+    let loops = closed_loops(plan).into_iter();
+    loops.flat_map(|(flow_index, plan)| {
+        (0..plan.count).map(move |user| Arrival::numbered(flow_index, user, Duration::ZERO))
+    })
+}
+
 /// A user's call of this round, before it is known which of the run it is and when.
 pub(super) fn call(flow_index: usize, users: &UsersPlan, user: u64, round: u64) -> Arrival {
     Arrival {
@@ -108,14 +116,6 @@ impl Run {
             }
         }
         users
-    }
-
-    /// The first call of every user, to tell whom they are about.
-    pub(super) fn first_calls(&self) -> impl Iterator<Item = Arrival> {
-        let loops = closed_loops(&self.plan).into_iter();
-        loops.flat_map(|(flow_index, plan)| {
-            (0..plan.count).map(move |user| Arrival::numbered(flow_index, user, Duration::ZERO))
-        })
     }
 
     async fn user(

@@ -277,12 +277,12 @@ impl Callers {
     ) {
         if let Ok(result) = answer
             && result.metadata.token_source == TokenSource::IdentityProvider
-            && let Some(key) = shadow::key(ask, caller.subject)
         {
+            let key = shadow::key(ask, caller.subject);
             let (now, standing) = (self.clock.now(), self.fleet.standing(caller.subject));
             let flow_index = caller.mark as usize;
             let user = match caller.flow {
-                Flow::AuthorizationCode | Flow::Silent => caller.subject.user,
+                Flow::AuthorizationCode | Flow::Silent | Flow::RefreshToken => caller.subject.user,
                 _ => None,
             };
             let key = (key, user);

@@ -78,7 +78,7 @@ pub(super) fn letter(outcome: &Outcome<'_>) -> u8 {
                 },
             }
         }
-        Outcome::Error(_) | Outcome::NoSignIn => b'x',
+        Outcome::Error(_) | Outcome::ModelledError { .. } | Outcome::NoSignIn => b'x',
         Outcome::Timeout => b't',
     }
 }

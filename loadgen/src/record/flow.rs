@@ -148,6 +148,11 @@ impl FlowRecord {
                 self.counts.coalesced += u64::from(error.metadata().coalesced);
                 self.failed.record(error.metadata());
             }
+            Outcome::ModelledError { code, coalesced } => {
+                self.counts.error(code);
+                self.counts.coalesced += u64::from(*coalesced);
+                self.failed.total.record(total);
+            }
             Outcome::NoSignIn => {
                 self.counts.error("sign_in_failed");
                 self.failed.total.record(total);

@@ -9,6 +9,7 @@ pub mod histogram;
 mod over_time;
 mod popularity;
 mod recorded;
+mod sample;
 pub mod ways;
 
 use std::sync::OnceLock;
@@ -19,11 +20,10 @@ use parking_lot::Mutex;
 use telemetry::catalogue::LIFETIME_BUCKETS;
 use telemetry::{Histogram, HistogramSample};
 use token_client::result::TokenRequests;
-use token_client::{AcquireError, ClientEvents, ResultMetadata, TokenSource};
+use token_client::{AcquireError, ClientEvents, TokenSource};
 use tokio::time::Instant;
 
 use crate::arrival::Arrival;
-use crate::oracle::Finding;
 use crate::population::Subject;
 use crate::report::model::{Cache, Interval, Outcomes, Popularity, Sessions, Violation};
 use crate::scenario::plan::Plan;
@@ -32,62 +32,7 @@ use flow::FlowRecord;
 use over_time::{Intervals, Offered};
 use popularity::Drawn;
 pub use recorded::{Recorded, RequestCounts, Slow, Tally};
-
-/// What became of one arrival that started.
-#[derive(Debug)]
-pub struct Sample<'a> {
-    /// Which arrival.
-    pub arrival: Arrival,
-    /// How the acquisition ended.
-    pub outcome: Outcome<'a>,
-    /// Intended start to when it could begin, as far as the generator goes.
-    pub lag: Duration,
-    /// From there to its turn, where arrivals queue when `max_in_flight` are
-    /// under way.
-    pub queued: Duration,
-    /// Actual start to end.
-    pub service: Duration,
-}
-
-impl Sample<'_> {
-    /// What a caller would have waited.
-    fn response(&self) -> Duration {
-        self.lag + self.queued + self.service
-    }
-
-    /// The acquisition inside the client. What never came to an answer of the
-    /// client is as long as its operation: leaving it out would make the slowest
-    /// acquisitions look as if none were.
-    fn total(&self) -> Duration {
-        match &self.outcome {
-            Outcome::Token { metadata, .. } | Outcome::Modelled(metadata) => {
-                metadata.duration_total
-            }
-            Outcome::Error(error) => error.metadata().duration_total,
-            Outcome::NoSignIn | Outcome::Timeout => self.service,
-        }
-    }
-}
-
-/// How an acquisition ended.
-#[derive(Debug)]
-pub enum Outcome<'a> {
-    /// With a token.
-    Token {
-        /// How it was come by.
-        metadata: ResultMetadata,
-        /// What the oracle says of it.
-        finding: Finding,
-    },
-    /// With a token that a model thought up: there is nothing to check.
-    Modelled(ResultMetadata),
-    /// Without one.
-    Error(&'a AcquireError),
-    /// Before the acquisition: the user could not sign in.
-    NoSignIn,
-    /// Not in time. It may still end, see [`Recorder::late`].
-    Timeout,
-}
+pub use sample::{Outcome, Sample};
 
 /// Takes samples from any thread.
 #[derive(Debug)]

@@ -56,6 +56,10 @@ impl Ended {
                 self.errors += 1;
                 self.coalesced += u64::from(error.metadata().coalesced);
             }
+            Outcome::ModelledError { coalesced, .. } => {
+                self.errors += 1;
+                self.coalesced += u64::from(*coalesced);
+            }
             Outcome::NoSignIn | Outcome::Timeout => self.errors += 1,
         }
     }

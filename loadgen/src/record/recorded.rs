@@ -153,7 +153,7 @@ impl Recorded {
             }
             Outcome::Modelled(metadata) => self.token_requests.add(metadata.token_requests),
             Outcome::Error(error) => self.token_requests.add(error.metadata().token_requests),
-            Outcome::NoSignIn => {}
+            Outcome::ModelledError { .. } | Outcome::NoSignIn => {}
             Outcome::Timeout => self.overdue += 1,
         }
         if let Some(flow) = self.flows.get_mut(sample.arrival.flow_index) {

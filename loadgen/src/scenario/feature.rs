@@ -3,7 +3,7 @@
 //! The reader notes each with its place; once the mode is known, what cannot be
 //! done is a problem of the file. So nothing is accepted here and ignored there.
 
-use super::plan::{Flow, Mode, ProviderPlan, RemoteStore, WhenFull};
+use super::plan::{Mode, ProviderPlan, RemoteStore, WhenFull};
 
 /// Something asked of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,6 @@ pub enum Feature {
     Encryption,
     /// A kind of cache.
     Provider(ProviderPlan),
-    /// A flow.
-    Flow(Flow),
     /// Some calls pass over cached tokens, or bring claims.
     PassOver,
     /// Calls in words of their own, or with values of their own in the key.
@@ -40,6 +38,8 @@ pub enum Feature {
     TokenSize,
     /// Lifetimes that vary.
     LifetimeJitter,
+    /// Refresh tokens that end sooner than usual, or once they are used.
+    RefreshTokenEnd,
     /// Limits on what the provider may be asked for.
     Throttles,
     /// Users who need no time to think.
@@ -81,18 +81,9 @@ impl Feature {
     /// Why this cannot be had in `mode`; `None` when it can.
     pub fn unavailable_in(self, mode: Mode) -> Option<Unavailable> {
         match self {
-            Self::Mode(_)
-            | Self::WhenFull(WhenFull::Drop)
-            | Self::Provider(
-                ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
-            )
-            | Self::Flow(Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf) => {
-                None
-            }
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
-            Self::Flow(_)
-            | Self::Provider(ProviderPlan::Session | ProviderPlan::SessionCookie)
+            Self::Provider(ProviderPlan::Session | ProviderPlan::SessionCookie)
             | Self::ApplicationLifetimes
             | Self::Encryption
             | Self::ClockStep
@@ -103,6 +94,7 @@ impl Feature {
             | Self::CodeReplay
             | Self::TokenSize
             | Self::LifetimeJitter
+            | Self::RefreshTokenEnd
             | Self::Throttles
             | Self::FleetChange
             | Self::IdpFault
@@ -121,7 +113,12 @@ impl Feature {
                 ),
                 hint: "write `mode: real`, or leave `url` and `ca` out".to_owned(),
             }),
-            Self::ExternalProvider => None,
+            Self::ExternalProvider
+            | Self::Mode(_)
+            | Self::WhenFull(WhenFull::Drop)
+            | Self::Provider(
+                ProviderPlan::Distributed | ProviderPlan::Memory | ProviderPlan::File,
+            ) => None,
             Self::StationaryStart => starts_cold(
                 mode,
                 "caches are filled in the hour before a stationary start, and mode `real` has none",
@@ -155,7 +152,6 @@ impl Feature {
     /// Why the model of an ideal cache cannot have this.
     fn unmodelled(self) -> Unavailable {
         let why = match self {
-            Self::Flow(_) => "has applications, users who sign in and on-behalf-of calls alone",
             Self::Provider(_) => "keeps a user's tokens in one place, whatever the session",
             Self::ApplicationLifetimes | Self::LifetimeJitter => {
                 "has tokens that all last equally long"
@@ -166,6 +162,9 @@ impl Feature {
             Self::PassOver => "takes a cached token wherever there is one",
             Self::Wording => "has calls without words of their own",
             Self::CodeReplay => "redeems a code once",
+            Self::RefreshTokenEnd => {
+                "has refresh tokens that are good for as long as anybody brings them"
+            }
             Self::Throttles | Self::IdpFault => {
                 "has a provider that answers every request with a token"
             }

@@ -8,7 +8,7 @@ use crate::scenario::plan::{
 
 use super::keys::keys;
 use super::renewal::Fetches;
-use super::{BUFFER, flights_are_shared};
+use super::{BUFFER, flights_are_shared, managed_identity_advice};
 
 /// What forms say of all flows together, or of one.
 #[derive(Debug, Clone)]
@@ -22,7 +22,14 @@ impl Expected {
     /// Of `traffic`; `None` where no form covers it.
     pub(super) fn of(plan: &Plan, idp: &EmbeddedIdpPlan, traffic: &TrafficPlan) -> Option<Self> {
         let rate = steady_poisson(traffic)?;
-        let is_covered = plan.faults.is_empty()
+        let is_alone = plan
+            .traffic
+            .iter()
+            .filter(|other| kept_with(other.flow) == kept_with(traffic.flow))
+            .count()
+            == 1;
+        let is_covered = is_alone
+            && plan.faults.is_empty()
             && is_steady(plan)
             && flights_are_shared(plan)
             && (plan.cache.l1.is_some() || plan.cache.l2.is_some())
@@ -50,6 +57,11 @@ impl Expected {
             Flow::ClientCredentials => served + latency,
             Flow::AuthorizationCode if is_stationary => served + latency,
             Flow::AuthorizationCode if is_signed_in_once(plan, rate, latency) => served + latency,
+            // It is said when it ends, and a slow answer leaves less of it.
+            Flow::ManagedIdentity if machines_keep_tokens(plan, idp) => idp
+                .managed_identity_lifetime
+                .saturating_sub(BUFFER)
+                .as_secs_f64(),
             // A run within the life of its first assertions sees no rotation.
             Flow::OnBehalfOf if plan.duration < idp.expires_in / 2 => served + latency,
             _ => return None,
@@ -141,6 +153,25 @@ fn steady_poisson(traffic: &TrafficPlan) -> Option<f64> {
         }
         _ => None,
     }
+}
+
+/// A flow that stands for all whose tokens are kept in the same places: calls of one find
+/// what another fetched.
+fn kept_with(flow: Flow) -> Flow {
+    match flow {
+        Flow::Silent | Flow::RefreshToken => Flow::AuthorizationCode,
+        flow => flow,
+    }
+}
+
+/// Whether no machine's token is replaced before its end, and those who ask for one are
+/// spread over all instances or share what these have.
+fn machines_keep_tokens(plan: &Plan, idp: &EmbeddedIdpPlan) -> bool {
+    let advice = managed_identity_advice(idp.managed_identity_lifetime);
+    let is_spread = plan.fleet.instances == 1
+        || plan.cache.l2.is_some()
+        || plan.fleet.affinity == Affinity::None;
+    is_spread && advice.is_none_or(|advice| plan.duration < advice)
 }
 
 /// Whether nobody joins, leaves, or takes another's place.

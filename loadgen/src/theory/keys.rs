@@ -7,11 +7,18 @@ const HEAD: u64 = 400;
 
 /// The keys of a flow: part of the calls each gets, and how many are alike.
 pub fn keys(plan: &Plan, flow: Flow) -> Vec<(f64, f64)> {
+    spread(vec![owners(plan, flow), resources(plan)])
+}
+
+/// Resources: part of the calls each gets, and how many are alike.
+pub fn resources(plan: &Plan) -> Vec<(f64, f64)> {
+    weights(&plan.population.resources)
+}
+
+/// Whose the keys of a flow are; each owner has one for every resource.
+pub fn owners(plan: &Plan, flow: Flow) -> Vec<(f64, f64)> {
     let population = &plan.population;
-    let mut groups = vec![
-        weights(&population.applications),
-        weights(&population.resources),
-    ];
+    let mut groups = vec![weights(&population.applications)];
     match flow {
         Flow::ClientCredentials => groups.push(weights(&population.tenants)),
         Flow::ManagedIdentity => {}
@@ -23,10 +30,22 @@ pub fn keys(plan: &Plan, flow: Flow) -> Vec<(f64, f64)> {
             groups.push(weights(&population.users));
         }
     }
-    // Without an L2 each instance that may be asked fetches for itself.
+    groups.push(alike(instances_alone(plan)));
+    spread(groups)
+}
+
+/// Instances that may be asked for the same and share nothing, so that each fetches for
+/// itself.
+pub fn instances_alone(plan: &Plan) -> f64 {
     if plan.cache.l2.is_none() && plan.fleet.affinity == Affinity::None {
-        groups.push(alike(plan.fleet.instances as f64));
+        plan.fleet.instances as f64
+    } else {
+        1.0
     }
+}
+
+/// The members of all groups together.
+fn spread(groups: Vec<Vec<(f64, f64)>>) -> Vec<(f64, f64)> {
     groups.into_iter().fold(vec![(1.0, 1.0)], |keys, group| {
         keys.iter()
             .flat_map(|(weight, count)| {

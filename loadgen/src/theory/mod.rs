@@ -17,12 +17,18 @@ use crate::record::Recorder;
 use crate::record::flow::FlowRecord;
 use crate::report::model::{Acquisitions, Mode, Report, Theory};
 use crate::report::predicted::UNNAMED;
-use crate::scenario::plan::{EmbeddedIdpPlan, Flow, Plan, TrafficPlan};
+use crate::scenario::plan::{EmbeddedIdpPlan, Plan};
 use closed_form::Expected;
 use shadow::Causes;
 
 /// MSAL's buffer: a token is not served this long before its end.
 pub(crate) const BUFFER: Duration = Duration::from_secs(300);
+
+/// After what time a client replaces a machine's token that is good for so long and came
+/// without advice: half of it, where it is more than two hours.
+pub(crate) fn managed_identity_advice(lasts: Duration) -> Option<Duration> {
+    (lasts > Duration::from_hours(2)).then(|| lasts / 2)
+}
 
 /// Arrivals beyond this many are not simulated again after a run in real time:
 /// the report would be seconds late.
@@ -129,8 +135,8 @@ pub fn beside(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report, causes: &Caus
     std::iter::once(totals).chain(flows).flatten().collect()
 }
 
-/// The model's run of the same arrivals; `None` where the model knows not
-/// enough, or is what ran.
+/// The model's run of the same arrivals; `None` where that would take too long, or
+/// the model is what ran. Calls that force a refresh it takes as calls that do not.
 fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
     let is_short = plan
         .expected_arrivals()
@@ -140,7 +146,7 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
         Mode::Virtual => true,
         Mode::Real => is_short,
     };
-    if !is_worth_it || !plan.traffic.iter().all(is_modelled) {
+    if !is_worth_it {
         return None;
     }
     let recorder = Recorder::new(plan.traffic.len());
@@ -149,15 +155,6 @@ fn ideal(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report) -> Option<Ideal> {
         flows: recorder.recorded().flows,
         token_requests: found.by_grant.values().sum(),
     })
-}
-
-/// Whether the model knows what an ideal cache would do for these calls. Calls
-/// that force a refresh it takes as calls that do not.
-fn is_modelled(traffic: &TrafficPlan) -> bool {
-    matches!(
-        traffic.flow,
-        Flow::ClientCredentials | Flow::AuthorizationCode | Flow::OnBehalfOf
-    )
 }
 
 fn of_model(ideal: &FlowRecord, form: Option<&Expected>) -> Option<Predicted> {

@@ -134,25 +134,32 @@ impl Shadow {
         }
     }
 
+    /// What was fetched until now was preparation: given out, and nothing to explain.
+    pub fn begin(&self) {
+        self.causes.lock().clear();
+    }
+
     /// What was found so far.
     pub fn causes(&self) -> Causes {
         self.causes.lock().clone()
     }
 }
 
-/// What `ask` for `subject` looks for in a cache; `None` for what none keeps.
-pub fn key(ask: &Ask, subject: &Subject) -> Option<u64> {
+/// What `ask` for `subject` looks for in a cache.
+pub fn key(ask: &Ask, subject: &Subject) -> u64 {
     let mut hasher = DefaultHasher::new();
     (subject.application, subject.resource).hash(&mut hasher);
     match ask {
         Ask::ClientCredentials => ("application", subject.tenant).hash(&mut hasher),
-        Ask::AuthorizationCode(_) | Ask::Silent(_) => {
+        Ask::ManagedIdentity(_) => "machine".hash(&mut hasher),
+        Ask::AuthorizationCode(_) | Ask::RefreshToken(_) | Ask::Silent(_) => {
             ("user", subject.user).hash(&mut hasher);
         }
         Ask::OnBehalfOf(assertion) => assertion.hash().as_str().hash(&mut hasher),
-        _ => return None,
+        Ask::InitiateLongRunning(begin) => begin.session().key().hash(&mut hasher),
+        Ask::InLongRunning(session) => session.key().hash(&mut hasher),
     }
-    Some(hasher.finish())
+    hasher.finish()
 }
 
 fn is_usable(given: &Given, at: Timestamp) -> bool {

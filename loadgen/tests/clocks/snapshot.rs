@@ -286,6 +286,11 @@ fn whatever_a_flow_needs_to_go_on_is_in_it_and_a_chain_goes_on_too() {
                 counts(&again),
                 "the file and the seed decide"
             );
+            // The model goes on as well, but where callers pass over cached tokens.
+            if plan.traffic.iter().all(|of| of.claims.get() <= 0.0) {
+                let model = report(&plan, Mode::Model);
+                assert_eq!(counts(&found), unjudged(&model), "run {number}");
+            }
             let now = snapshot::file::read(&snapshot).unwrap().users;
             let known = now.accounts.iter().chain(&now.signed_out);
             let known: Vec<_> = known.map(|(whose, _)| whose).collect();

@@ -78,6 +78,22 @@ async fn p6_managed_identities_take_turns_and_who_finds_a_token_takes_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_of_a_managed_identity_share_a_fetch_whatever_tenant_they_name() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let client = lab.instance();
+    let named = ["contoso.com", "fabrikam.com", ""].map(|tenant| AcquireRequest {
+        tenant_id: tenant.into(),
+        ..machine(ManagedIdentityId::SystemAssigned)
+    });
+    let results = join_all(named.iter().map(|request| client.acquire(request))).await;
+    assert_eq!(lab.provider.count(), 1);
+    let coalesced = results
+        .iter()
+        .filter(|result| result.as_ref().unwrap().metadata.coalesced);
+    assert_eq!(coalesced.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_managed_identity_is_told_which_token_a_resource_refused() {
     let lab = Lab::new(Policy::RECOMMENDED);
     let client = lab.instance();

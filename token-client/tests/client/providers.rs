@@ -182,7 +182,8 @@ async fn the_tokens_in_a_sessions_cookies_are_found_by_its_next_request_and_by_n
     };
     let request_of = |id: &str, cookies: &[(String, String)]| {
         let cookies = cookies.iter().map(|(name, value)| (&**name, &**value));
-        let session = CookieSession::new("msal", Secret::new(id), Arc::clone(&ring), app.clock);
+        let ring = Arc::clone(&ring) as _;
+        let session = CookieSession::new("msal", Secret::new(id), ring, app.clock);
         Arc::new(session.limits(limits).with_cookies(cookies))
     };
     let first = request_of("one", &[]);

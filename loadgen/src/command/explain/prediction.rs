@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::scenario::plan::{Flow, IdpPlan, Load, Plan, Start, TrafficPlan};
-use crate::theory::keys::keys;
+use crate::theory::keys::{instances_alone, owners, resources};
+use crate::theory::managed_identity_advice;
 use crate::theory::renewal::Fetches;
 
 /// MSAL's buffer: a token is not served this long before its end.
@@ -33,6 +34,8 @@ pub struct Prediction {
 #[derive(Debug, Clone, Copy, Default)]
 struct Expected {
     calls: f64,
+    /// Calls that get a token.
+    answered: f64,
     misses: f64,
     requests: f64,
 }
@@ -61,13 +64,14 @@ impl Prediction {
             .traffic
             .iter()
             .map(|traffic| {
-                let lifetime = if traffic.flow == Flow::ManagedIdentity {
-                    idp.managed_identity_lifetime
+                let (lifetime, advice) = if traffic.flow == Flow::ManagedIdentity {
+                    let lifetime = idp.managed_identity_lifetime;
+                    (lifetime, managed_identity_advice(lifetime))
                 } else {
-                    idp.expires_in
+                    (idp.expires_in, idp.refresh_in)
                 };
                 let served = lifetime.saturating_sub(EXPIRY_BUFFER).as_secs_f64();
-                let advice = idp.refresh_in.map(|advice| advice.as_secs_f64());
+                let advice = advice.map(|advice| advice.as_secs_f64());
                 expected(
                     plan,
                     traffic,
@@ -86,10 +90,10 @@ impl Prediction {
             };
         };
         let sum = |part: fn(&Expected) -> f64| flows.iter().map(part).sum::<f64>();
-        let calls = sum(|flow| flow.calls);
+        let (calls, answered) = (sum(|flow| flow.calls), sum(|flow| flow.answered));
         Self {
             acquisitions: Some(calls),
-            hit_ratio: (calls > 0.0).then(|| 1.0 - sum(|flow| flow.misses) / calls),
+            hit_ratio: (answered > 0.0).then(|| 1.0 - sum(|flow| flow.misses) / answered),
             provider_calls: Some(sum(|flow| flow.requests)),
             remarks,
         }
@@ -137,6 +141,18 @@ fn left_out(plan: &Plan) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if instances_alone(plan) > 1.0
+        && plan
+            .traffic
+            .iter()
+            .any(|traffic| is_known_where_it_began(traffic.flow))
+    {
+        remarks.push(
+            "instances that share nothing know the users that came to them: calls of the others \
+             fail, and are left out"
+                .to_owned(),
+        );
+    }
     if !matches!(plan.start, Start::Cold) {
         remarks.push("it does not start cold: what is held there is left out".to_owned());
     }
@@ -146,6 +162,14 @@ fn left_out(plan: &Plan) -> Vec<String> {
     remarks
 }
 
+/// Whether a user can go on at no other instance than the one that they began with.
+fn is_known_where_it_began(flow: Flow) -> bool {
+    matches!(
+        flow,
+        Flow::Silent | Flow::RefreshToken | Flow::LongRunningObo
+    )
+}
+
 fn expected(
     plan: &Plan,
     traffic: &TrafficPlan,
@@ -153,36 +177,69 @@ fn expected(
     advice: Option<f64>,
 ) -> Option<Expected> {
     let calls = traffic.load.expected_arrivals(plan.duration)?;
-    let nothing_kept = plan.cache.l1.is_none() && plan.cache.l2.is_none();
-    if traffic.flow == Flow::RefreshToken || nothing_kept {
+    if plan.cache.l1.is_none() && plan.cache.l2.is_none() {
         return Some(Expected {
             calls,
+            answered: calls,
             misses: calls,
             requests: calls,
         });
     }
+    let homes = if is_known_where_it_began(traffic.flow) {
+        instances_alone(plan)
+    } else {
+        1.0
+    };
     let length = plan.duration.as_secs_f64();
-    let rate = calls / length;
+    let all = calls / length;
+    // Who calls after this long asks for another, and waits for it if they come so much later.
+    let lasts = advice.unwrap_or(served);
+    let grace = served - lasts;
     let (mut misses, mut requests) = (0.0, 0.0);
-    for (weight, keys) in keys(plan, traffic.flow) {
-        let rate = rate * weight;
-        let first = -(-rate * length).exp_m1();
-        let fetches = Fetches::of(rate, advice.unwrap_or(served), length).mean;
-        requests += keys * fetches;
-        misses += keys
-            * match advice {
-                None => fetches,
-                // After the first, only who comes too late for a refresh waits.
-                Some(advice) => first + (fetches - first) * (-rate * (served - advice)).exp(),
-            };
+    for (of_owner, owners) in owners(plan, traffic.flow) {
+        for (part, alike) in resources(plan) {
+            let (owner, rate) = (all * of_owner, all * of_owner * part);
+            let late = (-rate * grace).exp();
+            let within = |time: f64| Fetches::of(rate, lasts, time).mean;
+            let mut fetches = within(length);
+            let (comes, _) = first_call(rate, length);
+            let (comes_earlier, _) = first_call(rate, length - grace);
+            let mut waits = comes + late * (within(length - grace) - comes_earlier);
+            if traffic.flow == Flow::Silent {
+                // The token of the resource that is asked for first came with the sign-in, and
+                // spares who comes before its end the first fetch; later ones come sooner.
+                let spared = |before: f64, late: f64, until: f64| {
+                    let (comes, when) = first_call(owner, length.min(before));
+                    let sooner = within(until - when - lasts) - within(until - lasts);
+                    part * comes * (1.0 + late * sooner)
+                };
+                fetches -= spared(lasts, 1.0, length);
+                waits -= spared(served, late, length - grace);
+            }
+            let keys = owners * alike / homes;
+            requests += keys * fetches;
+            misses += keys * waits;
+        }
     }
+    let answered = calls / homes;
     let passed_over = traffic.force_refresh.get() + traffic.claims.get();
-    let more = passed_over * (calls - misses).max(0.0);
+    let more = passed_over * (answered - misses).max(0.0);
     Some(Expected {
         calls,
+        answered,
         misses: misses + more,
         requests: requests + more,
     })
+}
+
+/// The chance that somebody who calls at `rate` does so within `length`, and when the
+/// first call then comes on average.
+fn first_call(rate: f64, length: f64) -> (f64, f64) {
+    let comes = -(-rate * length.max(0.0)).exp_m1();
+    if comes <= 0.0 {
+        return (0.0, 0.0);
+    }
+    (comes, 1.0 / rate - length * (1.0 - comes) / comes)
 }
 
 #[cfg(test)]

@@ -13,10 +13,26 @@ const BUFFER: Millis = 300_000;
 pub(super) enum PartitionId {
     /// An application's own tokens in a tenant.
     Application { application: u32, tenant: u32 },
+    /// The tokens of a machine's identity, of no tenant.
+    Machine { application: u32 },
     /// A user's tokens, for all applications.
     Account { user: u32 },
+    /// What a web API holds of a user in a session, whom it works on for.
+    Session {
+        application: u32,
+        user: u32,
+        session: u32,
+    },
     /// What one on-behalf-of assertion was traded for.
     Assertion { number: u64 },
+}
+
+impl PartitionId {
+    /// Whether refresh tokens are kept there. On-behalf-of keeps none: the next call
+    /// brings an assertion of its own.
+    pub(super) fn keeps_refresh_tokens(self) -> bool {
+        matches!(self, Self::Account { .. } | Self::Session { .. })
+    }
 }
 
 /// Which token of a partition.

@@ -12,6 +12,7 @@ use super::cache::{Item, Millis, PartitionId};
 use super::{Operation, Purpose, Simulation, Task, Want, millis};
 use crate::flow::session;
 use crate::population::Subject;
+use crate::record::Outcome;
 use crate::scenario::plan::Flow;
 
 /// Who is signed in, and what front ends hold.
@@ -24,6 +25,21 @@ pub(super) struct Callers {
     /// By application, user and session: the assertion's number, and when it ends.
     pub(super) assertions: HashMap<(u32, u32, u32), (u64, Millis)>,
     pub(super) assertions_made: u64,
+    /// By application, user and session: who has a refresh token from elsewhere.
+    pub(super) refresh_tokens: HashSet<(u32, u32, u32)>,
+    /// The same: for whom a web API has begun to work.
+    pub(super) working: HashSet<(u32, u32, u32)>,
+}
+
+/// What a caller brings to be traded for a token at once, past all caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// The code of a sign-in.
+    Code,
+    /// A refresh token from elsewhere.
+    RefreshToken,
+    /// The assertion that a web API begins to work with.
+    Assertion,
 }
 
 impl Simulation<'_> {
@@ -32,11 +48,12 @@ impl Simulation<'_> {
         let subject = operation.subject;
         let application = subject.application;
         let user = subject.user.unwrap_or_default();
-        let partition = match self.plan.traffic[operation.arrival.flow_index].flow {
+        let partition = match self.flow(operation) {
             Flow::ClientCredentials => PartitionId::Application {
                 application,
                 tenant: subject.tenant,
             },
+            Flow::ManagedIdentity => PartitionId::Machine { application },
             Flow::AuthorizationCode => {
                 if self.callers.signed_out.remove(&(application, user)) {
                     let looks_for_leftovers = true;
@@ -48,12 +65,40 @@ impl Simulation<'_> {
                 }
                 return self.visit(operation);
             }
-            // Validation lets no other flow through.
-            _ => PartitionId::Assertion {
+            Flow::Silent | Flow::RefreshToken
+                if self.callers.signed_in.contains(&(application, user)) =>
+            {
+                PartitionId::Account { user }
+            }
+            Flow::Silent => return self.over(operation, Outcome::NoSignIn),
+            Flow::RefreshToken => {
+                let whose = (application, user, subject.session);
+                if self.callers.refresh_tokens.insert(whose) {
+                    self.found.driver_requests += 1;
+                }
+                return self.bring(operation, Brought::RefreshToken);
+            }
+            Flow::LongRunningObo => {
+                let session = subject.session;
+                if !self.callers.working.contains(&(application, user, session)) {
+                    self.assertion((application, user, session));
+                    return self.bring(operation, Brought::Assertion);
+                }
+                PartitionId::Session {
+                    application,
+                    user,
+                    session,
+                }
+            }
+            Flow::OnBehalfOf => PartitionId::Assertion {
                 number: self.assertion((application, user, subject.session)),
             },
         };
         self.acquire(operation, partition);
+    }
+
+    fn flow(&self, operation: Operation) -> Flow {
+        self.plan.traffic[operation.arrival.flow_index].flow
     }
 
     /// A user's visit: silent if they are signed in, else a sign-in.
@@ -65,17 +110,29 @@ impl Simulation<'_> {
         if self.callers.signed_in.contains(&(application, user)) {
             self.acquire(operation, PartitionId::Account { user });
         } else {
-            self.sign_in(operation);
+            self.bring(operation, Brought::Code);
         }
     }
 
     /// A user's caches hold no refresh token.
-    pub(super) fn refused(&mut self, operation: Operation) {
+    pub(super) fn refused(&mut self, operation: Operation, coalesced: bool) {
         if operation.looks_for_leftovers {
             return self.look_no_more(operation);
         }
-        self.recorder.interaction_required();
-        self.sign_in(operation);
+        let code = match self.flow(operation) {
+            Flow::AuthorizationCode => {
+                self.recorder.interaction_required();
+                return self.bring(operation, Brought::Code);
+            }
+            // Nobody is there who could sign in.
+            Flow::LongRunningObo => "obo_cache_key_not_in_cache_error",
+            // The others that look for a refresh token do so for an account.
+            _ => {
+                self.recorder.interaction_required();
+                "no_tokens_found"
+            }
+        };
+        self.over(operation, Outcome::ModelledError { code, coalesced });
     }
 
     /// Nothing, or something, was left of a user who has signed out: the visit goes
@@ -94,10 +151,15 @@ impl Simulation<'_> {
             self.recorder.account(metadata.token_requests);
             return self.look_no_more(operation);
         }
+        self.over(operation, Outcome::Modelled(metadata));
+    }
+
+    /// The caller has a token, or none and no way to get one.
+    fn over(&mut self, operation: Operation, outcome: Outcome<'_>) {
         if operation.arrival.signs_out {
             self.sign_out(operation);
         }
-        self.sample(operation, metadata);
+        self.sample(operation, outcome);
         if let Some(user) = operation.user {
             self.think(user);
         }
@@ -170,22 +232,55 @@ impl Simulation<'_> {
         }
     }
 
-    /// The user signs in; the code is redeemed at once.
-    pub(super) fn sign_in(&mut self, operation: Operation) {
+    /// What the caller brings is traded for a token, whoever else does the same; when
+    /// it is its turn among the fetches that begin in this millisecond.
+    fn bring(&mut self, operation: Operation, brought: Brought) {
+        self.queue.push_back(Task::Trade { operation, brought });
+    }
+
+    pub(super) fn trade(&mut self, operation: Operation, brought: Brought) {
+        let grant = match brought {
+            Brought::Code => GrantType::AuthorizationCode,
+            Brought::RefreshToken => GrantType::RefreshToken,
+            Brought::Assertion => GrantType::OnBehalfOf,
+        };
         let asked = self.now;
         self.ask(
-            GrantType::AuthorizationCode,
-            Task::Redeemed { operation, asked },
+            grant,
+            Task::Traded {
+                operation,
+                brought,
+                asked,
+            },
         );
     }
 
-    pub(super) fn redeemed(&mut self, operation: Operation, asked: Millis) {
-        let subject = operation.subject;
-        let user = subject.user.unwrap_or_default();
-        let partition = PartitionId::Account { user };
+    pub(super) fn traded(&mut self, operation: Operation, brought: Brought, asked: Millis) {
+        let Subject {
+            application,
+            user,
+            session,
+            ..
+        } = operation.subject;
+        let user = user.unwrap_or_default();
+        let partition = match brought {
+            Brought::Code | Brought::RefreshToken => PartitionId::Account { user },
+            Brought::Assertion => PartitionId::Session {
+                application,
+                user,
+                session,
+            },
+        };
         let want = self.want(operation, partition, Purpose::Acquire);
-        self.store(want, true);
-        self.callers.signed_in.insert((subject.application, user));
+        self.store(want, asked);
+        match brought {
+            Brought::Code | Brought::RefreshToken => {
+                self.callers.signed_in.insert((application, user));
+            }
+            Brought::Assertion => {
+                self.callers.working.insert((application, user, session));
+            }
+        }
         let http = Duration::from_millis(self.now - asked);
         self.ended(
             operation,

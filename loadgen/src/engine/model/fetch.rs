@@ -11,8 +11,9 @@ use token_cache::freshness::REFRESH_JITTER_S;
 use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ClientEvents as _, ResultMetadata, TokenSource};
 
-use super::cache::{Found, PartitionId, Token};
+use super::cache::{Found, Millis, PartitionId, Token};
 use super::{Flight, Operation, Purpose, Simulation, Task, Want, millis};
+use crate::theory::managed_identity_advice;
 
 impl Simulation<'_> {
     /// Waits for the fetch under way, or has one begun once all arrivals of
@@ -25,6 +26,7 @@ impl Simulation<'_> {
             reason,
             callers: vec![operation],
             mark: operation.arrival.flow_index,
+            asked: self.now,
         };
         self.flights.insert(want, flight);
         self.queue.push_back(Task::Begin(want));
@@ -49,6 +51,7 @@ impl Simulation<'_> {
                 reason: CacheRefreshReason::ProactivelyRefreshed,
                 callers: Vec::new(),
                 mark,
+                asked: self.now,
             });
             self.queue.push_back(Task::Begin(want));
         }
@@ -111,16 +114,22 @@ impl Simulation<'_> {
         }
         let grant = match want.partition {
             PartitionId::Application { .. } => GrantType::ClientCredentials,
+            PartitionId::Machine { .. } => GrantType::ManagedIdentity,
             PartitionId::Assertion { .. } => GrantType::OnBehalfOf,
-            PartitionId::Account { .. } => {
+            PartitionId::Account { .. } | PartitionId::Session { .. } => {
                 if !self.has_refresh_token(want) {
-                    let callers = flight.callers.into_iter();
-                    self.queue.extend(callers.map(Task::Refused));
+                    let callers = flight.callers.into_iter().enumerate();
+                    self.queue
+                        .extend(callers.map(|(number, operation)| Task::Refused {
+                            operation,
+                            coalesced: number > 0,
+                        }));
                     return;
                 }
                 GrantType::RefreshToken
             }
         };
+        flight.asked = self.now;
         self.flights.insert(want, flight);
         self.ask(grant, Task::Answered(want));
     }
@@ -143,7 +152,7 @@ impl Simulation<'_> {
         let Some(flight) = self.flights.remove(&want) else {
             return;
         };
-        self.store(want, matches!(want.partition, PartitionId::Account { .. }));
+        self.store(want, flight.asked);
         if want.purpose == Purpose::Refresh {
             return self.refreshed(&flight, 1);
         }
@@ -229,26 +238,40 @@ impl Simulation<'_> {
         self.recorder.refreshed(mark, at, true, sent);
     }
 
-    /// Puts a new token into both layers.
-    pub(super) fn store(&mut self, want: Want, with_refresh_token: bool) {
+    /// The times of a token that was asked for then and has come now.
+    fn token(&mut self, partition: PartitionId, asked: Millis) -> Token {
         let now = self.now;
         // Whole seconds, as blobs have them.
-        let after = |time: Duration| (now + millis(time)) / 1_000 * 1_000;
-        let jitter = self.next_jitter();
-        let token = Token {
-            expires_on: after(self.idp.expires_in),
-            refresh_on: self
-                .idp
-                .refresh_in
-                .map(|advice| after(advice).saturating_add_signed(jitter)),
+        let whole = |time: Millis| time / 1_000 * 1_000;
+        let after = |time: Duration| whole(now + millis(time));
+        let (expires_on, advice) = if let PartitionId::Machine { .. } = partition {
+            // A machine is told when its token ends, and not to replace it; the client
+            // finds out by what is left of it when that is.
+            let lifetime = millis(self.idp.managed_identity_lifetime);
+            let end = whole(asked + lifetime);
+            let left = Duration::from_millis(end.saturating_sub(now));
+            (end, managed_identity_advice(left))
+        } else {
+            (after(self.idp.expires_in), self.idp.refresh_in)
         };
+        Token {
+            expires_on,
+            refresh_on: advice
+                .map(|advice| after(advice).saturating_add_signed(self.next_jitter())),
+        }
+    }
+
+    /// Puts a new token, asked for then, into both layers.
+    pub(super) fn store(&mut self, want: Want, asked: Millis) {
+        let now = self.now;
+        let token = self.token(want.partition, asked);
         let in_l2 = self.l2.as_mut().and_then(|l2| l2.get(want.partition, now));
         let in_l2 = in_l2.cloned();
         let layer = self.l1.as_mut().map(|layers| &mut layers[want.instance]);
         let in_l1 = || layer.and_then(|layer| layer.get(want.partition, now).cloned());
         let base = in_l2.or_else(in_l1);
         let mut partition = base.unwrap_or_default();
-        partition.save(want.item, token, with_refresh_token);
+        partition.save(want.item, token, want.partition.keeps_refresh_tokens());
         if let Some(layers) = &mut self.l1 {
             layers[want.instance].put(want.partition, partition.clone(), now);
         }
@@ -259,9 +282,6 @@ impl Simulation<'_> {
 
     /// By how much a refresh is put off; milliseconds.
     fn next_jitter(&mut self) -> i64 {
-        if self.idp.refresh_in.is_none() {
-            return 0;
-        }
         let mut random = self.jitter.at(self.jitters);
         self.jitters += 1;
         random.random_range(-REFRESH_JITTER_S..REFRESH_JITTER_S) * 1_000

@@ -7,6 +7,7 @@
 //! the times that the mock would draw, so that a virtual run of a cache that is
 //! ideal has the same counts to the last one.
 
+mod beforehand;
 mod cache;
 mod callers;
 mod fetch;
@@ -23,7 +24,7 @@ use token_client::result::TokenRequests;
 use token_client::{CacheRefreshReason, ResultMetadata, TokenSource};
 
 use self::cache::{Item, Layer, Millis, PartitionId};
-use self::callers::Callers;
+use self::callers::{Brought, Callers};
 use self::users::User;
 use super::past::Past;
 use super::subjects::Subjects;
@@ -98,6 +99,8 @@ struct Flight {
     callers: Vec<Operation>,
     /// Which entry of `traffic` a refresh is for.
     mark: usize,
+    /// When the provider was asked.
+    asked: Millis,
 }
 
 /// What is to be done in this millisecond.
@@ -107,16 +110,28 @@ enum Task {
     Begin(Want),
     /// The provider has answered a fetch.
     Answered(Want),
-    /// The provider has redeemed a code.
-    Redeemed { operation: Operation, asked: Millis },
+    /// What a caller brings goes to the provider.
+    Trade {
+        operation: Operation,
+        brought: Brought,
+    },
+    /// The provider has taken what a caller brought.
+    Traded {
+        operation: Operation,
+        brought: Brought,
+        asked: Millis,
+    },
     /// A caller hears how a fetch ended that it waited for.
     Landed {
         operation: Operation,
         want: Want,
         metadata: ResultMetadata,
     },
-    /// There is no refresh token either.
-    Refused(Operation),
+    /// There is no refresh token either. Who began the fetch hears it, and who waited.
+    Refused {
+        operation: Operation,
+        coalesced: bool,
+    },
     /// A user of a closed loop has thought.
     Call(usize),
 }
@@ -138,7 +153,7 @@ struct Simulation<'a> {
     /// Whether the run is stopped, and users call no more.
     users_leave: bool,
     flights: HashMap<Want, Flight>,
-    /// When fetches, redemptions and thinking end; the number keeps those of one
+    /// When fetches, trades and thinking end; the number keeps those of one
     /// millisecond in order.
     pending: BinaryHeap<Reverse<(Millis, u64)>>,
     waiting: HashMap<u64, Task>,
@@ -171,6 +186,7 @@ pub fn simulate(
     if let Start::Snapshot(snapshot) = &plan.start {
         simulation.go_on_from(snapshot);
     }
+    simulation.sign_in_beforehand();
     let has_users = simulation.let_users_come();
     for (arrival, number) in Schedule::new(plan).zip(1_u64..) {
         if number.is_multiple_of(LOOK_UP) && stopped() {
@@ -319,13 +335,21 @@ impl<'a> Simulation<'a> {
             match task {
                 Task::Begin(want) => self.begin(want),
                 Task::Answered(want) => self.answered(want),
-                Task::Redeemed { operation, asked } => self.redeemed(operation, asked),
+                Task::Trade { operation, brought } => self.trade(operation, brought),
+                Task::Traded {
+                    operation,
+                    brought,
+                    asked,
+                } => self.traded(operation, brought, asked),
                 Task::Landed {
                     operation,
                     want,
                     metadata,
                 } => self.landed(operation, want, metadata),
-                Task::Refused(operation) => self.refused(operation),
+                Task::Refused {
+                    operation,
+                    coalesced,
+                } => self.refused(operation, coalesced),
                 Task::Call(user) => self.call(user),
             }
         }
@@ -336,10 +360,14 @@ impl<'a> Simulation<'a> {
         *self.found.by_grant.entry(grant).or_default() += 1;
         let answered = self.now + millis(whole_milliseconds(self.pace.draw()));
         if answered == self.now
-            && let Task::Redeemed { operation, asked } = task
+            && let Task::Traded {
+                operation,
+                brought,
+                asked,
+            } = task
         {
             // The caller itself waits for it, so that no later one comes first.
-            return self.redeemed(operation, asked);
+            return self.traded(operation, brought, asked);
         }
         self.at(answered, task);
     }
@@ -380,7 +408,7 @@ impl<'a> Simulation<'a> {
         );
     }
 
-    fn sample(&self, operation: Operation, metadata: ResultMetadata) {
+    fn sample(&self, operation: Operation, outcome: Outcome<'_>) {
         if operation.started < self.begin {
             return;
         }
@@ -390,7 +418,7 @@ impl<'a> Simulation<'a> {
                 intended: Duration::from_millis(operation.started - self.begin),
                 ..operation.arrival
             },
-            outcome: Outcome::Modelled(metadata),
+            outcome,
             lag: Duration::ZERO,
             queued: Duration::ZERO,
             service: Duration::from_millis(self.now - operation.started),

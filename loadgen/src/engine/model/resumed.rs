@@ -16,7 +16,7 @@ struct Numbers {
     tenants: HashMap<Arc<str>, u32>,
     applications: HashMap<Arc<str>, u32>,
     resources: HashMap<Arc<str>, u32>,
-    /// Accounts and assertions, by their key in the external cache.
+    /// Accounts, assertions and sessions, by their key in the external cache.
     of_users: HashMap<String, PartitionId>,
     /// What time it is.
     now: Timestamp,
@@ -75,6 +75,18 @@ impl Simulation<'_> {
             let id = PartitionId::Assertion { number };
             numbers.of_users.insert(hash.as_str().to_owned(), id);
         }
+        let refresh_tokens = users.refresh_tokens.iter().map(|(whose, _)| *whose);
+        self.callers.refresh_tokens.extend(refresh_tokens);
+        for (whose, key) in &users.long_running {
+            let (application, user, session) = *whose;
+            self.callers.working.insert(*whose);
+            let id = PartitionId::Session {
+                application,
+                user,
+                session,
+            };
+            numbers.of_users.insert(key.clone(), id);
+        }
         numbers
     }
 }
@@ -87,9 +99,14 @@ impl Numbers {
             return self.of_users.get(key).copied();
         };
         let (client_id, tenant_id) = application.split_once('_')?;
+        let application = *self.applications.get(client_id)?;
+        if tenant_id == "managed_identity" {
+            return Some(PartitionId::Machine { application });
+        }
+        let tenant = *self.tenants.get(tenant_id)?;
         Some(PartitionId::Application {
-            application: *self.applications.get(client_id)?,
-            tenant: *self.tenants.get(tenant_id)?,
+            application,
+            tenant,
         })
     }
 

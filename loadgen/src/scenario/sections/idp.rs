@@ -143,6 +143,9 @@ fn needs(table: &mut Table<'_>, signing: Option<SigningPlan>, jitter: Option<Dur
     }
 }
 
+/// How long Entra's refresh tokens are good.
+const USUAL_REFRESH_TOKEN: Duration = Duration::from_hours(90 * 24);
+
 fn refresh_tokens(table: &mut Table<'_>) -> Option<(Duration, bool)> {
     let lifetime = table.or(
         "lifetime",
@@ -156,7 +159,13 @@ fn refresh_tokens(table: &mut Table<'_>) -> Option<(Duration, bool)> {
         "many_times",
         &Choice(&[("many_times", false), ("once", true)]),
     );
+    if once == Some(true) {
+        table.needs(Feature::RefreshTokenEnd, "use");
+    }
     let lifetime = lifetime?;
+    if lifetime < USUAL_REFRESH_TOKEN {
+        table.needs(Feature::RefreshTokenEnd, "lifetime");
+    }
     whole_seconds(table, "lifetime", lifetime);
     Some((lifetime, once?))
 }

@@ -228,9 +228,6 @@ fn entry(table: &mut Table<'_>) -> Option<TrafficDraft> {
     if key_values.is_some_and(|values| values > 0) {
         table.needs(Feature::Wording, "key_values");
     }
-    if let Some(flow) = flow {
-        table.needs(Feature::Flow(flow), "flow");
-    }
     for (key, share) in [("force_refresh", force_refresh), ("claims", claims)] {
         if share.is_some_and(|share| share.get() > 0.0) {
             table.needs(Feature::PassOver, key);
