@@ -33,7 +33,8 @@ fn what_an_acquisition_costs_is_counted_blessed_and_held() {
     let costs = read()["costs"].clone();
     let instructions = costs["instructions"].as_f64().unwrap();
     let allocations = costs["allocations"].as_f64().unwrap();
-    assert!(instructions > 1_000.0 && allocations >= 1.0, "{costs}");
+    // A hit makes no allocation; the first misses and the preparation do.
+    assert!(instructions > 1_000.0 && allocations > 0.0, "{costs}");
 
     // Counted again they are the same, nearly; held against less they are red.
     let mut stricter = read();
