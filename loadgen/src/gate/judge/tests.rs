@@ -205,6 +205,24 @@ fn judged(text: &str, report: &Report) -> (Option<f64>, ThresholdVerdict) {
     (result.measured, result.verdict)
 }
 
+/// Or each baseline written before there were such runs would be red.
+#[test]
+fn a_run_whose_caches_are_not_in_cookies_has_no_number_of_them() {
+    let mut report = full();
+    report.cache.cookies = Cookies::default();
+    for threshold in [
+        "largest_session_cookies <= 1B",
+        "session_cookies_refused <= 1",
+    ] {
+        let (measured, verdict) = judged(threshold, &report);
+        assert_eq!(
+            (measured, verdict),
+            (None, ThresholdVerdict::NoData),
+            "{threshold}"
+        );
+    }
+}
+
 #[test]
 fn every_metric_reads_its_own_number() {
     let cases: &[(&str, f64)] = &[

@@ -331,14 +331,14 @@ pub const METRICS: &[Metric] = &[
         "largest_session_cookies",
         Unit::Bytes,
         Needs::Cookies,
-        |report| if_ran(report, report.cache.cookies.largest_bytes),
+        |report| of_cookies(report, report.cache.cookies.largest_bytes),
         "bytes of the largest session's cookies, names and values",
     ),
     layer(
         "session_cookies_refused",
         Unit::Count,
         Needs::Cookies,
-        |report| if_ran(report, report.cache.cookies.refused),
+        |report| of_cookies(report, report.cache.cookies.refused),
         "responses whose cookies were more than browsers keep",
     ),
     layer(
@@ -463,6 +463,13 @@ fn if_any(of: &Acquisitions, value: f64) -> Option<f64> {
 
 fn if_ran(report: &Report, value: u64) -> Option<f64> {
     among(report.totals.acquisitions, value)
+}
+
+/// A number that only runs with caches in cookies have: another's baseline knows none.
+fn of_cookies(report: &Report, value: u64) -> Option<f64> {
+    (report.cache.cookies.limit_bytes > 0)
+        .then(|| if_ran(report, value))
+        .flatten()
 }
 
 /// `value`, unless there was nothing it could have been counted among.
