@@ -1,6 +1,7 @@
 //! Each metric against a report that has a number of its own for it, and all
 //! that must never pass.
 
+mod cookies;
 mod predicted;
 
 use std::collections::BTreeMap;
@@ -203,24 +204,6 @@ fn judged(text: &str, report: &Report) -> (Option<f64>, ThresholdVerdict) {
         (text, "x.yaml", 7)
     );
     (result.measured, result.verdict)
-}
-
-/// Or each baseline written before there were such runs would be red.
-#[test]
-fn a_run_whose_caches_are_not_in_cookies_has_no_number_of_them() {
-    let mut report = full();
-    report.cache.cookies = Cookies::default();
-    for threshold in [
-        "largest_session_cookies <= 1B",
-        "session_cookies_refused <= 1",
-    ] {
-        let (measured, verdict) = judged(threshold, &report);
-        assert_eq!(
-            (measured, verdict),
-            (None, ThresholdVerdict::NoData),
-            "{threshold}"
-        );
-    }
 }
 
 #[test]
