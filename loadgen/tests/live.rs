@@ -10,6 +10,8 @@
 
 #[path = "live/alerts.rs"]
 mod alerts;
+#[path = "../../token-client/tests/support/at_once.rs"]
+mod at_once;
 #[path = "live/http.rs"]
 mod http;
 #[path = "live/idp.rs"]

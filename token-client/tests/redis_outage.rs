@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 // The one starter of servers that tests share.
+#[path = "support/at_once.rs"]
+mod at_once;
 #[path = "../../token-cache/tests/stores/support/redis_server.rs"]
 mod redis_server;
 #[path = "../../token-cache/tests/stores/support/server.rs"]
@@ -16,45 +18,17 @@ use token_cache::store::{RedisOptions, RedisStore, Store};
 use token_cache::{
     CacheLevel, Clock, Environment, Policy, Scopes, Secret, TokenCache, TokenCacheOptions,
 };
-use token_client::idp::TokenFuture;
 use token_client::{
-    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, ProviderKind,
-    RequestError, TokenRequest, TokenResponse, TokenSource,
+    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, TokenRequest,
+    TokenResponse, TokenSource,
 };
 use tokio::time::Instant;
 
+use at_once::AtOnce;
 use redis_server::redis;
 
-/// Gives every request a token, and counts.
-#[derive(Debug, Default)]
-struct Provider(AtomicU64);
-
-impl IdentityProvider for Provider {
-    fn request_token<'a>(&'a self, _request: &'a TokenRequest) -> TokenFuture<'a> {
-        let number = self.0.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move {
-            Ok(TokenResponse::bearer(
-                Secret::new(format!("token-{number}")),
-                Duration::from_secs(3_600),
-            ))
-        })
-    }
-
-    fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
-        None
-    }
-
-    fn retry(&self, _: &RequestError, _: u32) -> Option<Duration> {
-        None
-    }
-
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::TokenEndpoint
-    }
-}
-
 /// A service that has only just started: its L1 is empty.
-fn instance(store: &Arc<dyn Store>, provider: &Arc<Provider>, clock: Clock) -> Client {
+fn instance(store: &Arc<dyn Store>, provider: &Arc<dyn IdentityProvider>, clock: Clock) -> Client {
     let cache = TokenCache::new(TokenCacheOptions {
         l2: Some(Arc::clone(store)),
         policy: Policy::RECOMMENDED,
@@ -68,7 +42,7 @@ fn instance(store: &Arc<dyn Store>, provider: &Arc<Provider>, clock: Clock) -> C
         },
         Authority {
             environment: Environment::of_host("login.microsoftonline.com"),
-            provider: Arc::clone(provider) as Arc<dyn IdentityProvider>,
+            provider: Arc::clone(provider),
         },
         Arc::new(cache),
     )
@@ -90,7 +64,14 @@ async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_a
     let mut options = RedisOptions::new(format!("redis://127.0.0.1:{port}"));
     options.timeout = Duration::from_secs(2);
     let store: Arc<dyn Store> = Arc::new(RedisStore::try_new(&options, clock).unwrap());
-    let provider = Arc::<Provider>::default();
+    // Gives every request a token, and counts.
+    let requests = Arc::<AtomicU64>::default();
+    let counted = Arc::clone(&requests);
+    let provider: Arc<dyn IdentityProvider> = Arc::new(AtOnce(move |_: &TokenRequest| {
+        let number = counted.fetch_add(1, Ordering::Relaxed);
+        let token = Secret::new(format!("token-{number}"));
+        TokenResponse::bearer(token, Duration::from_secs(3_600))
+    }));
 
     // Everyone asks: the provider answers once for each, Redis for the rest.
     for _ in 0..2 {
@@ -99,7 +80,7 @@ async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_a
             client.acquire(&request(tenant)).await.unwrap();
         }
     }
-    assert_eq!(provider.0.load(Ordering::Relaxed), TENANTS as u64);
+    assert_eq!(requests.load(Ordering::Relaxed), TENANTS as u64);
 
     // It dies while instances start and ask.
     let began = Instant::now();
@@ -116,7 +97,7 @@ async fn a_redis_that_is_killed_and_restarted_fails_no_acquisition_and_is_used_a
     assert!(dead.is_none());
     let took = began.elapsed();
     assert!(took < Duration::from_secs(20), "each call waits: {took:?}");
-    let asked = provider.0.load(Ordering::Relaxed) - TENANTS as u64;
+    let asked = requests.load(Ordering::Relaxed) - TENANTS as u64;
     assert!(
         asked >= 4 * TENANTS as u64,
         "Redis was down, {asked} were asked"

@@ -10,12 +10,12 @@ use telemetry::serve::{MetricsServer, Pages};
 use telemetry::service::CacheMetrics;
 use token_cache::store::{Expiration, MemoryStore, Store, StoreFuture};
 use token_cache::{Clock, Environment, Scopes, Secret, StoreError, TokenCache, TokenCacheOptions};
-use token_client::idp::TokenFuture;
 use token_client::{
-    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, ProviderKind,
-    RequestError, TokenRequest, TokenResponse,
+    AcquireRequest, Application, Authority, Client, Flow, TokenRequest, TokenResponse,
 };
 use tokio::task::JoinHandle;
+
+use super::at_once::AtOnce;
 
 /// How the store behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,34 +62,6 @@ impl Store for Moody {
     }
 }
 
-/// Answers at once.
-#[derive(Debug)]
-struct Generous;
-
-impl IdentityProvider for Generous {
-    fn request_token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
-        let token = format!("token of {}", request.tenant_id);
-        Box::pin(async move {
-            Ok(TokenResponse::bearer(
-                Secret::new(token),
-                Duration::from_hours(1),
-            ))
-        })
-    }
-
-    fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
-        None
-    }
-
-    fn retry(&self, _: &RequestError, _: u32) -> Option<Duration> {
-        None
-    }
-
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::TokenEndpoint
-    }
-}
-
 /// Without an L1, every acquisition asks the store. It works until dropped.
 pub(crate) struct Service {
     store: Arc<Moody>,
@@ -123,7 +95,10 @@ impl Service {
             },
             Authority {
                 environment: Environment::of_host("login.microsoftonline.com"),
-                provider: Arc::new(Generous),
+                provider: Arc::new(AtOnce(|request: &TokenRequest| {
+                    let token = format!("token of {}", request.tenant_id);
+                    TokenResponse::bearer(Secret::new(token), Duration::from_hours(1))
+                })),
             },
             cache,
             metrics,

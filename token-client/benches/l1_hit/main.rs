@@ -6,49 +6,23 @@
 //! name them. `cargo bench -p token-client`.
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its result")]
 
+#[path = "../../tests/support/at_once.rs"]
+mod at_once;
 mod bare;
 mod clients;
 
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use at_once::AtOnce;
 use bare::BareMap;
 use criterion::Criterion;
 use token_cache::{Environment, PartitionKey, Scopes, Secret, TokenCache, TokenCacheOptions};
-use token_client::idp::TokenFuture;
 use token_client::{
-    AcquireRequest, Application, Authority, Client, Flow, IdentityProvider, ProviderKind,
-    RequestError, TokenRequest, TokenResponse, TokenSource,
+    AcquireRequest, Application, Authority, Client, Flow, TokenRequest, TokenResponse, TokenSource,
 };
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
-
-/// Answers at once with a token of Entra's usual size.
-#[derive(Debug)]
-struct Provider;
-
-impl IdentityProvider for Provider {
-    fn request_token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
-        Box::pin(async {
-            Ok(TokenResponse::bearer(
-                Secret::new("x".repeat(1_324)),
-                Duration::from_secs(86_400),
-            ))
-        })
-    }
-
-    fn token_endpoint(&self, _: &str) -> Option<Arc<str>> {
-        None
-    }
-
-    fn retry(&self, _: &RequestError, _: u32) -> Option<Duration> {
-        None
-    }
-
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::TokenEndpoint
-    }
-}
 
 struct Bench {
     runtime: Runtime,
@@ -73,7 +47,11 @@ impl Bench {
             },
             Authority {
                 environment: Environment::of_host("login.microsoftonline.com"),
-                provider: Arc::new(Provider),
+                // With a token of Entra's usual size.
+                provider: Arc::new(AtOnce(|_: &TokenRequest| {
+                    let token = Secret::new("x".repeat(1_324));
+                    TokenResponse::bearer(token, Duration::from_secs(86_400))
+                })),
             },
             Arc::new(cache),
         );
