@@ -16,6 +16,7 @@ use token_client::{
     AcquireError, AcquireRequest, AuthenticationResult, CacheRefreshReason, Flow as Ask,
     ManagedIdentityId, ResultMetadata, TokenSource,
 };
+use tokio::time::Instant;
 
 use crate::oracle::{Expectation, Finding, Oracle};
 use crate::population::{PassOver, Subject};
@@ -26,7 +27,6 @@ use crate::target::directory::USER_SCOPE;
 use crate::target::{Directory, Fleet, Provider};
 use crate::theory::shadow::{self, Shadow};
 use session::Sessions;
-use tokio::time::Instant;
 
 /// A claims challenge as a resource sends it when a session was revoked.
 const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;

@@ -112,11 +112,7 @@ impl Fleet {
     /// caches belong to sessions.
     pub fn serve(&self, subject: &Subject, flow: Flow) -> Serving {
         let running = self.running.read();
-        let fleet = FleetPlan {
-            instances: running.instances.len(),
-            ..self.blueprint.plan.fleet
-        };
-        let instance = &running.instances[subject.instance(&fleet)];
+        let instance = &running.instances[self.place(subject, &running)];
         let clients = match flow {
             Flow::ManagedIdentity => &instance.identities,
             _ => &instance.clients,
@@ -126,6 +122,14 @@ impl Fleet {
             (Some(sessions), Some(at)) => sessions.serve(at, client, WebSession::of(subject)),
             _ => Serving::plain(client.clone()),
         }
+    }
+
+    /// Which of the instances that run serves `subject`.
+    fn place(&self, subject: &Subject, running: &Running) -> usize {
+        subject.instance(&FleetPlan {
+            instances: running.instances.len(),
+            ..self.blueprint.plan.fleet
+        })
     }
 
     /// The session that `subject` calls in is over. Whoever calls next in its place
@@ -149,11 +153,7 @@ impl Fleet {
     /// Where the instance that serves `subject`, and L2, stand now.
     pub fn standing(&self, subject: &Subject) -> Standing {
         let running = self.running.read();
-        let fleet = FleetPlan {
-            instances: running.instances.len(),
-            ..self.blueprint.plan.fleet
-        };
-        let instance = subject.instance(&fleet);
+        let instance = self.place(subject, &running);
         let l2 = self.store.as_ref().map(|store| store.report());
         Standing {
             instance,

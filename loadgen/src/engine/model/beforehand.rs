@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
 use super::cache::PartitionId;
 use super::{Operation, Purpose, Simulation, millis};
@@ -19,29 +20,30 @@ impl Simulation<'_> {
             let user = who.user.unwrap_or_default();
             !self.callers.signed_in.contains(&(who.application, user))
         });
-        let mut waiting = waiting.into_iter().zip(0_u64..);
+        let mut waiting = waiting.into_iter();
         let mut under_way = BinaryHeap::new();
-        let mut whose = std::collections::HashMap::new();
+        let mut begun = Vec::new();
         loop {
             while under_way.len() < AT_ONCE
-                && let Some(((_, subject), number)) = waiting.next()
+                && let Some((_, subject)) = waiting.next()
             {
                 let takes = millis(whole_milliseconds(self.pace.draw()));
-                under_way.push(Reverse((self.now + takes, number)));
-                whose.insert(number, (subject, self.now));
+                under_way.push(Reverse((self.now + takes, begun.len())));
+                // No arrival of the run's: it stands for the sign-in alone.
+                let arrival = Arrival::numbered(0, 0, Duration::ZERO);
+                begun.push(Operation::of(arrival, subject, self.now));
             }
             let Some(Reverse((ends, number))) = under_way.pop() else {
                 break;
             };
             self.now = ends;
-            if let Some((subject, asked)) = whose.remove(&number) {
-                let user = subject.user.unwrap_or_default();
-                let arrival = Arrival::numbered(0, number, std::time::Duration::ZERO);
-                let operation = Operation::of(arrival, subject, asked);
-                let account = PartitionId::Account { user };
-                self.store(self.want(operation, account, Purpose::Acquire), asked);
-                self.callers.signed_in.insert((subject.application, user));
-            }
+            let operation = begun[number];
+            let user = operation.subject.user.unwrap_or_default();
+            let account = PartitionId::Account { user };
+            let want = self.want(operation, account, Purpose::Acquire);
+            self.store(want, operation.started);
+            let application = operation.subject.application;
+            self.callers.signed_in.insert((application, user));
         }
         self.begin = self.now;
     }

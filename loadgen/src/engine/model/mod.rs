@@ -33,7 +33,7 @@ use crate::arrival::{Arrival, Schedule};
 use crate::fault::rules::latency;
 use crate::population::{Stream, Subject};
 use crate::record::{Outcome, Recorder, Sample};
-use crate::report::model::{Cache, Cookies, L1, L2};
+use crate::report::model::{Cache, L1, L2};
 use crate::scenario::plan::{EmbeddedIdpPlan, Plan, Start};
 
 /// What a model run found beside the samples it recorded.
@@ -299,8 +299,12 @@ impl<'a> Simulation<'a> {
     fn note(&mut self) {
         let number = usize::try_from(self.noted).unwrap_or(usize::MAX);
         let (l1, l2) = self.held();
-        let cookies = Cookies::default();
-        self.recorder.hold(number, Cache { l1, l2, cookies });
+        let cache = Cache {
+            l1,
+            l2,
+            ..Cache::default()
+        };
+        self.recorder.hold(number, cache);
         self.noted += 1;
     }
 
