@@ -418,24 +418,55 @@ fn what_this_build_or_no_scenario_has_is_refused_where_it_stands() {
             "{ provider: file, l2: { store: file, url: /tmp/x } }".to_owned(),
             String::new(),
         ),
-        (
-            "{ l2: { store: cosmos, url: 'cosmos:' } }".to_owned(),
-            "5:23 scenarios have no store `cosmos`".to_owned(),
-        ),
     ];
     for (store, is_built_in) in [
         ("redis", cfg!(feature = "redis")),
         ("postgres", cfg!(feature = "postgres")),
         ("memcached", cfg!(feature = "memcached")),
         ("sql_server", cfg!(feature = "sql_server")),
+        ("cosmos", cfg!(feature = "cosmos")),
     ] {
         let said = format!("5:23 this build has no store `{store}`");
         let said = if is_built_in { String::new() } else { said };
-        cases.push((format!("{{ l2: {{ store: {store}, url: 'x:' }} }}"), said));
+        let scheme = store.replace('_', "");
+        cases.push((
+            format!("{{ l2: {{ store: {store}, url: '{scheme}:x' }} }}"),
+            said,
+        ));
     }
     for (cache, expected) in cases {
         let found = said(&format!("{GOOD}cache: {cache}\n"), &Overrides::default());
         assert_eq!(found, expected, "{cache}");
+    }
+}
+
+#[test]
+fn an_address_of_another_store_is_refused_and_not_repeated() {
+    for (store, url) in [
+        ("redis", "memory:"),
+        ("redis", "hunter2"),
+        ("redis", "postgres://me:hunter2@db/x"),
+        ("postgres", "redis://:hunter2@cache"),
+        ("memcached", "hunter2:11211"),
+        ("sql_server", "Server=db;Password=hunter2"),
+        ("cosmos", "AccountEndpoint=https://a/;AccountKey=hunter2"),
+        ("file", "redis://:hunter2@cache"),
+    ] {
+        let cache = format!("cache: {{ l2: {{ store: {store}, url: '{url}' }} }}");
+        let found = said(&format!("{GOOD}{cache}\n"), &Overrides::default());
+        let place = format!("5:{}", cache.find("url: ").unwrap_or_default() + 6);
+        let expected = format!("{place} this is no address of the store `{store}`");
+        assert!(found.contains(&expected), "{url}: {found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+    for (store, url) in [
+        ("redis", "rediss://cache"),
+        ("postgres", "postgresql://db/x"),
+        ("file", "/var/tmp/a:b"),
+    ] {
+        let cache = format!("cache: {{ l2: {{ store: {store}, url: '{url}' }} }}");
+        let found = said(&format!("{GOOD}{cache}\n"), &Overrides::default());
+        assert!(!found.contains("no address"), "{url}: {found}");
     }
 }
 

@@ -1,7 +1,14 @@
 //! Scenarios in real time over Redis, Postgres and memcached, with real faults, beside
-//! the same in virtual time; and SQL Server as far as the wire of the tests goes.
+//! the same in virtual time; and SQL Server and Cosmos DB as far as their stand-ins go.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+#[cfg(feature = "cosmos-emulator")]
+#[path = "stores/cosmos.rs"]
+mod cosmos;
+#[cfg(feature = "cosmos-emulator")]
+#[path = "../../token-cache/tests/stores/support/cosmos_emulator.rs"]
+#[expect(dead_code, reason = "the store's own tests use the rest")]
+mod cosmos_emulator;
 #[path = "stores/faults.rs"]
 mod faults;
 #[path = "clocks/lab.rs"]

@@ -1,12 +1,16 @@
 //! Addresses of servers as they may be seen: a store's URL often holds its password.
 
-/// Parts of a connection string that say where a database is.
-const WHERE: [&str; 5] = [
+/// Parts of a connection string that say where a database is: SQL Server's names, then
+/// Cosmos DB's.
+const WHERE: [&str; 8] = [
     "server",
     "data source",
     "address",
     "database",
     "initial catalog",
+    "accountendpoint",
+    "container",
+    "region",
 ];
 
 /// `url` without what lets somebody in.
@@ -22,7 +26,7 @@ pub fn seen(url: &str) -> String {
     };
     let Some(rest) = rest.strip_prefix("//") else {
         return match scheme {
-            "sqlserver" => format!("{scheme}:{}", connection(rest)),
+            "sqlserver" | "cosmos" => format!("{scheme}:{}", connection(rest)),
             _ => format!("{scheme}:***"),
         };
     };
@@ -68,6 +72,10 @@ mod tests {
                 "sqlserver:Server=tcp:db,1433;Database=cache;***",
             ),
             ("sqlserver:hunter2", "sqlserver:***"),
+            (
+                "cosmos:AccountEndpoint=https://a/;AccountKey=hunter2==;Database=d;Container=c",
+                "cosmos:AccountEndpoint=https://a/;Database=d;Container=c;***",
+            ),
             ("cosmos:AccountKey=hunter2", "cosmos:***"),
             ("hunter2", "***"),
             ("/var/tmp/cache", "/var/tmp/cache"),

@@ -197,10 +197,6 @@ fn without(store: RemoteStore, mode: Mode) -> Unavailable {
             ),
             "write `mode: real`, or `store: memory`".to_owned(),
         ),
-        RemoteStore::Cosmos => (
-            "scenarios have no store `cosmos`".to_owned(),
-            "write another `store`; `token-cache` has this one".to_owned(),
-        ),
         _ => (
             format!("this build has no store `{name}`"),
             format!("build it with `--features {name}`, or write `store: memory`"),

@@ -40,7 +40,7 @@ impl Remote {
                     "the store `{}` cannot be used: {reason}",
                     self.kind.as_str()
                 ),
-                "`cache.l2.url` says where it is, such as redis://127.0.0.1:6379",
+                "`cache.l2.url` says where it is; docs/stores.md has an example of each",
             )
         };
         match self.kind {
@@ -71,9 +71,8 @@ impl RemoteStore {
             Self::Postgres => cfg!(feature = "postgres"),
             Self::Memcached => cfg!(feature = "memcached"),
             Self::SqlServer => cfg!(feature = "sql_server"),
+            Self::Cosmos => cfg!(feature = "cosmos"),
             Self::File => true,
-            // A URL cannot say all that it needs.
-            Self::Cosmos => false,
         }
     }
 }

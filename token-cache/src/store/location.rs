@@ -7,6 +7,7 @@
 //! | `postgres://user[:password]@host[:port]/database` | Postgres | `postgres` |
 //! | `memcached://host:port` | memcached | `memcached` |
 //! | `sqlserver:` and an ADO.NET connection string | SQL Server | `sql-server` |
+//! | `cosmos:` and a connection string, as `CosmosOptions::from_connection_string` reads it | Cosmos DB | `cosmos` |
 //!
 //! What a URL cannot say (TLS authorities, limits, table names) is in the options
 //! of each store.
@@ -49,6 +50,7 @@ pub fn open(url: &Secret, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
         "postgres" | "postgresql" => postgres(url, clock),
         "memcached" => memcached(rest, clock),
         "sqlserver" => sql_server(rest, clock),
+        "cosmos" => cosmos(rest, clock),
         _ => Err(unknown(text, scheme)),
     }
 }
@@ -56,7 +58,8 @@ pub fn open(url: &Secret, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
 /// The scheme is told only if it is one: a URL that was put in without its scheme
 /// could begin with a password.
 fn unknown(url: &str, scheme: &str) -> StoreError {
-    const KNOWN: &str = "`memory:`, `redis:`, `rediss:`, `postgres:`, `memcached:` or `sqlserver:`";
+    const KNOWN: &str = "`memory:`, `redis:`, `rediss:`, `postgres:`, `memcached:`, `sqlserver:` \
+                         or `cosmos:`";
     let named = url.contains("://") && scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
     StoreError::new(if named {
         format!("`{scheme}` is no store; a store's URL begins with {KNOWN}")
@@ -70,7 +73,8 @@ fn unknown(url: &str, scheme: &str) -> StoreError {
         feature = "redis",
         feature = "postgres",
         feature = "memcached",
-        feature = "sql-server"
+        feature = "sql-server",
+        feature = "cosmos"
     ),
     expect(dead_code, reason = "everything is built in")
 )]
@@ -133,6 +137,17 @@ fn sql_server(_rest: &str, _clock: Clock) -> Result<Arc<dyn Store>, StoreError> 
     Err(not_built_in("sql-server"))
 }
 
+#[cfg(feature = "cosmos")]
+fn cosmos(rest: &str, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+    let options = super::CosmosOptions::from_connection_string(rest)?;
+    Ok(Arc::new(super::CosmosStore::try_new(options, clock)?))
+}
+
+#[cfg(not(feature = "cosmos"))]
+fn cosmos(_rest: &str, _clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+    Err(not_built_in("cosmos"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,5 +199,17 @@ mod tests {
             let store = open(&Secret::new(url), Clock::system()).unwrap();
             assert!(format!("{store:?}").starts_with(name), "{url}: {store:?}");
         }
+    }
+
+    #[cfg(feature = "cosmos")]
+    #[tokio::test]
+    async fn cosmos_is_opened_by_its_connection_string_and_a_bad_one_is_not_repeated() {
+        let url = "cosmos:AccountEndpoint=http://127.0.0.1:1/;AccountKey=c2VjcmV0;Database=d;\
+                   Container=c;Region=East US";
+        let store = open(&Secret::new(url), Clock::system()).unwrap();
+        assert!(format!("{store:?}").starts_with("CosmosStore"), "{store:?}");
+        let reason = refused(&url.replace("http:", "c2VjcmV0"));
+        assert!(!reason.contains("c2VjcmV0"), "{reason}");
+        assert!(refused("cosmos:c2VjcmV0").contains("`AccountKey`"));
     }
 }

@@ -158,4 +158,30 @@ impl RemoteStore {
             Self::File => "file",
         }
     }
+
+    /// What its address begins with, before the colon; of a `file` the address is a path.
+    pub fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Redis => &["redis", "rediss"],
+            Self::Postgres => &["postgres", "postgresql"],
+            Self::SqlServer => &["sqlserver"],
+            Self::Cosmos => &["cosmos"],
+            Self::Memcached => &["memcached"],
+            Self::File => &[],
+        }
+    }
+
+    /// An address of it, to be written anew.
+    pub fn address_example(self) -> &'static str {
+        match self {
+            Self::Redis => "redis://127.0.0.1:6379",
+            Self::Postgres => "postgres://user@127.0.0.1:5432/database",
+            Self::SqlServer => "sqlserver:Server=tcp:127.0.0.1,1433;User Id=..;Password=..",
+            Self::Cosmos => {
+                "cosmos:AccountEndpoint=https://..;AccountKey=..;Database=..;Container=..;Region=.."
+            }
+            Self::Memcached => "memcached://127.0.0.1:11211",
+            Self::File => "/var/tmp/cache",
+        }
+    }
 }

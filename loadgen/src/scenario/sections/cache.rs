@@ -191,18 +191,9 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
                     );
                 }
             }
-            let Some(url) = url else {
-                let span = table.value_span("store");
-                table.problems().add_with_hint(
-                    span,
-                    format!("`url` is missing beside the store `{}`", kind.as_str()),
-                    "write where it is, such as `url: redis://127.0.0.1:6379` or `url: /var/tmp/cache`",
-                );
-                return None;
-            };
             StorePlan::Remote {
                 kind,
-                url: Secret::new(url),
+                url: address_of(kind, url, table)?,
             }
         }
     };
@@ -210,4 +201,34 @@ fn l2(table: &mut Table<'_>) -> Option<Layer<L2Plan>> {
         store,
         sliding_expiration: sliding_expiration.ok()?,
     }))
+}
+
+/// The address of a store, which is one of its kind: otherwise another store would be
+/// measured under its name. What was written is not repeated, as it may hold a password.
+fn address_of(kind: RemoteStore, url: Option<String>, table: &mut Table<'_>) -> Option<Secret> {
+    let (name, example) = (kind.as_str(), kind.address_example());
+    let Some(url) = url else {
+        let span = table.value_span("store");
+        table.problems().add_with_hint(
+            span,
+            format!("`url` is missing beside the store `{name}`"),
+            format!("write where it is, such as `url: {example}`"),
+        );
+        return None;
+    };
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    let is_its_own = match kind.schemes() {
+        [] => !url.contains("://"),
+        schemes => scheme.is_some_and(|scheme| schemes.contains(&scheme)),
+    };
+    if !is_its_own {
+        let span = table.value_span("url");
+        table.problems().add_with_hint(
+            span,
+            format!("this is no address of the store `{name}`"),
+            format!("write one such as `url: {example}`"),
+        );
+        return None;
+    }
+    Some(Secret::new(url))
 }

@@ -9,6 +9,7 @@
 //! Tested against the in-memory emulator of the SDK's own team, over HTTP, which
 //! keeps no `ttl`; a real account was not used.
 
+mod connection_string;
 mod container;
 mod document;
 

@@ -1,5 +1,7 @@
 //! Servers and trouble for tests.
 
+#[cfg(feature = "cosmos-emulator")]
+pub(crate) mod cosmos_emulator;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached_server;
 #[cfg(any(
