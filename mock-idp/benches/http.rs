@@ -5,6 +5,8 @@
 //! `scripts/bench-mock-idp [PART...]` runs it, all of it or the parts named. The load is wrk's, on
 //! the same cores.
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "support/processor.rs"]
 mod processor;
 #[path = "support/wrk.rs"]
@@ -14,6 +16,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +26,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
+use bare::{BareServer, SIGNED, Sign};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, Full};
@@ -112,20 +116,18 @@ fn rs256(
     cores: usize,
 ) -> Result<(), Failure> {
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
-    let sign = || {
+    let sign: Sign = Arc::new(move |message| {
         let mut signature = vec![0; rsa.public_modulus_len()];
         let random = SystemRandom::new();
-        rsa.sign(&RSA_PKCS1_SHA256, &random, &[b'x'; 980], &mut signature)
-            .is_ok()
-    };
-    let raw = || raw_rate(cores, effort.time / 2, sign);
+        let signed = rsa.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
+        signed.is_ok().then_some(signature)
+    });
     beside_signing(
         out,
         runtime,
         wrk,
         effort,
-        SigningAlgorithm::Rs256,
-        raw,
+        (SigningAlgorithm::Rs256, cores, sign),
         |_, share| verdict(share >= RS256_SHARE, "0.85"),
     )
 }
@@ -140,44 +142,50 @@ fn es256(
     let document =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let ecdsa = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())?;
-    let sign = || ecdsa.sign(&SystemRandom::new(), &[b'x'; 980]).is_ok();
-    let raw = || raw_rate(cores, effort.time / 2, sign);
+    let sign: Sign = Arc::new(move |message| {
+        let signed = ecdsa.sign(&SystemRandom::new(), message);
+        Some(signed.ok()?.as_ref().to_vec())
+    });
     beside_signing(
         out,
         runtime,
         wrk,
         effort,
-        SigningAlgorithm::Es256,
-        raw,
+        (SigningAlgorithm::Es256, cores, sign),
         |tokens, _| verdict(tokens >= FAST_RATE, "20 000/s"),
     )
 }
 
 /// Fresh tokens a second beside raw signatures a second, in turns, what each costs in processor
-/// time, and what `judge` says of the tokens and their share.
+/// time, and what `judge` says of the tokens and their share. Beside them a server that does
+/// nothing but sign: what its answers leave of the raw rate is the most that can be had.
 fn beside_signing(
     out: &mut impl io::Write,
     runtime: &Runtime,
     wrk: &Wrk,
     effort: &Effort,
-    algorithm: SigningAlgorithm,
-    raw_signatures: impl Fn() -> Result<Raw, Failure>,
+    (algorithm, cores, sign): (SigningAlgorithm, usize, Sign),
     judge: impl Fn(f64, f64) -> String,
 ) -> Result<(), Failure> {
     writeln!(
         out,
         "{:37}raw signatures            processor time, us           share of it\n           \
          connections   tokens/s              /s   share   signature   server   loader   \
-         with   without the loader",
+         with   without the loader   bare server/s   its share",
         format!("{algorithm:?}").to_uppercase()
     )?;
     let server = runtime.block_on(start(algorithm))?;
+    let bare_server = runtime.block_on(BareServer::start(Arc::clone(&sign)))?;
     for &connections in effort.connections {
-        let (mut loads, mut raws) = (Vec::new(), Vec::new());
+        let (mut loads, mut raws, mut bares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..effort.rounds {
-            raws.push(raw_signatures()?);
+            raws.push(raw_rate(cores, effort.time / 2, || {
+                sign(&SIGNED).is_some()
+            })?);
             loads.push(wrk.load(&url(&server), connections, effort.time)?);
+            bares.push(wrk.rate(&bare_server.url, connections, effort.time)?);
         }
+        let bare = median(bares);
         let of_raws = |part: fn(&Raw) -> f64| median(raws.iter().map(part).collect());
         let of_loads = |part: fn(&Load) -> f64| median(loads.iter().map(part).collect());
         let (raw, signature) = (of_raws(|raw| raw.rate), of_raws(|raw| raw.signature_us));
@@ -193,9 +201,11 @@ fn beside_signing(
         writeln!(
             out,
             "           {connections:>11} {tokens:>10.0}   {raw:>13.0}   {share:>5.2}   \
-             {signature:>9.0} {of_server:>8.0} {of_loader:>8.0}   {:>4.2}   {:>7.2}   {}",
+             {signature:>9.0} {of_server:>8.0} {of_loader:>8.0}   {:>4.2}   {:>18.2}   \
+             {bare:>13.0}   {:>9.2}   {}",
             of_time,
             signature / of_server,
+            bare / raw,
             judge(tokens, share.min(of_time))
         )?;
     }
