@@ -567,6 +567,10 @@ fn what_does_not_go_with_where_sessions_are_kept_is_refused_where_it_stands() {
             "6:15 `session_cookies_refused` says nothing here: no session is in cookies",
         ),
         (
+            "{ provider: session }\nthresholds: ['hit_ratio >= theory']",
+            "6:28 no theory predicts a run in which each session has a cache of its own",
+        ),
+        (
             "{ provider: session }\nthresholds: ['l2_bytes < 1MB', 'cache_level{level=l2} > 1']",
             "",
         ),

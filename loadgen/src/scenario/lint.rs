@@ -310,6 +310,7 @@ fn context(draft: &Draft) -> Context {
             .cache
             .as_ref()
             .map(|cache| cache.provider == ProviderPlan::SessionCookie),
+        is_by_session: draft.cache.as_ref().map(CachePlan::is_by_session),
         has_warmup: Some(draft.warmup.is_some()),
     }
 }

@@ -21,6 +21,9 @@ pub struct Context {
     pub has_l2: Option<bool>,
     /// Whether sessions are in cookies; `None` when that could not be read.
     pub has_cookies: Option<bool>,
+    /// Whether each session has a cache of its own, of which no theory knows; `None`
+    /// when that could not be read.
+    pub is_by_session: Option<bool>,
     /// Whether it has a warm-up; `None` when that could not be read.
     pub has_warmup: Option<bool>,
 }
@@ -41,7 +44,7 @@ pub fn parse(
     let metric = metric(&parts)?;
     let (flow, label) = labels(metric, &parts, context)?;
     layer(metric, label, &parts.metric, context)?;
-    let (operator, limit) = condition(metric, &parts)?;
+    let (operator, limit) = condition(metric, &parts, context)?;
     let subject = Subject {
         metric,
         statistic: parts.statistic.as_ref().map(|(statistic, _)| *statistic),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cursor::Piece;
 use super::parse::{Parts, Sign};
-use super::{Limit, Operator, ThresholdError, Tolerance};
+use super::{Context, Limit, Operator, ThresholdError, Tolerance};
 use crate::gate::metric::{Metric, Unit};
 use crate::gate::subject::{Start, Subject, Window};
 use crate::gate::theory;
@@ -16,8 +16,9 @@ use crate::scenario::units::{Bytes, Rate, Share, parse_duration};
 pub(super) fn condition(
     metric: &'static Metric,
     parts: &Parts,
+    context: &Context,
 ) -> Result<(Operator, Limit), ThresholdError> {
-    let limit = limit(metric, &parts.limit)?;
+    let limit = limit(metric, &parts.limit, context)?;
     let operator = match (parts.operator, &parts.tolerance) {
         (Sign::Comparison(operator), _) => operator,
         (Sign::Within, Some(tolerance)) => {
@@ -36,7 +37,11 @@ pub(super) fn condition(
     Ok((operator, limit))
 }
 
-fn limit(metric: &'static Metric, piece: &Piece) -> Result<Limit, ThresholdError> {
+fn limit(
+    metric: &'static Metric,
+    piece: &Piece,
+    context: &Context,
+) -> Result<Limit, ThresholdError> {
     let Some(rest) = piece.text.strip_prefix("theory") else {
         return quantity(metric.unit, piece).map(Limit::Number);
     };
@@ -44,6 +49,12 @@ fn limit(metric: &'static Metric, piece: &Piece) -> Result<Limit, ThresholdError
         return Err(piece.error(
             format!("no theory predicts `{}`", metric.name),
             format!("`theory` stands for {}", theory::predicted_metrics()),
+        ));
+    }
+    if context.is_by_session == Some(true) {
+        return Err(piece.error(
+            "no theory predicts a run in which each session has a cache of its own",
+            "write a number for a limit",
         ));
     }
     let factor = match rest.trim() {

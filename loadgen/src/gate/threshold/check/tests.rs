@@ -12,6 +12,7 @@ fn context() -> Context {
         has_l1: Some(true),
         has_l2: Some(false),
         has_cookies: Some(false),
+        is_by_session: Some(false),
         has_warmup: Some(true),
     }
 }
