@@ -342,6 +342,29 @@ mod tests {
     }
 
     #[test]
+    fn of_sessions_in_cookies_the_counts_are_added_and_the_largest_stays() {
+        let parts = [(5, 1, 7_000), (8, 0, 9_000), (2, 2, 8_000)].map(|(set, refused, largest)| {
+            let mut part = judged(|_| {});
+            part.cache.cookies = Cookies {
+                set,
+                refused,
+                largest_bytes: largest,
+                limit_bytes: 12_288,
+            };
+            part
+        });
+        assert_eq!(
+            merge(&parts).unwrap().cache.cookies,
+            Cookies {
+                set: 15,
+                refused: 3,
+                largest_bytes: 9_000,
+                limit_bytes: 12_288,
+            }
+        );
+    }
+
+    #[test]
     fn thresholds_are_judged_once_on_the_sum() {
         // 4 of 10 alone would fail 50 %; with two parts of 7 it holds.
         let bad = judged(|report| {
