@@ -158,7 +158,7 @@ fn es256(
 
 /// Fresh tokens a second beside raw signatures a second, in turns, what each costs in processor
 /// time, and what `judge` says of the tokens and their share. Beside them a server that does
-/// nothing but sign: what its answers leave of the raw rate is the most that can be had.
+/// nothing but sign: what its answers leave of the raw rate is the most that hyper allows.
 fn beside_signing(
     out: &mut impl io::Write,
     runtime: &Runtime,

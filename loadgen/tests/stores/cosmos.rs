@@ -4,7 +4,7 @@ use loadgen::report::model::Report;
 use loadgen::scenario::plan::Mode;
 
 use super::cosmos_emulator::Emulator;
-use super::faults::{scenario, serves, undisturbed};
+use super::faults::{scenario, serves, undisturbed, writes};
 use super::lab::{plan, report};
 
 fn run(l2: &str, faults: &str, mode: Mode) -> Report {
@@ -31,4 +31,5 @@ fn cosmos_db_s_emulator_serves_a_run_once_the_container_is_open() {
     let opening = "faults: [{ at: 0s, for: 1s, l2: { is: hang } }]\n";
     let l2 = "{ store: memory, latency: 1ms }";
     serves(&measured, &run(l2, opening, Mode::Virtual));
+    writes(&measured);
 }

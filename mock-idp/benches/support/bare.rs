@@ -1,6 +1,6 @@
 //! The least that can be done for a token over HTTP: hyper reads a request and its form, signs
-//! as many bytes as a token has and answers with them. What such a server and the loader take is
-//! out of reach of any server on these cores.
+//! as many bytes as a token has and answers with them. What such a server and the loader take, a
+//! server on hyper cannot save on these cores.
 
 use std::convert::Infallible;
 use std::sync::Arc;
