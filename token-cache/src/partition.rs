@@ -4,6 +4,8 @@
 //! `SaveTokenResponseAsync`); a save makes a new snapshot and leaves the old
 //! one as it was for whoever still reads it.
 
+mod late;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::l2::{Base, InL2, L2, Written};
 use super::unsaved::{Change, WasOverdue, replay};
 use super::{Inner, TokenCache};
-use crate::error::CacheError;
+use crate::error::{CacheError, StoreErrorKind};
 use crate::events::{L2Operation, OperationOutcome};
 use crate::key::PartitionKey;
 use crate::partition::Partition;
@@ -17,6 +17,10 @@ use crate::policy::{Accessor, L2Conflict, L2Write, StaleL1};
 
 /// So many writers in a row may come between before a change is put off.
 const CONFLICTS: usize = 32;
+
+/// So many partitions that L2 does not take end a flush that nobody asked for. The
+/// next one goes on behind them.
+const FAILURES_IN_A_FLUSH: usize = 4;
 
 /// A changed partition.
 #[derive(Debug)]
@@ -79,61 +83,79 @@ impl TokenCache {
         let lane = inner.lanes.of(key);
         let _turn = lane.turn.lock().await;
         let merges = inner.policy.l2_conflict == L2Conflict::Merge && inner.l2.is_some();
-        let mark = merges.then(|| {
-            inner
-                .unsaved
-                .add(key, Arc::new(|_: &Partition| Partition::default()));
-            inner.unsaved.mark(key)
-        });
+        let trying =
+            merges.then(|| inner.note(key, Arc::new(|_: &Partition| Partition::default())));
+        let mark = inner.unsaved.mark(key);
         let writing = lane.begin_write();
         writing.change_l1(|| inner.remove_l1(key));
         let Some(l2) = &inner.l2 else { return };
-        let trying = mark.map(|_| Trying::new(inner, key));
         let written = l2.remove(&key.to_string()).await;
-        if let (Some(mark), Some(trying), Written::Done) = (mark, trying, written) {
+        if let (Some(trying), Written::Done) = (trying, written) {
             trying.succeeded(mark);
+            inner.flush_behind();
         }
     }
 
     /// Tries to bring to L2 what it has missed, and says how many changes are
-    /// still to be brought there. Also done by itself once L2 answers again.
+    /// still to be brought there. Also done by itself once L2 answers again: a
+    /// read, a change or a removal that it took is followed by those it missed.
     pub async fn flush(&self) -> usize {
-        self.inner.flush().await;
+        self.inner.flush(usize::MAX).await;
         self.unsaved_changes()
     }
 }
 
 /// Notes that L2 did not take a partition's changes, unless told otherwise:
-/// also when the future that tried is dropped.
-struct Trying<'a> {
-    inner: &'a Inner,
-    key: &'a PartitionKey,
+/// also when the future that tried is dropped, or never had its turn.
+struct Trying {
+    inner: Arc<Inner>,
+    key: PartitionKey,
     open: bool,
 }
 
-impl<'a> Trying<'a> {
-    fn new(inner: &'a Inner, key: &'a PartitionKey) -> Self {
+impl Trying {
+    fn new(inner: &Arc<Inner>, key: &PartitionKey) -> Self {
         Self {
-            inner,
-            key,
+            inner: Arc::clone(inner),
+            key: key.clone(),
             open: true,
         }
     }
 
     fn succeeded(mut self, mark: u64) {
         self.open = false;
-        let WasOverdue(overdue) = self.inner.unsaved.settled(self.key, mark);
+        let WasOverdue(overdue) = self.inner.unsaved.settled(&self.key, mark);
         if overdue {
             self.inner.events.l2_write_settled();
         }
     }
 }
 
-impl Drop for Trying<'_> {
+impl Drop for Trying {
     fn drop(&mut self) {
         if self.open {
-            self.inner.unsaved.failed(self.key);
+            self.inner.unsaved.failed(&self.key);
             self.inner.events.l2_write_deferred();
+        }
+    }
+}
+
+/// How it ended to bring a partition's changes to L2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// L2 has them.
+    Done,
+    /// L2 did not take these; it may take others.
+    NotThese,
+    /// L2 does not answer.
+    NoAnswer,
+}
+
+impl Settled {
+    fn failed(kind: StoreErrorKind) -> Self {
+        match kind {
+            StoreErrorKind::Failed => Self::NotThese,
+            StoreErrorKind::TimedOut | StoreErrorKind::NotAsked => Self::NoAnswer,
         }
     }
 }
@@ -153,13 +175,15 @@ impl Inner {
                 l2_write: None,
             };
         };
-        self.unsaved.add(key, Arc::clone(&change));
+        let trying = self.note(key, Arc::clone(&change));
         let detached = self.policy.l2_write == L2Write::Detached && self.l1.is_some();
         if !detached {
             let turn = self.lanes.of(key).turn.lock().await;
-            let partition = self.settle(l2, key).await;
+            let (partition, settled) = self.settle(l2, trying).await;
             drop(turn);
-            self.flush_behind();
+            if settled == Settled::Done {
+                self.flush_behind();
+            }
             return Updated {
                 partition,
                 l2_write: None,
@@ -170,7 +194,7 @@ impl Inner {
             Some(partition) => partition,
             None => match l2.get(&key.to_string()).await {
                 InL2::Found { partition, .. } => partition,
-                InL2::Nothing | InL2::Unknown | InL2::Unreadable { .. } => Arc::default(),
+                InL2::Nothing | InL2::Unknown(_) | InL2::Unreadable { .. } => Arc::default(),
             },
         };
         let next = Arc::new(change(&base));
@@ -180,9 +204,12 @@ impl Inner {
         drop(turn);
         let (inner, key) = (Arc::clone(self), key.clone());
         let task = tokio::spawn(async move {
-            if let Some(l2) = &inner.l2 {
-                let _turn = inner.lanes.of(&key).turn.lock().await;
-                inner.settle(l2, &key).await;
+            let Some(l2) = &inner.l2 else { return };
+            let turn = inner.lanes.of(&key).turn.lock().await;
+            let (_, settled) = inner.settle(l2, trying).await;
+            drop(turn);
+            if settled == Settled::Done {
+                inner.flush_behind();
             }
         });
         Updated {
@@ -191,21 +218,33 @@ impl Inner {
         }
     }
 
+    /// Notes a change before the first await, so that whoever is dropped from
+    /// here on leaves it to others.
+    fn note(self: &Arc<Self>, key: &PartitionKey, change: Change) -> Trying {
+        self.unsaved.add(key, change, self.clock().now());
+        Trying::new(self, key)
+    }
+
     /// Makes a partition's unsaved changes on what L2 has, and puts the result
     /// into both layers. Where L2 does not answer, L1 is what they are made on,
     /// and they stay noted. The caller has the lane's turn.
-    async fn settle(&self, l2: &L2, key: &PartitionKey) -> Arc<Partition> {
+    async fn settle(&self, l2: &L2, trying: Trying) -> (Arc<Partition>, Settled) {
+        let key = &trying.key.clone();
         let text = key.to_string();
-        let trying = Trying::new(self, key);
         let writing = self.lanes.of(key).begin_write();
         let mut next = Arc::default();
         for _ in 0..CONFLICTS {
             let Base { found, version } = l2.get_to_change(&text).await;
-            let answered = !matches!(found, InL2::Unknown);
+            let unknown = match found {
+                InL2::Unknown(kind) => Some(Settled::failed(kind)),
+                _ => None,
+            };
             let base = match found {
                 InL2::Found { partition, .. } => Some(partition),
                 // With L2 empty or down, L1 is better than nothing.
-                InL2::Nothing | InL2::Unknown => self.peek_l1(key.borrowed(), self.clock().now()),
+                InL2::Nothing | InL2::Unknown(_) => {
+                    self.peek_l1(key.borrowed(), self.clock().now())
+                }
                 InL2::Unreadable { .. } => None,
             };
             let mark = self.unsaved.mark(key);
@@ -216,8 +255,9 @@ impl Inner {
             let blob = l2.encode(&text, &next);
             let payload_bytes = blob.as_ref().ok().map(Bytes::len);
             writing.change_l1(|| self.put_l1(key, &next, payload_bytes));
-            let (true, Ok(blob)) = (answered, blob) else {
-                return next;
+            let blob = match (unknown, blob) {
+                (None, Ok(blob)) => blob,
+                (unknown, _) => return (next, unknown.unwrap_or(Settled::NotThese)),
             };
             let now = self.clock().now();
             let written = if next.has_tokens(now) {
@@ -230,13 +270,13 @@ impl Inner {
             match written {
                 Written::Done => {
                     trying.succeeded(mark);
-                    return next;
+                    return (next, Settled::Done);
                 }
-                Written::Failed => return next,
+                Written::Failed(kind) => return (next, Settled::failed(kind)),
                 Written::Conflict => {}
             }
         }
-        next
+        (next, Settled::NotThese)
     }
 
     /// `msal_net`: reads, changes and writes, whatever others did meanwhile.
@@ -279,7 +319,7 @@ impl Inner {
 
     /// The partition to base a change on, as the policy reads stale L1 entries.
     async fn read_to_overwrite(
-        &self,
+        self: &Arc<Self>,
         key: &PartitionKey,
     ) -> Result<Option<Arc<Partition>>, CacheError> {
         match self.policy.stale_l1 {
@@ -327,33 +367,37 @@ impl Inner {
         self.tell_l1(L2Operation::Remove, OperationOutcome::Ok);
     }
 
-    /// Brings overdue changes to L2, until one fails.
-    async fn flush(&self) {
+    /// Brings overdue changes to L2, until it does not answer or has not taken
+    /// those of `most` partitions.
+    async fn flush(self: &Arc<Self>, most: usize) {
         let Some(l2) = &self.l2 else { return };
-        let mut last = None;
-        while let Some(key) = self.unsaved.next_overdue(last.as_ref()) {
+        let last = self.last_flushed.lock().clone();
+        let mut failures = 0;
+        for key in self.unsaved.overdue(last.as_ref()) {
             let turn = self.lanes.of(&key).turn.lock().await;
-            if !self.unsaved.changes(&key).is_empty() {
-                self.settle(l2, &key).await;
+            if self.unsaved.changes(&key).is_empty() {
+                continue;
             }
+            let (_, settled) = self.settle(l2, Trying::new(self, &key)).await;
             drop(turn);
-            if !self.unsaved.changes(&key).is_empty() {
+            *self.last_flushed.lock() = Some(key);
+            failures += usize::from(settled == Settled::NotThese);
+            if settled == Settled::NoAnswer || failures >= most {
                 break;
             }
-            last = Some(key);
         }
     }
 
     /// [`Inner::flush`] behind the caller's back, if there is need and nobody
-    /// does it already.
-    fn flush_behind(self: &Arc<Self>) {
-        if self.unsaved.next_overdue(None).is_none() || self.flushing.swap(true, Ordering::SeqCst) {
+    /// does it already. For whoever has just seen L2 answer.
+    pub(super) fn flush_behind(self: &Arc<Self>) {
+        if !self.unsaved.is_overdue() || self.flushing.swap(true, Ordering::SeqCst) {
             return;
         }
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             let done = Flushed(&inner.flushing);
-            inner.flush().await;
+            inner.flush(FAILURES_IN_A_FLUSH).await;
             drop(done);
         });
     }

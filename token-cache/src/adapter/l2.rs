@@ -36,7 +36,7 @@ pub(super) struct L2 {
 #[derive(Debug)]
 pub(super) enum InL2 {
     /// The operation failed: who knows.
-    Unknown,
+    Unknown(StoreErrorKind),
     /// Nothing, or what counts as nothing.
     Nothing,
     /// A blob that cannot be read; an error where the policy says so, else to
@@ -63,7 +63,7 @@ pub(super) enum Written {
     /// Another writer came between.
     Conflict,
     /// It may or may not have happened.
-    Failed,
+    Failed(StoreErrorKind),
 }
 
 impl L2 {
@@ -95,7 +95,7 @@ impl L2 {
         {
             Ok(Some(blob)) => self.read(key, &blob),
             Ok(None) => InL2::Nothing,
-            Err(_) => InL2::Unknown,
+            Err(error) => InL2::Unknown(error.kind),
         }
     }
 
@@ -121,8 +121,8 @@ impl L2 {
                 found: InL2::Nothing,
                 version: None,
             },
-            Err(_) => Base {
-                found: InL2::Unknown,
+            Err(error) => Base {
+                found: InL2::Unknown(error.kind),
                 version: None,
             },
         }
@@ -180,7 +180,7 @@ impl L2 {
         self.events.blob(BlobDirection::Write, blob.len());
         let set = || self.store.set(key, blob.clone(), expiration);
         let set = self.attempt(L2Operation::Set, set, |()| OperationOutcome::Ok);
-        set.await.map_or(Written::Failed, |()| Written::Done)
+        set.await.into()
     }
 
     /// Sets on condition that L2 is as `base` says, where the store can.
@@ -204,13 +204,13 @@ impl L2 {
         self.events.blob(BlobDirection::Write, blob.len());
         let set = || cas.set_if(key, version, blob.clone(), expiration);
         let set = self.attempt(L2Operation::Set, set, |swap| outcome_of_swap(*swap));
-        set.await.map_or(Written::Failed, Written::from)
+        set.await.into()
     }
 
     pub(super) async fn remove(&self, key: &str) -> Written {
         let remove = || self.store.remove(key);
         let remove = self.attempt(L2Operation::Remove, remove, |()| OperationOutcome::Ok);
-        remove.await.map_or(Written::Failed, |()| Written::Done)
+        remove.await.into()
     }
 
     /// Removes on condition that L2 is as `version` says, where the store can.
@@ -221,7 +221,7 @@ impl L2 {
                 let remove = || cas.remove_if(key, version);
                 let operation = L2Operation::Remove;
                 let remove = self.attempt(operation, remove, |swap| outcome_of_swap(*swap));
-                remove.await.map_or(Written::Failed, Written::from)
+                remove.await.into()
             }
             // Nothing is there.
             (Some(_), None) => Written::Done,
@@ -317,11 +317,18 @@ fn outcome_of_swap(swap: Swap) -> OperationOutcome {
     }
 }
 
-impl From<Swap> for Written {
-    fn from(swap: Swap) -> Self {
-        match swap {
-            Swap::Done => Self::Done,
-            Swap::Conflict => Self::Conflict,
+impl From<Result<(), StoreError>> for Written {
+    fn from(result: Result<(), StoreError>) -> Self {
+        result.map(|()| Swap::Done).into()
+    }
+}
+
+impl From<Result<Swap, StoreError>> for Written {
+    fn from(result: Result<Swap, StoreError>) -> Self {
+        match result {
+            Ok(Swap::Done) => Self::Done,
+            Ok(Swap::Conflict) => Self::Conflict,
+            Err(error) => Self::Failed(error.kind),
         }
     }
 }

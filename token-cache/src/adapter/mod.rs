@@ -55,6 +55,8 @@ struct Inner {
     shared: SharedAccessors,
     /// Whether somebody brings overdue changes to L2.
     flushing: AtomicBool,
+    /// The partition that was tried last; the next flush begins behind it.
+    last_flushed: parking_lot::Mutex<Option<PartitionKey>>,
 }
 
 /// Where an answer came from; MSAL's `CacheLevel`.
@@ -257,6 +259,7 @@ impl Inner {
             unsaved: Unsaved::default(),
             shared: SharedAccessors::default(),
             flushing: AtomicBool::new(false),
+            last_flushed: parking_lot::Mutex::new(None),
             events: Arc::clone(&options.events),
             l2: L2::of(options),
         }
@@ -307,18 +310,21 @@ impl Inner {
         Some(cached)
     }
 
-    async fn read_l2(&self, key: &PartitionKey) -> Result<Read, CacheError> {
+    async fn read_l2(self: &Arc<Self>, key: &PartitionKey) -> Result<Read, CacheError> {
         let Some(l2) = self.l2.as_ref().filter(|_| !defect!(L2NotRead)) else {
             return Ok(Read::NOTHING);
         };
         let version = self.lanes.of(key).settled();
         let found = l2.get(&key.to_string()).await;
+        if !matches!(found, InL2::Unknown(_)) {
+            self.flush_behind();
+        }
         let (partition, payload_bytes) = match found {
             InL2::Found {
                 partition, bytes, ..
             } => (Some(partition), bytes),
             InL2::Unreadable { error } => return Err(error),
-            InL2::Nothing | InL2::Unknown => (None, 0),
+            InL2::Nothing | InL2::Unknown(_) => (None, 0),
         };
         // What L2 missed is known here all the same.
         let unsaved = self.unsaved.changes(key);
@@ -350,7 +356,7 @@ impl Inner {
         })
     }
 
-    async fn read(&self, key: &PartitionKey) -> Result<Read, CacheError> {
+    async fn read(self: &Arc<Self>, key: &PartitionKey) -> Result<Read, CacheError> {
         match self.read_l1(key.borrowed(), self.clock().now()).await {
             Some(cached) => Ok(Read {
                 partition: Some(Arc::clone(cached.partition())),

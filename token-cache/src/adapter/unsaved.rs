@@ -1,21 +1,34 @@
 //! Changes that L2 does not have yet. Each is noted before it is tried, so that
 //! neither a failing store nor a dropped future loses it, and is made again on
 //! whatever L2 has when L2 answers. A change can be made twice: it says what a
-//! token response brought or what was removed.
+//! token response brought or what was removed. One that comes late gives way to
+//! what others stored meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::clock::Timestamp;
 use crate::key::PartitionKey;
 use crate::partition::Partition;
 
 /// A change of a partition, which can be made again.
 pub(super) type Change = Arc<dyn Fn(&Partition) -> Partition + Send + Sync>;
 
-/// Of one partition no more changes are kept; the oldest go. Each replaces what
-/// an earlier one brought for the same scopes, so more add nothing.
+/// A change, and when.
+#[derive(Clone)]
+pub(super) struct Noted {
+    number: u64,
+    change: Change,
+    at: Timestamp,
+    /// Whether it was tried before: others may have stored newer tokens since.
+    is_late: bool,
+}
+
+/// Of one partition no more changes are kept; the oldest go, and L2 never has
+/// them. Most replace what an earlier one brought for the same scopes: to lose
+/// any, an outage has to outlast so many tokens of one partition.
 const KEPT_PER_PARTITION: usize = 1_024;
 
 /// By the partition's external key, sorted: whoever goes through them does so
@@ -25,16 +38,16 @@ pub(super) struct Unsaved(Mutex<BTreeMap<String, Pending>>);
 
 struct Pending {
     key: PartitionKey,
-    /// Oldest first, numbered.
-    changes: Vec<(u64, Change)>,
+    /// Oldest first.
+    changes: Vec<Noted>,
     next_number: u64,
     /// Whether the last try to make them failed or was given up.
     overdue: bool,
 }
 
 impl Unsaved {
-    /// Notes a change.
-    pub(super) fn add(&self, key: &PartitionKey, change: Change) {
+    /// Notes a change that is made `at` this time.
+    pub(super) fn add(&self, key: &PartitionKey, change: Change, at: Timestamp) {
         let mut unsaved = self.0.lock();
         let pending = unsaved.entry(key.to_string()).or_insert_with(|| Pending {
             key: key.clone(),
@@ -42,7 +55,12 @@ impl Unsaved {
             next_number: 0,
             overdue: false,
         });
-        pending.changes.push((pending.next_number, change));
+        pending.changes.push(Noted {
+            number: pending.next_number,
+            change,
+            at,
+            is_late: false,
+        });
         pending.next_number += 1;
         if pending.changes.len() > KEPT_PER_PARTITION {
             pending.changes.remove(0);
@@ -50,7 +68,7 @@ impl Unsaved {
     }
 
     /// The changes of a partition, oldest first.
-    pub(super) fn changes(&self, key: &PartitionKey) -> Vec<Change> {
+    pub(super) fn changes(&self, key: &PartitionKey) -> Vec<Noted> {
         let unsaved = self.0.lock();
         // Nearly always empty: no need to spell the key out then.
         if unsaved.is_empty() {
@@ -58,10 +76,7 @@ impl Unsaved {
         }
         unsaved
             .get(&key.to_string())
-            .map_or_else(Vec::new, |pending| {
-                let changes = pending.changes.iter();
-                changes.map(|(_, change)| Arc::clone(change)).collect()
-            })
+            .map_or_else(Vec::new, |pending| pending.changes.clone())
     }
 
     /// The number after the newest change of a partition.
@@ -79,7 +94,7 @@ impl Unsaved {
             return WasOverdue(false);
         };
         let overdue = std::mem::take(&mut pending.overdue);
-        pending.changes.retain(|(number, _)| *number >= mark);
+        pending.changes.retain(|noted| noted.number >= mark);
         if pending.changes.is_empty() {
             unsaved.remove(&text);
         }
@@ -90,17 +105,28 @@ impl Unsaved {
     pub(super) fn failed(&self, key: &PartitionKey) {
         if let Some(pending) = self.0.lock().get_mut(&key.to_string()) {
             pending.overdue = true;
+            for noted in &mut pending.changes {
+                noted.is_late = true;
+            }
         }
     }
 
-    /// A partition whose changes wait for another try, after `last`.
-    pub(super) fn next_overdue(&self, last: Option<&PartitionKey>) -> Option<PartitionKey> {
-        use std::ops::Bound;
+    /// Whether any partition's changes wait for another try.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.0.lock().values().any(|pending| pending.overdue)
+    }
+
+    /// The partitions whose changes wait for another try: those behind `last`
+    /// first, so that each has its turn.
+    pub(super) fn overdue(&self, last: Option<&PartitionKey>) -> Vec<PartitionKey> {
         let unsaved = self.0.lock();
-        let after = last.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_string()));
-        let mut rest = unsaved.range((after, Bound::Unbounded));
-        rest.find(|(_, pending)| pending.overdue)
-            .map(|(_, pending)| pending.key.clone())
+        let last = last.map(PartitionKey::to_string);
+        let is_behind = |text: &String| last.as_ref().is_none_or(|last| text > last);
+        let overdue = || unsaved.iter().filter(|(_, pending)| pending.overdue);
+        let behind = overdue().filter(|(text, _)| is_behind(text));
+        let before = overdue().filter(|(text, _)| !is_behind(text));
+        let keys = behind.chain(before);
+        keys.map(|(_, pending)| pending.key.clone()).collect()
     }
 
     /// Changes in all.
@@ -115,10 +141,21 @@ impl Unsaved {
 pub(super) struct WasOverdue(pub(super) bool);
 
 /// Makes changes one after the other.
-pub(super) fn replay(changes: &[Change], base: &Partition) -> Partition {
+pub(super) fn replay(changes: &[Noted], base: &Partition) -> Partition {
     let mut changes = changes.iter();
     match changes.next() {
         None => base.clone(),
-        Some(first) => changes.fold(first(base), |next, change| change(&next)),
+        Some(first) => changes.fold(first.made_on(base), |next, noted| noted.made_on(&next)),
+    }
+}
+
+impl Noted {
+    fn made_on(&self, base: &Partition) -> Partition {
+        let changed = (self.change)(base);
+        if self.is_late {
+            changed.with_what_is_newer_in(base, self.at)
+        } else {
+            changed
+        }
     }
 }

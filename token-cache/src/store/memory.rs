@@ -3,7 +3,9 @@
 //!
 //! Named after .NET's `MemoryDistributedCache`, whose limit rule it follows:
 //! what does not fit is not stored, what was under its key goes as well, and
-//! the least recently used entries make room for those to come.
+//! the least recently used entries make room for those to come. That a plain write
+//! was refused it does not say, as .NET's; a conditional one fails and leaves what
+//! was there.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +17,7 @@ use parking_lot::Mutex;
 use super::memory_entry::MemoryStoreEntry;
 use super::{CompareAndSet, Expiration, Store, StoreFuture, Swap, Version, Versioned};
 use crate::clock::{Clock, Timestamp};
+use crate::error::StoreError;
 
 /// A store in memory, bounded in bytes.
 pub struct MemoryStore {
@@ -153,6 +156,16 @@ impl Held {
         }
     }
 
+    /// Whether so many bytes fit under `key`, if need be without what has expired.
+    fn has_room_for(&mut self, key: &str, bytes: usize, limit: usize, now: Timestamp) -> bool {
+        let replaced = self.entries.get(key).map_or(0, |entry| entry.blob.len());
+        let fit = |held: &Self| held.bytes - replaced + bytes <= limit;
+        if !fit(self) {
+            self.sweep(now);
+        }
+        fit(self)
+    }
+
     /// The version of what is under `key`, if anything.
     fn version(&mut self, key: &str, now: Timestamp) -> Option<Version> {
         self.take_out_expired(key, now);
@@ -289,13 +302,17 @@ impl CompareAndSet for MemoryStore {
     ) -> StoreFuture<'a, Swap> {
         let now = self.clock.now();
         let mut held = self.held.lock();
-        let swap = if held.version(key, now).as_ref() == expected {
+        let swap = if held.version(key, now).as_ref() != expected {
+            Ok(Swap::Conflict)
+        } else if held.has_room_for(key, blob.len(), self.size_limit_bytes, now) {
             held.put(key, blob, expiration, now, self.size_limit_bytes);
-            Swap::Done
+            Ok(Swap::Done)
         } else {
-            Swap::Conflict
+            held.let_go.refused += 1;
+            held.compact(self.size_limit_bytes);
+            Err(StoreError::new("the store is full"))
         };
-        Box::pin(ready(Ok(swap)))
+        Box::pin(ready(swap))
     }
 
     fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap> {

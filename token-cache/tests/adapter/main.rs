@@ -7,5 +7,6 @@ mod watched;
 
 mod events;
 mod expirations;
+mod late;
 mod layers;
 mod options;

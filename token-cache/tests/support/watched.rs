@@ -17,6 +17,8 @@ pub(crate) struct Watched {
     pub(crate) round_trip: Mutex<Duration>,
     pub(crate) asked: Mutex<Vec<&'static str>>,
     pub(crate) down: Mutex<bool>,
+    /// Blobs under this key it does not take.
+    pub(crate) refused: Mutex<Option<&'static str>>,
     /// That of the last blob it was given.
     pub(crate) expiration: Mutex<Option<Expiration>>,
     level: CacheLevel,
@@ -30,6 +32,7 @@ impl Watched {
             round_trip: Mutex::default(),
             asked: Mutex::default(),
             down: Mutex::new(false),
+            refused: Mutex::default(),
             expiration: Mutex::default(),
             level,
         })
@@ -78,8 +81,11 @@ impl CompareAndSet for Watched {
         expiration: Expiration,
     ) -> StoreFuture<'a, Swap> {
         *self.expiration.lock() = Some(expiration);
-        self.pass("set", move || {
-            self.store.set_if(key, expected, blob, expiration)
+        self.pass("set", move || match *self.refused.lock() {
+            Some(refused) if key.contains(refused) => {
+                Box::pin(async { Err(StoreError::new("too large")) })
+            }
+            _ => self.store.set_if(key, expected, blob, expiration),
         })
     }
     fn remove_if<'a>(&'a self, key: &'a str, expected: &'a Version) -> StoreFuture<'a, Swap> {
