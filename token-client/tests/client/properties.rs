@@ -11,7 +11,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
-use token_cache::{ComponentHash, HomeAccountId, KeyComponents, Policy, Scopes};
+use token_cache::{
+    ComponentHash, HomeAccountId, KeyComponents, PartitionKey, Policy, Scopes, Timestamp,
+};
 use token_client::{AcquireRequest, AuthenticationResult, AuthenticationScheme, Client, Flow};
 
 const PRESETS: [Policy; 2] = [Policy::MSAL_NET, Policy::RECOMMENDED];
@@ -221,6 +223,61 @@ async fn no_acknowledged_write_is_lost_in_recommended() {
         for (scopes, secret) in given.iter() {
             let entry = format!("\"secret\":\"{}\"", secret.expose());
             assert!(blob.contains(&entry), "{scopes:?} is lost");
+        }
+    })
+    .await;
+}
+
+/// For each of some scopes L2 has the newest token that a caller was given in the end,
+/// whichever instance it was put off in. Changes of the same few seconds take each
+/// other's place in any order.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_never_takes_the_place_of_what_is_newer_in_recommended() {
+    for_seeds(30, async |policy, seed| {
+        if policy != Policy::RECOMMENDED {
+            return;
+        }
+        let lab = Lab::new(policy);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let instances = [lab.instance(), lab.instance(), lab.instance()];
+        let newest = parking_lot::Mutex::new([Timestamp::default(); 4]);
+        let calls = (0..80).map(|_| {
+            let client = &instances[random.random_range(0..3)];
+            let scope = random.random_range(0..4_usize);
+            let request = forced(AcquireRequest {
+                scopes: Scopes::parse(&format!("api://{scope}/.default")),
+                ..AcquireRequest::new(Flow::ClientCredentials, "t".into(), Scopes::parse("x"))
+            });
+            let wait = Duration::from_millis(random.random_range(0..900_000));
+            let event = random.random_range(0..4);
+            let (lab, newest) = (&lab, &newest);
+            async move {
+                tokio::time::sleep(wait).await;
+                match event {
+                    0 => *lab.store.down.lock() = true,
+                    1 => *lab.store.down.lock() = false,
+                    _ => {}
+                }
+                let result = client.acquire(&request).await.unwrap();
+                let newest = &mut newest.lock()[scope];
+                *newest = result.token.cached_at.max(*newest);
+            }
+        });
+        join_all(calls).await;
+        *lab.store.down.lock() = false;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for instance in &instances {
+            assert_eq!(instance.cache().flush().await, 0, "all is saved");
+        }
+        let key = PartitionKey::application("client", "t");
+        let read = lab.instance().cache().read(&key).await.unwrap();
+        let partition = read.partition.expect("tokens");
+        for (scope, newest) in newest.lock().iter().enumerate() {
+            let wanted = Scopes::parse(&format!("api://{scope}/.default"));
+            let mut tokens = partition.access_tokens();
+            let token = tokens.find(|token| token.target.cover(&wanted));
+            let age = newest.since(token.expect("a token of each").cached_at);
+            assert!(age < Duration::from_secs(5), "api://{scope} is {age:?} old");
         }
     })
     .await;
