@@ -11,8 +11,8 @@ use token_client::result::TokenRequests;
 use token_client::{AcquireRequest, Flow};
 
 use crate::lab::{
-    LATENCY, Lab, PRESETS, for_client, forced, how, in_session, on_behalf_of, sha256, silent,
-    unheard,
+    LATENCY, Lab, PRESETS, by_code, for_client, forced, how, in_session, on_behalf_of, sha256,
+    silent, unheard,
 };
 
 #[tokio::test(start_paused = true)]
@@ -347,16 +347,30 @@ async fn k5_l7_components_have_partitions_of_their_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a12_a_request_that_forbids_the_distributed_cache_fails_where_there_is_one() {
-    let lab = Lab::new(Policy::MSAL_NET);
-    let client = lab.instance();
-    let request = AcquireRequest {
-        no_distributed_cache_use_reason: Some("agent identity".into()),
-        ..for_client("t")
-    };
-    let error = client.acquire(&request).await.unwrap_err();
-    assert_eq!(error.code(), "distributed_cache_forbidden");
-    assert!(format!("{:?}", error.kind()).contains("agent identity"));
-    assert_eq!((lab.provider.count(), lab.store.asked().as_str()), (0, ""));
+    // Those that only read it, that only write it, and that do both.
+    let requests = [for_client("t"), by_code("ann"), silent("ann.home")];
+    for policy in PRESETS {
+        for request in &requests {
+            let lab = Lab::new(policy);
+            let client = lab.instance();
+            let request = AcquireRequest {
+                no_distributed_cache_use_reason: Some("agent identity".into()),
+                ..request.clone()
+            };
+            let error = client.acquire(&request).await.unwrap_err();
+            assert_eq!(error.code(), "distributed_cache_forbidden");
+            assert!(format!("{:?}", error.kind()).contains("agent identity"));
+            assert_eq!((lab.provider.count(), lab.store.asked().as_str()), (0, ""));
+        }
+        // Where there is no distributed cache, nothing is forbidden.
+        let lab = Lab::new(policy);
+        let alone = lab.client("client", TokenCacheOptions::default(), unheard());
+        let request = AcquireRequest {
+            no_distributed_cache_use_reason: Some("agent identity".into()),
+            ..for_client("t")
+        };
+        assert!(alone.acquire(&request).await.is_ok());
+    }
 }
 
 #[tokio::test(start_paused = true)]
