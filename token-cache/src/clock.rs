@@ -1,5 +1,6 @@
 //! Wall time that follows Tokio's clock, so that a paused runtime drives token
-//! expiry too. The only reader of the system clock in this crate.
+//! expiry too. The only reader of the system clock in this crate, beside the cache's
+//! look at whether it was set.
 #![expect(
     clippy::disallowed_types,
     reason = "the one place where wall time enters; everything else derives from it"
@@ -133,16 +134,26 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub struct Clock {
     anchor: Instant,
     wall_at_anchor: Timestamp,
+    is_system: bool,
 }
 
 impl Clock {
     /// Wall time as the system has it now, and from here on as Tokio's clock
-    /// runs.
+    /// runs. A [`TokenCache`](crate::TokenCache) that is given it also follows the
+    /// system where that sleeps or is set.
     pub fn system() -> Self {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Self::starting_at(Timestamp::default().plus(since_epoch))
+        Self {
+            is_system: true,
+            ..Self::starting_at(Timestamp::default().plus(since_epoch))
+        }
+    }
+
+    /// Whether it has its time from the system.
+    pub(crate) fn is_system(&self) -> bool {
+        self.is_system
     }
 
     /// Wall time that is `wall` at this moment: for runs that must be the same
@@ -151,6 +162,7 @@ impl Clock {
         Self {
             anchor: Instant::now(),
             wall_at_anchor: wall,
+            is_system: false,
         }
     }
 

@@ -320,7 +320,7 @@ impl Client {
         }
         let key = shared.partition_to_read(request);
         // The clock is read once for a hit: it is a good part of its cost.
-        let now = shared.cache.clock().at(started);
+        let now = shared.cache.now_at(started);
         if let Some(key) = key
             && shared.cache.policy().accessor == Accessor::Shared
         {

@@ -12,13 +12,16 @@ mod lane;
 mod options;
 mod shared;
 mod unsaved;
+mod wall;
 
 pub use change::{PendingWrite, Updated};
 pub use options::{OnL2Failure, OptionsError, TokenCacheOptions};
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicBool;
+
+use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::CacheError;
@@ -33,6 +36,7 @@ use lane::Lanes;
 use options::Expirations;
 use shared::SharedAccessors;
 use unsaved::Unsaved;
+use wall::Wall;
 
 /// A cache of partitions: L1, L2, both, or neither. Cheap to clone; clones
 /// share.
@@ -46,9 +50,7 @@ struct Inner {
     l2: Option<L2>,
     expirations: Expirations,
     policy: Policy,
-    clock: Clock,
-    /// Seconds that `clock` has been set forward by.
-    step: AtomicI64,
+    wall: Wall,
     events: Arc<dyn CacheEvents>,
     lanes: Lanes,
     unsaved: Unsaved,
@@ -125,16 +127,23 @@ impl TokenCache {
         self.inner.policy
     }
 
-    /// The clock it judges by.
+    /// The clock it judges by, as it is now. Where it is the system's, it follows
+    /// that one when it is set and when the machine has slept.
     pub fn clock(&self) -> Clock {
         self.inner.clock()
+    }
+
+    /// The time it judges by at `instant`. A clock that has just been set is
+    /// noticed within a second.
+    pub fn now_at(&self, instant: Instant) -> Timestamp {
+        self.inner.wall.at(instant)
     }
 
     /// The machine's clock has been set: by so many seconds ahead of what the
     /// cache was given, or behind when below zero. Steps do not add up; zero
     /// brings the clock back.
     pub fn step_clock(&self, seconds: i64) {
-        self.inner.step.store(seconds, Ordering::Relaxed);
+        self.inner.wall.step(seconds);
     }
 
     /// Whether it serialises partitions into a store; MSAL's `isSerialized`.
@@ -253,8 +262,7 @@ impl Inner {
             l1,
             expirations: Expirations::of(&options),
             policy,
-            clock: options.clock,
-            step: AtomicI64::new(0),
+            wall: Wall::new(options.clock),
             lanes: Lanes::new(options.lanes),
             unsaved: Unsaved::default(),
             shared: SharedAccessors::default(),
@@ -266,7 +274,7 @@ impl Inner {
     }
 
     fn clock(&self) -> Clock {
-        self.clock.stepped(self.step.load(Ordering::Relaxed))
+        self.wall.clock()
     }
 
     fn peek_l1(&self, key: PartitionKeyRef<'_>, now: Timestamp) -> Option<Arc<Partition>> {
