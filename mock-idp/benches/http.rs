@@ -62,6 +62,9 @@ struct Effort {
     million: u64,
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Failure> {
     // `cargo test --benches` only wants to know that this runs.
     let arguments: Vec<String> = std::env::args().skip(1).collect();

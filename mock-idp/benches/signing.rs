@@ -25,6 +25,9 @@ const BUDGET: f64 = 0.85;
 /// Token requests in flight at a time.
 const CLIENTS: usize = 64;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `cargo test --benches` only wants to know that this runs.
     let is_bench = std::env::args().any(|argument| argument == "--bench");

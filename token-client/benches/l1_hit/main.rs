@@ -24,6 +24,9 @@ use token_client::{
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Bench {
     runtime: Runtime,
     client: Client,
