@@ -112,6 +112,25 @@ async fn s8_signing_out_leaves_nothing_to_serve() {
     }
 }
 
+/// As in MSAL.NET, and as `docs/stores.md` says: an L2 without the session may as well
+/// have been restarted.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_is_undone_by_another_instance_that_still_has_the_session() {
+    for policy in PRESETS {
+        let lab = Lab::new(policy);
+        let (one, other) = (lab.instance(), lab.instance());
+        one.acquire(&by_code("ann")).await.unwrap();
+        other.acquire(&silent("ann.home")).await.unwrap();
+        let ann = HomeAccountId::new("ann.home");
+        one.remove_account(&ann).await.unwrap();
+        let served = other.acquire(&silent("ann.home")).await.unwrap();
+        assert_eq!(how(&served), "l1 not_applicable", "{policy:?}");
+        assert!(lab.instance().acquire(&silent("ann.home")).await.is_err());
+        other.acquire(&forced(silent("ann.home"))).await.unwrap();
+        assert!(lab.instance().acquire(&silent("ann.home")).await.is_ok());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_users_answer_to_a_silent_request_is_neither_served_nor_stored() {
     for policy in PRESETS {
