@@ -54,11 +54,10 @@ impl Client {
         session: &LongRunningSession,
     ) -> Result<bool, CacheError> {
         let key = PartitionKey::Assertion(session.hash().clone());
-        let read = self.cache().read(&key).await?;
-        if read.partition.is_none() {
-            return Ok(false);
-        }
+        let read = self.cache().read(&key).await;
+        // Also where nothing was seen: L2 may not have answered, or its entry may not
+        // have been readable, and the session would go on when it is again.
         self.cache().remove(&key).await;
-        Ok(true)
+        read.map(|read| read.partition.is_some())
     }
 }

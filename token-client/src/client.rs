@@ -18,7 +18,7 @@ use crate::flight::{Flights, Role};
 use crate::flow::{Flow, managed_identity};
 use crate::idp::IdentityProvider;
 use crate::jitter::JitterSource;
-use crate::result::{AuthenticationResult, ResultMetadata};
+use crate::result::{ApiId, AuthenticationResult, ResultMetadata};
 use crate::throttle::Throttles;
 
 /// A registered application.
@@ -178,14 +178,16 @@ pub(crate) struct FlightKey {
     token_refused: Option<Arc<str>>,
     components: Option<KeyComponents>,
     scheme: AuthenticationScheme,
-    flow: &'static str,
+    /// Who begins a long-running session has an assertion, who goes on in it has none:
+    /// the failure of one is not that of the other.
+    api: ApiId,
 }
 
 impl FlightKey {
     pub(crate) fn new(purpose: Purpose, partition: PartitionKey, request: &AcquireRequest) -> Self {
         #[cfg(feature = "defects")]
         if defect!(OneFlightForAll) {
-            return Self::of_all(purpose, request.flow.as_str());
+            return Self::of_all(purpose, request.flow.api_id());
         }
         Self {
             purpose,
@@ -202,7 +204,7 @@ impl FlightKey {
             token_refused: request.token_refused().cloned(),
             components: request.components.clone(),
             scheme: request.scheme.clone(),
-            flow: request.flow.as_str(),
+            api: request.flow.api_id(),
         }
     }
 }
@@ -210,7 +212,7 @@ impl FlightKey {
 #[cfg(feature = "defects")]
 impl FlightKey {
     /// What `one_flight_for_all` takes every request for.
-    fn of_all(purpose: Purpose, flow: &'static str) -> Self {
+    fn of_all(purpose: Purpose, api: ApiId) -> Self {
         Self {
             purpose,
             partition: PartitionKey::Assertion(token_cache::AssertionHash::of_session("all")),
@@ -221,7 +223,7 @@ impl FlightKey {
             token_refused: None,
             components: None,
             scheme: AuthenticationScheme::default(),
-            flow,
+            api,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Web APIs that act for their callers, also in long-running sessions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use token_cache::{Policy, Secret};
 use token_client::{Flow, LongRunningSession, SearchInCache, UserAssertion};
@@ -125,4 +126,43 @@ async fn k8_each_assertion_has_tokens_of_its_own_and_no_refresh_token_is_kept() 
         assert!(has(&own.token.secret), "{assertion}: {blob}");
         assert!(!has(&other.token.secret), "{assertion}: {blob}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_a_session_does_not_share_the_failure_of_who_goes_on_in_it() {
+    for policy in PRESETS {
+        let lab = Lab::new(policy);
+        let client = lab.instance();
+        *lab.store.round_trip.lock() = Duration::from_millis(10);
+        let begins = begin("ann.1", "s", SearchInCache::Yes);
+        let begins = asking(Flow::InitiateLongRunning(begins));
+        let goes_on = in_session("s");
+        // The first has looked and waits for L2 when the second comes.
+        let (first, second) = tokio::join!(client.acquire(&goes_on), client.acquire(&begins));
+        let error = first.unwrap_err();
+        assert_eq!(error.code(), "obo_cache_key_not_in_cache_error");
+        assert_eq!(
+            how(&second.unwrap()),
+            "idp no_cached_access_token",
+            "{policy:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_stopped_while_l2_is_down_is_gone_when_it_is_back() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    let begins = begin("ann.1", "s", SearchInCache::No);
+    let session = begins.session().clone();
+    let begins = asking(Flow::InitiateLongRunning(begins));
+    lab.instance().acquire(&begins).await.unwrap();
+    *lab.store.down.lock() = true;
+    let client = lab.instance();
+    let was_seen = client.stop_long_running(&session).await.unwrap();
+    assert!(!was_seen, "L2 does not say");
+    tokio::time::sleep(HOUR / 60).await;
+    *lab.store.down.lock() = false;
+    assert_eq!(client.cache().flush().await, 0);
+    let error = lab.instance().acquire(&in_session("s")).await.unwrap_err();
+    assert_eq!(error.code(), "obo_cache_key_not_in_cache_error");
 }
