@@ -285,9 +285,6 @@ const MEASURES: [(&str, fn()); 7] = [
     ("lag", lag),
 ];
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)
