@@ -72,7 +72,7 @@ impl Query<'_> {
             && self
                 .tenant_id
                 .is_none_or(|tenant| same(&token.realm, tenant))
-            && token.token_type == *self.token_type
+            && token.is_presented_as(self.token_type)
             && (token.target.cover(self.scopes) || defect!(LookupIgnoresScopes))
             && self.environment.contains(&token.environment)
     }
@@ -242,7 +242,7 @@ pub(crate) fn gives_way(old: &AccessToken, new: &AccessToken, environment: &Envi
     same_owner
         && same(&old.client_id, &new.client_id)
         && environment.contains(&old.environment)
-        && old.token_type == new.token_type
+        && old.is_presented_as(&new.token_type)
         && same(&old.realm, &new.realm)
         && old.ext == new.ext
         && old.target.overlap(&new.target)

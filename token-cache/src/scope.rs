@@ -12,7 +12,7 @@ const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 /// A set of scopes, sorted without regard to case, each spelt as first given.
 ///
 /// Cheap to clone. Comparison is without regard to (ASCII) case, as MSAL's is.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Scopes {
     /// The set as one string, separated by spaces: MSAL's `target`.
     target: Arc<str>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::members::read_members;
-use super::{CredentialType, UnknownMembers, names_partition};
+use super::{CREDENTIAL_TYPE, CredentialType, UnknownMembers, names_partition};
 use crate::clock::Timestamp;
 use crate::components::{ComponentHash, KeyComponents};
 use crate::key::{AssertionHash, CredentialKey, ItemKey};
@@ -28,10 +28,13 @@ pub struct AccessToken {
     /// The token itself.
     pub secret: Secret,
     /// Plain, or bound to extra key components.
+    #[serde(skip_serializing_if = "CredentialType::is_other")]
     pub credential_type: CredentialType,
-    /// The tenant that issued it.
+    /// The tenant that issued it; empty where there is none (ADFS).
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub realm: Arc<str>,
     /// The scopes it covers.
+    #[serde(skip_serializing_if = "Scopes::is_empty")]
     pub target: Scopes,
     /// The assertion it was got on behalf of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,9 +72,9 @@ read_members!(AccessToken {
     environment: required,
     client_id: required,
     secret: required,
-    credential_type: (or CredentialType::access_token),
-    realm: required,
-    target: required,
+    credential_type: (kind_or CredentialType::access_token),
+    realm: (or Arc::default),
+    target: (or Scopes::default),
     user_assertion_hash: optional,
     cached_at: (or Timestamp::default),
     expires_on: required,
@@ -166,14 +169,18 @@ impl AccessToken {
 
     /// Which entry of a partition it is.
     pub fn key(&self) -> ItemKey {
+        // MSAL.NET files the certificates of SSH with bearer tokens; what another
+        // SDK told apart stays apart.
+        let other = self.other_type();
         let scheme = match &self.token_type {
-            TokenType::Other(name) if **name != *"ssh-cert" => Some(&**name),
+            TokenType::Other(name) if **name != *"ssh-cert" || other.is_some() => Some(&**name),
             TokenType::Bearer | TokenType::Other(_) => None,
         };
-        let descriptor = match (&self.ext, scheme) {
-            (Some(_), _) => "atext",
-            (None, Some(_)) => "accesstoken_with_authscheme",
-            (None, None) => "accesstoken",
+        let descriptor = match (other, &self.ext, scheme) {
+            (Some(name), _, _) => name,
+            (None, Some(_), _) => "atext",
+            (None, None, Some(_)) => "accesstoken_with_authscheme",
+            (None, None, None) => "accesstoken",
         };
         let key = CredentialKey {
             home_account_id: self.home_account_id.as_deref().unwrap_or_default(),
@@ -194,12 +201,32 @@ impl AccessToken {
     /// Whether it is bound to no components, ours or another SDK's: MSAL Python
     /// and Go write their hash alone, Node names the member otherwise.
     pub(crate) fn is_plain(&self) -> bool {
+        let plain_type = match self.credential_type {
+            CredentialType::AccessToken => true,
+            CredentialType::Other => !self.token_type.is_bearer(),
+            _ => false,
+        };
         self.ext.is_none()
-            && self.credential_type == CredentialType::AccessToken
+            && plain_type
             && (self.unknown.is_empty()
                 || ["ext_cache_key", "additionalCacheKeyComponents"]
                     .iter()
                     .all(|name| !self.unknown.contains_key(*name)))
+    }
+
+    /// Whether it is presented like this. Of a credential type that is unknown here
+    /// nobody can say that bearing it is enough: Python and Node call every token a
+    /// bearer token that is no other, whatever else it is bound to.
+    pub(crate) fn is_presented_as(&self, token_type: &TokenType) -> bool {
+        self.token_type == *token_type
+            && !(token_type.is_bearer() && self.credential_type == CredentialType::Other)
+    }
+
+    /// The name of its credential type, if it is unknown here.
+    fn other_type(&self) -> Option<&str> {
+        let is_other = self.credential_type == CredentialType::Other;
+        let name = is_other.then(|| self.unknown.get(CREDENTIAL_TYPE))?;
+        name.and_then(serde_json::Value::as_str)
     }
 
     /// Bytes of payload: the secret and the text around it.

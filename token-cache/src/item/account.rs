@@ -37,7 +37,8 @@ pub struct Account {
     pub local_account_id: Option<Arc<str>>,
     /// `MSSTS`.
     pub(crate) authority_type: Arc<str>,
-    /// The tenant they signed in to.
+    /// The tenant they signed in to; empty where there is none (ADFS).
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub realm: Arc<str>,
     /// Which flow brought the account, where an SDK notes it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +58,7 @@ read_members!(Account {
     family_name: text,
     local_account_id: text,
     authority_type: (or mssts),
-    realm: required,
+    realm: (or Arc::default),
     account_source: text,
     wam_account_ids: optional,
 });

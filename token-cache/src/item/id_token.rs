@@ -26,9 +26,11 @@ pub struct IdToken {
     pub client_id: Arc<str>,
     /// The token itself.
     pub secret: Secret,
-    /// Always [`CredentialType::IdToken`] here.
+    /// [`CredentialType::IdToken`], unless another SDK said otherwise.
+    #[serde(skip_serializing_if = "CredentialType::is_other")]
     pub credential_type: CredentialType,
-    /// The tenant that issued it.
+    /// The tenant that issued it; empty where there is none (ADFS).
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub realm: Arc<str>,
 }
 
@@ -38,8 +40,8 @@ read_members!(IdToken {
     client_info: text,
     client_id: required,
     secret: required,
-    credential_type: (or CredentialType::id_token),
-    realm: required,
+    credential_type: (kind_or CredentialType::id_token),
+    realm: (or Arc::default),
 });
 
 impl IdToken {

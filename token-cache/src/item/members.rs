@@ -22,8 +22,9 @@ impl Name<'_> {
 
 /// Makes an item's `Deserialize` of what each member is: `required`; `optional`;
 /// `text` that is absent when it is empty or null; `(or f)` what `f` makes when it
-/// is absent; `(text_or f)` both. Members have the names of fields, and the item's
-/// field `unknown` takes those that are none.
+/// is absent or null; `(text_or f)` both; `(kind_or f)` a credential type, of which
+/// a name that is none here goes to the unknown members. Members have the names of
+/// fields, and the item's field `unknown` takes those that are none.
 macro_rules! read_members {
     ($item:ident { $($field:ident: $kind:tt,)* }) => {
         impl<'de> serde::Deserialize<'de> for $item {
@@ -56,8 +57,8 @@ macro_rules! read_members {
                             }
                         }
                         Ok($item {
+                            $($field: read_members!(@settle $kind $field unknown),)*
                             unknown,
-                            $($field: read_members!(@settle $kind $field),)*
                         })
                     }
                 }
@@ -65,20 +66,26 @@ macro_rules! read_members {
             }
         }
     };
-    (@settle required $field:ident) => {
+    (@settle required $field:ident $unknown:ident) => {
         $field.ok_or_else(|| A::Error::missing_field(stringify!($field)))?
     };
-    (@settle optional $field:ident) => {
+    (@settle optional $field:ident $unknown:ident) => {
         $field.flatten()
     };
-    (@settle text $field:ident) => {
+    (@settle text $field:ident $unknown:ident) => {
         $field.flatten().filter(|text: &std::sync::Arc<str>| !text.is_empty())
     };
-    (@settle (or $default:path) $field:ident) => {
-        $field.unwrap_or_else($default)
+    (@settle (or $default:path) $field:ident $unknown:ident) => {
+        $field.flatten().unwrap_or_else($default)
     };
-    (@settle (text_or $default:path) $field:ident) => {
-        read_members!(@settle text $field).unwrap_or_else($default)
+    (@settle (text_or $default:path) $field:ident $unknown:ident) => {
+        read_members!(@settle text $field $unknown).unwrap_or_else($default)
+    };
+    (@settle (kind_or $default:path) $field:ident $unknown:ident) => {
+        match $field.flatten() {
+            Some(name) => $crate::item::CredentialType::read(name, &mut $unknown),
+            None => $default(),
+        }
     };
 }
 

@@ -16,15 +16,16 @@ pub use app_metadata::AppMetadata;
 pub use id_token::IdToken;
 pub use refresh_token::RefreshToken;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::key::AssertionHash;
+use members::Name;
 
 /// Members of an entry that this crate does not know.
 pub type UnknownMembers = serde_json::Map<String, serde_json::Value>;
 
 /// The `credential_type` member of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum CredentialType {
     /// An access token.
     AccessToken,
@@ -35,9 +36,37 @@ pub enum CredentialType {
     RefreshToken,
     /// An ID token.
     IdToken,
+    /// Whatever another SDK calls it, such as MSAL Node's
+    /// `AccessToken_With_AuthScheme`. The name is among the entry's unknown members,
+    /// so that entries of the usual types bear no space for it.
+    #[serde(skip_serializing)]
+    Other,
 }
 
+/// The member that says an entry's type.
+const CREDENTIAL_TYPE: &str = "credential_type";
+
 impl CredentialType {
+    /// The type of this name, which `unknown` takes if it is none of ours.
+    fn read(name: Name<'_>, unknown: &mut UnknownMembers) -> Self {
+        match name.as_str() {
+            "AccessToken" => Self::AccessToken,
+            "ATExt" => Self::ExtendedAccessToken,
+            "RefreshToken" => Self::RefreshToken,
+            "IdToken" => Self::IdToken,
+            _ => {
+                unknown.insert(CREDENTIAL_TYPE.to_owned(), name.into_string().into());
+                Self::Other
+            }
+        }
+    }
+
+    /// Whether its name is written with the unknown members.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_other(&self) -> bool {
+        *self == Self::Other
+    }
+
     fn access_token() -> Self {
         Self::AccessToken
     }

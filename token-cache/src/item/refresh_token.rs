@@ -27,7 +27,8 @@ pub struct RefreshToken {
     pub client_id: Arc<str>,
     /// The token itself.
     pub secret: Secret,
-    /// Always [`CredentialType::RefreshToken`] here.
+    /// [`CredentialType::RefreshToken`], unless another SDK said otherwise.
+    #[serde(skip_serializing_if = "CredentialType::is_other")]
     pub credential_type: CredentialType,
     /// The family of applications that share it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ read_members!(RefreshToken {
     client_info: text,
     client_id: required,
     secret: required,
-    credential_type: (or CredentialType::refresh_token),
+    credential_type: (kind_or CredentialType::refresh_token),
     family_id: text,
     user_assertion_hash: optional,
     ext: optional,

@@ -1,5 +1,7 @@
 //! Blobs read and written.
 
+mod other_sdks;
+
 use super::*;
 use crate::partition::Partition;
 
