@@ -166,12 +166,31 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     }
 }
 
-/// What strict reading looks at: every timestamp is text.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Dated {
-    #[serde(default, rename = "AccessToken")]
-    _access_token: Option<std::collections::HashMap<String, Option<Times>>>,
+/// What strict reading looks at: every timestamp is text, in whichever section the
+/// reader above takes for that of access tokens.
+struct Dated;
+
+impl<'de> Deserialize<'de> for Dated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Root;
+        impl<'de> Visitor<'de> for Root {
+            type Value = Dated;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a token cache")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Dated, A::Error> {
+                while let Some(name) = map.next_key::<String>()? {
+                    if name.eq_ignore_ascii_case("AccessToken") {
+                        map.next_value::<Entries<Times>>()?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Dated)
+            }
+        }
+        deserializer.deserialize_map(Root)
+    }
 }
 
 #[derive(Deserialize)]

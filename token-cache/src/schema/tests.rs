@@ -128,6 +128,40 @@ fn j3_timestamps_are_strings_and_numbers_are_read_leniently_alone() {
 }
 
 #[test]
+fn j3_strict_reading_refuses_each_timestamp_in_a_section_of_any_spelling() {
+    let strict = ReadOptions {
+        timestamps: Timestamps::Strict,
+        ..ReadOptions::default()
+    };
+    let dated = [
+        "cached_at",
+        "expires_on",
+        "extended_expires_on",
+        "ext_expires_on",
+        "refresh_on",
+    ];
+    for section in ["AccessToken", "accessTOKEN"] {
+        for number in dated {
+            let mut entry = serde_json::json!({
+                "environment": "e", "client_id": "c", "secret": "s", "realm": "t", "target": "A",
+            });
+            for field in dated {
+                entry[field] = "2".into();
+            }
+            let blob = |entry: &serde_json::Value| {
+                serde_json::json!({ section: { "k": entry, "none": null } }).to_string()
+            };
+            let text = blob(&entry);
+            assert!(read_with(text.as_bytes(), strict).is_ok(), "{text}");
+            entry[number] = 2.into();
+            let text = blob(&entry);
+            assert!(read_with(text.as_bytes(), strict).is_err(), "{text}");
+            assert!(read(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn j4_the_keys_of_entries_do_not_matter() {
     let entry = r#"{"environment":"e","client_id":"c","secret":"s","realm":"t","target":"A","cached_at":"1","expires_on":"2"}"#;
     for key in ["junk", "", "-e-accesstoken-c-t-other"] {
