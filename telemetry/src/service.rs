@@ -24,8 +24,8 @@ use crate::levels::{self, LetGo, Level};
 use crate::store::{StoreCall, StoreMeter};
 
 /// Every successful way an acquisition can go.
-const WAYS: [(TokenSource, CacheLevel, CacheRefreshReason); 9] = {
-    use CacheLevel::{L1, L2, None};
+const WAYS: [(TokenSource, CacheLevel, CacheRefreshReason); 11] = {
+    use CacheLevel::{L1, L2, None, Unknown};
     use CacheRefreshReason::{
         CacheDisabled, Expired, ForceRefreshOrClaims, NoCachedAccessToken, NotApplicable,
         ProactivelyRefreshed,
@@ -36,6 +36,9 @@ const WAYS: [(TokenSource, CacheLevel, CacheRefreshReason); 9] = {
         (Cache, L2, NotApplicable),
         (Cache, L1, ProactivelyRefreshed),
         (Cache, L2, ProactivelyRefreshed),
+        // A session's cache.
+        (Cache, Unknown, NotApplicable),
+        (Cache, Unknown, ProactivelyRefreshed),
         (IdentityProvider, None, NotApplicable),
         (IdentityProvider, None, NoCachedAccessToken),
         (IdentityProvider, None, Expired),
@@ -277,5 +280,63 @@ impl ClientEvents for CacheMetrics {
 
     fn refresh_ended(&self, _: u32, outcome: Result<(), &AcquireError>, _: TokenRequests) {
         self.refreshed[usize::from(outcome.is_err())].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use token_cache::{AccessToken, Scopes, Secret};
+    use token_client::{Flow, ResultMetadata};
+
+    use super::*;
+    use crate::exposition::render;
+
+    fn served(level: CacheLevel, reason: CacheRefreshReason, clock: Clock) -> AuthenticationResult {
+        AuthenticationResult {
+            token: Arc::new(AccessToken::bearer(
+                "login.windows.net".into(),
+                "client".into(),
+                "tenant".into(),
+                Scopes::parse("A"),
+                Secret::new("token"),
+                clock.now(),
+                clock.now(),
+            )),
+            account: None,
+            id_token: None,
+            token_endpoint: None,
+            metadata: ResultMetadata {
+                cache_level: level,
+                cache_refresh_reason: reason,
+                ..ResultMetadata::NONE
+            },
+        }
+    }
+
+    #[test]
+    fn a_hit_of_every_level_is_counted_that_of_a_session_too() {
+        use CacheLevel::{L1, L2, Unknown};
+        use CacheRefreshReason::{NotApplicable, ProactivelyRefreshed};
+        let clock = Clock::system();
+        let metrics = CacheMetrics::new(&["client_credentials"], clock);
+        let request =
+            AcquireRequest::new(Flow::ClientCredentials, "tenant".into(), Scopes::parse("A"));
+        let mut expected = Vec::new();
+        for level in [L1, L2, Unknown] {
+            for reason in [NotApplicable, ProactivelyRefreshed] {
+                metrics.acquired(&request, Ok(&served(level, reason, clock)));
+                expected.push(format!(
+                    "token_source=\"cache\",cache_level=\"{}\",cache_refresh_reason=\"{}\"}} 1\n",
+                    level.as_str(),
+                    reason.as_str()
+                ));
+            }
+        }
+        let text = render(metrics.acquisitions());
+        for line in expected {
+            assert!(text.contains(&line), "{line}{text}");
+        }
     }
 }

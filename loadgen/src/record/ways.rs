@@ -95,6 +95,7 @@ impl Ways {
             none: of("none"),
             l1: of("l1"),
             l2: of("l2"),
+            unknown: of("unknown"),
         }
     }
 

@@ -46,7 +46,7 @@ pub fn of_the_run(report: &Report) -> Option<String> {
         (
             "ok = sum of cache_level",
             load.ok,
-            sum(&[level.none, level.l1, level.l2]),
+            sum(&[level.none, level.l1, level.l2, level.unknown]),
         ),
         (
             "ok = sum of cache_refresh_reason",
@@ -75,7 +75,7 @@ pub fn of_the_run(report: &Report) -> Option<String> {
 /// What each flow counted adds up to the totals.
 fn of_the_flows(report: &Report) -> Option<String> {
     type Read = fn(&Acquisitions) -> u64;
-    const READINGS: [(&str, Read); 13] = [
+    const READINGS: [(&str, Read); 14] = [
         ("acquisitions", |of| of.acquisitions),
         ("errors", |of| of.errors),
         ("token_source.cache", |of| of.token_source.cache),
@@ -84,6 +84,7 @@ fn of_the_flows(report: &Report) -> Option<String> {
         }),
         ("cache_level.l1", |of| of.cache_level.l1),
         ("cache_level.l2", |of| of.cache_level.l2),
+        ("cache_level.unknown", |of| of.cache_level.unknown),
         ("cache_refresh_reason.expired", |of| {
             of.cache_refresh_reason.expired
         }),
@@ -150,6 +151,11 @@ fn of_the_ways(report: &Report) -> Option<String> {
                 "cache_level.l2 = sum of ways from there",
                 of.cache_level.l2,
                 level("l2"),
+            ),
+            (
+                "cache_level.unknown = sum of ways from there",
+                of.cache_level.unknown,
+                level("unknown"),
             ),
         ])
     })

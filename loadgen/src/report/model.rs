@@ -232,6 +232,9 @@ pub struct CacheLevelCounts {
     pub l1: u64,
     /// From the shared store.
     pub l2: u64,
+    /// From the cache of one session, which MSAL gives no level.
+    #[serde(default)]
+    pub unknown: u64,
 }
 
 impl std::ops::AddAssign for CacheLevelCounts {
@@ -239,6 +242,7 @@ impl std::ops::AddAssign for CacheLevelCounts {
         self.none += other.none;
         self.l1 += other.l1;
         self.l2 += other.l2;
+        self.unknown += other.unknown;
     }
 }
 

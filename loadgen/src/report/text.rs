@@ -87,7 +87,7 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
         )?;
     }
     let level = report.totals.cache_level;
-    writeln!(
+    write!(
         out,
         "\n  {:<22}l1 {}   l2 {}   none {}",
         "cache level",
@@ -95,6 +95,11 @@ fn sources(out: &mut String, report: &Report) -> fmt::Result {
         count(level.l2),
         count(level.none)
     )?;
+    // Sessions alone have it.
+    if level.unknown > 0 {
+        write!(out, "   unknown {}", count(level.unknown))?;
+    }
+    writeln!(out)?;
     let reason = report.totals.cache_refresh_reason;
     let reasons = [
         ("not_applicable", reason.not_applicable),

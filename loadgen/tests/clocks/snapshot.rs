@@ -465,10 +465,7 @@ fn a_file_that_is_none_is_refused_by_what_is_wrong_with_it() {
             text.replace("\"runs\":1", "\"runs\":-1"),
             "it is no snapshot",
         ),
-        (
-            text.replace("\"AccessToken", "\"Accesstoken"),
-            "is no partition",
-        ),
+        (text.replace("\"secret", "\"hidden"), "is no partition"),
     ];
     for (broken, said) in cases {
         fs::write(&snapshot, &broken).unwrap();

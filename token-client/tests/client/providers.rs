@@ -105,6 +105,8 @@ async fn answers(client: &Client, user: &HomeAccountId) -> [String; 2] {
 
 const FROM_L1: [&str; 2] = ["l1 not_applicable", "l1 not_applicable"];
 const FROM_L2: [&str; 2] = ["l2 not_applicable", "l2 not_applicable"];
+/// Of a session, to which MSAL gives no level.
+const FROM_SESSION: [&str; 2] = ["unknown not_applicable", "unknown not_applicable"];
 /// The application asks the provider; a user that nothing is known of must sign in.
 const FROM_NOWHERE: [&str; 2] = ["idp no_cached_access_token", "no_tokens_found"];
 
@@ -164,7 +166,7 @@ async fn the_tokens_of_a_session_are_found_by_its_next_request_and_by_no_other_s
     // Each request of a session has a cache for itself: L1 knows no sessions.
     let request_of = |id: &str| app.over(Arc::new(session(id)));
     let ann = fill(&app, &request_of("one")).await;
-    assert_eq!(answers(&request_of("one"), &ann).await, FROM_L2);
+    assert_eq!(answers(&request_of("one"), &ann).await, FROM_SESSION);
     assert_eq!(app.requests(), 2, "the session's next request asked nobody");
     assert_eq!(answers(&request_of("two"), &ann).await, FROM_NOWHERE);
     assert_eq!(answers(&app.over(store), &ann).await, FROM_NOWHERE);
@@ -190,7 +192,7 @@ async fn the_tokens_in_a_sessions_cookies_are_found_by_its_next_request_and_by_n
     let ann = fill(&app, &app.over(Arc::clone(&first) as _)).await;
     let cookies = first.to_cookies().unwrap();
     let next = app.over(request_of("one", &cookies));
-    assert_eq!(answers(&next, &ann).await, FROM_L2);
+    assert_eq!(answers(&next, &ann).await, FROM_SESSION);
     assert_eq!(app.requests(), 2, "the session's next request asked nobody");
     let thief = app.over(request_of("two", &cookies));
     assert_eq!(answers(&thief, &ann).await, FROM_NOWHERE);

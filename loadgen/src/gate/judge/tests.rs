@@ -42,6 +42,7 @@ fn acquisitions() -> Acquisitions {
             none: 11,
             l1: 12,
             l2: 13,
+            unknown: 14,
         },
         cache_refresh_reason: CacheRefreshReasonCounts {
             not_applicable: 21,
@@ -222,6 +223,7 @@ fn every_metric_reads_its_own_number() {
         ("cache_level{level=none}", 11.0),
         ("cache_level{level=l1}", 12.0),
         ("cache_level{level=l2,flow=obo}", 13.0),
+        ("cache_level{level=unknown}", 14.0),
         ("cache_refresh_reason{reason=not_applicable}", 21.0),
         ("cache_refresh_reason{reason=no_cached_access_token}", 22.0),
         ("cache_refresh_reason{reason=expired}", 23.0),

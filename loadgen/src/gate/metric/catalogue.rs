@@ -64,6 +64,7 @@ pub const METRICS: &[Metric] = &[
                 ("l1", |of| of.cache_level.l1),
                 ("l2", |of| of.cache_level.l2),
                 ("none", |of| of.cache_level.none),
+                ("unknown", |of| of.cache_level.unknown),
             ],
         ),
         doc: "tokens by the cache level that served them",

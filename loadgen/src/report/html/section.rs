@@ -214,6 +214,17 @@ pub(super) fn misses(report: &Report) -> String {
 
 pub(super) fn sources(report: &Report) -> String {
     let source = report.totals.token_source;
+    let mut readings: Vec<Reading> = vec![
+        ("L1", 0, |of| of.cache_level.l1),
+        ("L2", 5, |of| of.cache_level.l2),
+        ("identity provider", 2, |of| {
+            of.token_source.identity_provider
+        }),
+        ("errors", 1, |of| of.errors),
+    ];
+    if report.totals.cache_level.unknown > 0 {
+        readings.insert(2, ("session", 4, |of| of.cache_level.unknown));
+    }
     stacked(
         report,
         (
@@ -226,14 +237,7 @@ pub(super) fn sources(report: &Report) -> String {
                 count(report.totals.errors)
             ),
         ),
-        &[
-            ("L1", 0, |of| of.cache_level.l1),
-            ("L2", 5, |of| of.cache_level.l2),
-            ("identity provider", 2, |of| {
-                of.token_source.identity_provider
-            }),
-            ("errors", 1, |of| of.errors),
-        ],
+        &readings,
     )
 }
 

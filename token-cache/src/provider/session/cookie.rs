@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::adapter::CacheLevel;
 use crate::clock::{Clock, Timestamp};
 use crate::seal::Sealing;
 use crate::secret::Secret;
@@ -199,6 +200,11 @@ impl CookieSession {
 }
 
 impl Store for CookieSession {
+    /// A session is no shared cache: MSAL's session provider names no level either.
+    fn level(&self) -> CacheLevel {
+        CacheLevel::Unknown
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
         let now_ms = self.now_ms();
         let entries = self.entries.lock();

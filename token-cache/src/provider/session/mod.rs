@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
+use crate::adapter::CacheLevel;
 use crate::secret::Secret;
 use crate::store::{CompareAndSet, Expiration, Store, StoreFuture, Swap, Version, Versioned};
 
@@ -68,6 +69,11 @@ impl SessionStore {
 }
 
 impl Store for SessionStore {
+    /// A session is no shared cache: MSAL's session provider names no level either.
+    fn level(&self) -> CacheLevel {
+        CacheLevel::Unknown
+    }
+
     fn compare_and_set(&self) -> Option<&dyn CompareAndSet> {
         self.store
             .compare_and_set()

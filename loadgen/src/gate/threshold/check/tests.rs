@@ -166,7 +166,7 @@ fn a_wrong_threshold_says_where_and_what_instead() {
         ),
         (
             "cache_level{level=l3} > 1",
-            "18+2 `l3` is not a value of `level` | did you mean `l1`? expected `l1`, `l2` or `none`",
+            "18+2 `l3` is not a value of `level` | did you mean `l1`? expected `l1`, `l2`, `none` or `unknown`",
         ),
         (
             "l2_errors == 0",
