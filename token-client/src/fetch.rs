@@ -228,7 +228,7 @@ impl Shared {
             scopes: request.flow.scopes_to_send(&request.scopes),
             claims: request.claims.clone(),
             correlation_id: Uuid::new_v4(),
-            telemetry: telemetry::current(&request.flow, seen.reason, self.cache.has_l2()),
+            telemetry: telemetry::current(request, seen.reason, self.cache.has_l2()),
             token_to_refresh: self.token_to_refresh(request, seen),
         };
         let asked = Instant::now();

@@ -15,6 +15,7 @@ use crate::client::AcquireRequest;
 use crate::error::AcquireError;
 use crate::events::ClientEvents;
 use crate::result::{AuthenticationResult, CacheRefreshReason, ResultMetadata, TokenSource};
+use crate::telemetry::TokenKind;
 
 /// The meter's name.
 pub const METER: &str = "MicrosoftIdentityClient_Common_Meter";
@@ -191,20 +192,15 @@ impl MsalMetrics {
 /// What tags are made of.
 struct About {
     metadata: ResultMetadata,
-    token_type: Cow<'static, str>,
+    token_type: &'static str,
     error: Option<String>,
 }
 
 impl About {
     fn of(request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) -> Self {
-        let token_type = match request.scheme.token_type.as_str() {
-            _ if request.components.is_some() => "Extension".into(),
-            "Bearer" => "Bearer".into(),
-            other => other.to_owned().into(),
-        };
         Self {
             metadata: *outcome.unwrap_or_else(AcquireError::metadata),
-            token_type,
+            token_type: TokenKind::of(request).as_str(),
             error: outcome.err().map(|error| error.code().to_owned()),
         }
     }
@@ -239,7 +235,7 @@ impl About {
             "Succeeded" if succeeded => "True",
             "Succeeded" => "False",
             "MsalVersionPlatform" => return format!("{VERSION},{PLATFORM}").into(),
-            "TokenType" => return self.token_type.clone(),
+            "TokenType" => self.token_type,
             "ErrorCode" => return self.error.clone().unwrap_or_default().into(),
             // No answer is 0.
             "HttpStatusCode" => {
@@ -273,7 +269,13 @@ impl ClientEvents for MsalMetrics {
         }
     }
 
+    /// MSAL's refresh asks the provider in any case. One that found another
+    /// instance's token in the store instead did nothing that MSAL counts: as a
+    /// success from the cache it would pass for a caller's hit.
     fn refreshed(&self, request: &AcquireRequest, outcome: Result<&ResultMetadata, &AcquireError>) {
+        if outcome.is_ok_and(|metadata| metadata.token_source == TokenSource::Cache) {
+            return;
+        }
         let about = About::of(request, outcome);
         if outcome.is_ok() {
             self.success(&about);

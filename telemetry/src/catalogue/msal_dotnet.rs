@@ -38,7 +38,7 @@ const CACHE_REFRESH_REASON: Label = closed(
 );
 const TOKEN_TYPE: Label = closed(
     "TokenType",
-    &["Bearer", "Pop", "SshCert", "External", "Extension"],
+    &["Bearer", "Pop", "SshCert", "AtPop", "Extension", "MtlsPop"],
 );
 const ERROR_CODE: Label = closed(
     "ErrorCode",

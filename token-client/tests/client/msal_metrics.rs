@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::lab::{HOUR, LATENCY, Lab, for_client};
 use parking_lot::Mutex;
 use token_cache::Policy;
+use token_cache::item::TokenType;
 use token_client::Client;
 use token_client::msal_metrics::{Generation, Instrument, Meter, MsalMetrics, Tag};
 
@@ -83,6 +84,142 @@ async fn m1_instruments_have_msals_names_and_tags_and_failure_appears_with_the_f
     assert_eq!(tags.len(), 7);
     assert_eq!(Instrument::DurationInExtension.name_and_unit().1, "us");
     assert_eq!(Instrument::Success.name_and_unit().1, "");
+}
+
+/// Name, unit and tags, of `shared/reference/token-cache.md` section 6.
+const TABLE: [(Instrument, &str, &str, &str); 10] = [
+    (
+        Instrument::Success,
+        "MsalSuccess",
+        "",
+        "MsalVersion, Platform, ApiId, CallerSdkId, TokenSource, CacheRefreshReason, CacheLevel, TokenType",
+    ),
+    (
+        Instrument::Failure,
+        "MsalFailure",
+        "",
+        "MsalVersion, Platform, ErrorCode, ApiId, CallerSdkId, CacheRefreshReason, TokenType",
+    ),
+    (
+        Instrument::TotalDuration,
+        "MsalTotalDuration.1A",
+        "ms",
+        "MsalVersion, Platform, ApiId, TokenSource, CacheLevel, CacheRefreshReason, TokenType",
+    ),
+    (
+        Instrument::TotalDurationV2,
+        "MsalTotalDurationV2.1A",
+        "ms",
+        "MsalVersionPlatform, ApiId, TokenSource, CacheLevel, CacheRefreshReason, TokenType, ErrorCode, Succeeded",
+    ),
+    (
+        Instrument::DurationInL1Cache,
+        "MsalDurationInL1CacheInUs.1B",
+        "us",
+        "MsalVersion, Platform, ApiId, TokenSource, CacheLevel, CacheRefreshReason",
+    ),
+    (
+        Instrument::DurationInL2Cache,
+        "MsalDurationInL2Cache.1A",
+        "ms",
+        "MsalVersion, Platform, ApiId, CacheRefreshReason",
+    ),
+    (
+        Instrument::DurationInHttp,
+        "MsalDurationInHttp.1A",
+        "ms",
+        "MsalVersion, Platform, ApiId, TokenType",
+    ),
+    (
+        Instrument::DurationInHttpV2,
+        "MsalDurationInHttpV2.1A",
+        "ms",
+        "MsalVersionPlatform, ApiId, TokenType, HttpStatusCode",
+    ),
+    (
+        Instrument::DurationInExtension,
+        "MsalDurationInExtensionInMs.1B",
+        "us",
+        "MsalVersion, Platform, ApiId, TokenSource, CacheLevel, TokenType",
+    ),
+    (
+        Instrument::RemainingTokenLifetime,
+        "MsalRemainingTokenLifetime.1A",
+        "s",
+        "MsalVersionPlatform, ApiId, TokenSource, CacheLevel, CacheRefreshReason, TokenType",
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn m1_all_ten_instruments_have_the_names_units_and_tags_of_msals_table() {
+    let lab = Lab::new(Policy::MSAL_NET);
+    let mut seen = BTreeSet::new();
+    for generation in [Generation::V1, Generation::V2] {
+        let (one, first) = client(&lab, generation);
+        let (two, second) = client(&lab, generation);
+        one.acquire(&for_client("t")).await.unwrap();
+        for _ in 0..2 {
+            two.acquire(&for_client("t")).await.unwrap();
+        }
+        lab.provider.fail(503, None);
+        one.acquire(&for_client("u")).await.unwrap_err();
+        *lab.provider.failing.lock() = None;
+        for (instrument, name, unit, tags) in TABLE {
+            assert_eq!(instrument.name_and_unit(), (name, unit));
+            let tags: Vec<&str> = tags.split(", ").collect();
+            assert_eq!(instrument.tags(), tags, "{name}");
+            let expected: BTreeSet<&str> = tags.into_iter().collect();
+            for (_, tags) in first.of(instrument).iter().chain(&second.of(instrument)) {
+                assert_eq!(tags.keys().copied().collect::<BTreeSet<_>>(), expected);
+                seen.insert(name);
+            }
+        }
+    }
+    assert_eq!(seen.len(), 10, "each was recorded: {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r6_token_types_have_msals_numbers_for_the_provider_and_msals_names_in_metrics() {
+    for (presented, number, name) in [
+        ("Bearer", 1, "Bearer"),
+        ("PoP", 2, "Pop"),
+        ("ssh-cert", 3, "SshCert"),
+        ("of_our_own", 5, "Extension"),
+    ] {
+        let lab = Lab::new(Policy::MSAL_NET);
+        let (client, kept) = client(&lab, Generation::V1);
+        let mut request = for_client("t");
+        request.scheme.token_type = TokenType::parse(presented);
+        client.acquire(&request).await.unwrap();
+        let header = lab.provider.requests.lock()[0].telemetry.clone();
+        assert_eq!(header, format!("5|1004,2,,,|1,0,{number},,,"));
+        assert_eq!(kept.of(Instrument::Success)[0].1["TokenType"], name);
+    }
+}
+
+/// It asked nobody, and no caller waited: as a hit it would better their ratio.
+#[tokio::test(start_paused = true)]
+async fn m2_a_refresh_that_found_anothers_token_in_the_store_counts_as_nothing() {
+    let lab = Lab::new(Policy::RECOMMENDED);
+    *lab.provider.refresh_in.lock() = Some(HOUR / 2);
+    let (one, _) = client(&lab, Generation::V1);
+    let (two, kept) = client(&lab, Generation::V1);
+    for client in [&one, &two] {
+        client.acquire(&for_client("t")).await.unwrap();
+    }
+    tokio::time::advance(HOUR / 2 + Duration::from_secs(301)).await;
+    for client in [&one, &two] {
+        client.acquire(&for_client("t")).await.unwrap();
+        tokio::time::sleep(LATENCY * 2).await;
+    }
+    assert_eq!(lab.provider.count(), 2, "the second found the first's");
+    let successes = kept.of(Instrument::Success);
+    let reasons: Vec<_> = successes
+        .iter()
+        .map(|(_, tags)| &*tags["CacheRefreshReason"])
+        .collect();
+    assert_eq!(reasons, ["NotApplicable", "ProactivelyRefreshed"]);
+    assert_eq!(kept.of(Instrument::RemainingTokenLifetime).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
