@@ -124,9 +124,35 @@ async fn a_file_of_another_key_is_an_error_and_stays_as_it_is() {
     let other = Arc::new(KeyRing::generate("other").unwrap());
     let store = FileStore::new(FileStoreOptions::new(&path), other, Clock::system());
     let error = store.get("a").await.unwrap_err();
-    assert!(error.reason.contains("`k1`"), "{error}");
+    assert!(error.reason.contains("`k1-"), "{error}");
     assert!(store.set("a", "2".into(), FOREVER).await.is_err());
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_of_another_generated_ring_is_an_error_and_stays_as_it_is() {
+    let scratch = Scratch::new("file-other-ring");
+    let path = scratch.path().join("cache.bin");
+    let with_ring = |name: &str| {
+        let ring = load_or_create_key_ring(&scratch.path().join(name)).unwrap();
+        FileStore::new(
+            FileStoreOptions::new(&path),
+            Arc::new(ring),
+            Clock::system(),
+        )
+    };
+    with_ring("one.key")
+        .set("a", "1".into(), FOREVER)
+        .await
+        .unwrap();
+    let before = fs::read(&path).unwrap();
+    let other = with_ring("other.key");
+    assert!(other.get("a").await.is_err());
+    assert!(other.set("a", "2".into(), FOREVER).await.is_err());
+    assert_eq!(other.unreadable_count(), 0);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let again = with_ring("one.key").get("a").await.unwrap();
+    assert_eq!(again.as_deref(), Some(&b"1"[..]), "the ring is kept");
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::lock::FileLock;
 use super::replace;
 use crate::protect::{KeyRing, KeyRingError};
@@ -34,13 +37,23 @@ pub fn load_or_create_key_ring(path: &Path) -> Result<KeyRing, KeyRingError> {
             KeyRing::from_json(&text).map_err(|error| told(&error.reason))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let ring = KeyRing::generate("k1")?;
+            let ring = KeyRing::generate(&unlike_any_other()?)?;
             let text = ring.to_json();
             replace(path, text.expose().as_bytes()).map_err(|error| told(&error))?;
             Ok(ring)
         }
         Err(error) => Err(told(&error)),
     }
+}
+
+/// An id for a new ring's key. What one ring has sealed is another's, not damaged:
+/// the id alone tells, so that two rings must not call their keys the same.
+fn unlike_any_other() -> Result<String, KeyRingError> {
+    let mut suffix = [0_u8; 8];
+    aws_lc_rs::rand::fill(&mut suffix).map_err(|_| KeyRingError {
+        reason: "the system gives no random numbers".to_owned(),
+    })?;
+    Ok(format!("k1-{}", URL_SAFE_NO_PAD.encode(suffix)))
 }
 
 #[cfg(unix)]
