@@ -99,16 +99,17 @@ fn family(instrument: Instrument) -> Option<&'static Metric> {
     }
 }
 
-/// A tag's value as a label's. What a provider can make up, error codes, is one of a
-/// closed list here.
+/// A tag's value as a label's. What a provider can make up, error codes and token
+/// types, is one of a closed list here.
 fn label_value(label: &telemetry::Label, tags: &[Tag]) -> String {
     if label.name == "otel_scope_name" {
         return METER.to_owned();
     }
     let tag = tags.iter().find(|(name, _)| *name == label.name);
     let value = tag.map_or("", |(_, value)| &**value);
-    match label.name {
-        "ErrorCode" => error_code(errors::class(value)).to_owned(),
+    match (label.name, label.values) {
+        ("ErrorCode", _) => error_code(errors::class(value)).to_owned(),
+        ("TokenType", Values::Closed(known)) if !known.contains(&value) => "Extension".to_owned(),
         _ => value.to_owned(),
     }
 }
@@ -180,6 +181,6 @@ mod tests {
         assert_eq!(series.len(), 2, "{text}");
         assert!(series[0].contains("ErrorCode=\"invalid_grant\"") && series[0].ends_with(" 1"));
         assert!(series[1].contains("ErrorCode=\"unknown_error\"") && series[1].ends_with(" 2"));
-        assert!(series[1].contains("TokenType=\"External\""), "{text}");
+        assert!(series[1].contains("TokenType=\"Extension\""), "{text}");
     }
 }
