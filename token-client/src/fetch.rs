@@ -303,10 +303,7 @@ impl Shared {
             kind: self.authority.provider.kind(),
         };
         let received = receive(response, request, &recipient, now);
-        if let (Flow::Silent(account), Some(told)) = (&request.flow, &received.home_account_id)
-            && received.tells_who
-            && !told.as_str().eq_ignore_ascii_case(account.as_str())
-        {
+        if received.is_anothers {
             return Err(Arc::new(ErrorKind::UserMismatch));
         }
         let mut answer = Answer::fresh(&received.tokens);

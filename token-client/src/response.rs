@@ -22,8 +22,9 @@ pub(crate) struct Received {
     pub(crate) tokens: TokenSet,
     /// Whose tokens they are; `None` in app-only flows.
     pub(crate) home_account_id: Option<HomeAccountId>,
-    /// Whether the provider itself says so, in `client_info`.
-    pub(crate) tells_who: bool,
+    /// Whether they are another user's than a silent request asked for, as far as
+    /// the provider tells.
+    pub(crate) is_anothers: bool,
 }
 
 /// Who a user is, as the provider tells MSAL libraries.
@@ -70,7 +71,13 @@ pub(crate) fn receive(
         .as_ref()
         .map(|token| payload(token.expose()).unwrap_or_default());
     let home_account_id = home_account_id(&response, claims.as_ref(), &request.flow);
-    let tells_who = response.client_info.is_some();
+    let is_anothers = match (&request.flow, &home_account_id) {
+        (Flow::Silent(asked), Some(told)) => {
+            let tells_who = response.client_info.is_some();
+            is_anothers(asked, told, claims.as_ref().filter(|_| !tells_who))
+        }
+        _ => false,
+    };
     let realm = realm(request, claims.as_ref());
     // Whole seconds, as blobs have them: who reads the token from L2 must judge
     // it as who got it does.
@@ -158,7 +165,7 @@ pub(crate) fn receive(
     Received {
         tokens,
         home_account_id,
-        tells_who,
+        is_anothers,
     }
 }
 
@@ -234,6 +241,29 @@ fn home_account_id(
         Subject::Application | Subject::Assertion(_) => None,
     };
     told.or_else(subject).or_else(asked_for)
+}
+
+/// Whether an answer is another's than the account asked for. Without `client_info`
+/// the claims of the ID token tell what they can: the object id in the home tenant
+/// is the account's `uid`; in another tenant it is another one, which says nothing.
+/// A subject is comparable where the account is known by one.
+fn is_anothers(
+    asked: &HomeAccountId,
+    told: &HomeAccountId,
+    claims: Option<&IdTokenClaims>,
+) -> bool {
+    let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+    if same(asked.as_str(), told.as_str()) {
+        return false;
+    }
+    let Some(claims) = claims else { return true };
+    let Some((uid, utid)) = asked.as_str().rsplit_once('.') else {
+        return claims.sub.is_some();
+    };
+    match (&claims.oid, &claims.tid) {
+        (Some(oid), Some(tid)) => same(tid, utid) && !same(oid, uid),
+        _ => false,
+    }
 }
 
 /// The tenant a token is of: the one that was asked, or, where that left it

@@ -74,15 +74,24 @@ impl Flow {
     }
 
     /// The partition a response is written to: the one that is read, or the
-    /// account's, once it is known.
+    /// account's, once it is known. A silent request's is the account's that the
+    /// provider names, which without `client_info` is called by its subject.
     pub(crate) fn partition_of_response(
         &self,
         client_id: &str,
         request: &AcquireRequest,
         account: Option<&HomeAccountId>,
     ) -> Option<PartitionKey> {
+        let of_account = account.map(PartitionKeyRef::Account);
+        let renamed = match (self, account) {
+            (Self::Silent(asked), Some(told)) => {
+                !asked.as_str().eq_ignore_ascii_case(told.as_str())
+            }
+            _ => false,
+        };
         self.partition(client_id, request)
-            .or_else(|| account.map(PartitionKeyRef::Account))
+            .filter(|_| !renamed)
+            .or(of_account)
             .map(PartitionKeyRef::to_owned)
     }
 

@@ -56,6 +56,12 @@ pub(crate) struct Provider {
     pub(crate) mismatched: Mutex<Option<Arc<str>>>,
     /// Answers every request as if this user had asked.
     pub(crate) confused_with: Mutex<Option<String>>,
+    /// Says in `client_info` who the user is.
+    pub(crate) tells_who: Mutex<bool>,
+    /// What ID tokens say, in place of a subject and a name.
+    pub(crate) claims: Mutex<Option<&'static str>>,
+    /// Gives refresh tokens.
+    pub(crate) gives_refresh_tokens: Mutex<bool>,
 }
 
 impl Default for Provider {
@@ -73,6 +79,9 @@ impl Default for Provider {
             family_id: Mutex::default(),
             mismatched: Mutex::default(),
             confused_with: Mutex::default(),
+            tells_who: Mutex::new(true),
+            claims: Mutex::default(),
+            gives_refresh_tokens: Mutex::new(true),
         }
     }
 }
@@ -143,12 +152,17 @@ impl Provider {
             ext_expires_in: *self.ext_expires_in.lock(),
             refresh_in: *self.refresh_in.lock(),
             scope: self.echoes_scope.lock().then(|| request.scopes.clone()),
-            refresh_token: user.clone().map(Secret::new),
+            refresh_token: user
+                .clone()
+                .filter(|_| *self.gives_refresh_tokens.lock())
+                .map(Secret::new),
             id_token: user.as_ref().map(|user| {
-                let claims = json(format!(r#"{{"sub":"s","preferred_username":"{user}"}}"#));
-                Secret::new(format!("e30.{claims}.x"))
+                let usual = || format!(r#"{{"sub":"s","preferred_username":"{user}"}}"#);
+                let said = self.claims.lock().map_or_else(usual, ToOwned::to_owned);
+                Secret::new(format!("e30.{}.x", json(said)))
             }),
             client_info: user
+                .filter(|_| *self.tells_who.lock())
                 .map(|user| json(format!(r#"{{"uid":"{user}","utid":"home"}}"#)).into()),
             family_id: self.family_id.lock().clone(),
             ..TokenResponse::bearer(Secret::new(token), *self.expires_in.lock())

@@ -9,6 +9,7 @@ mod lab;
 #[path = "../../../token-cache/tests/support/watched.rs"]
 mod watched;
 
+mod answers;
 mod cold;
 mod families;
 mod faults;
