@@ -71,13 +71,8 @@ pub(crate) fn receive(
         .as_ref()
         .map(|token| payload(token.expose()).unwrap_or_default());
     let home_account_id = home_account_id(&response, claims.as_ref(), &request.flow);
-    let is_anothers = match (&request.flow, &home_account_id) {
-        (Flow::Silent(asked), Some(told)) => {
-            let tells_who = response.client_info.is_some();
-            is_anothers(asked, told, claims.as_ref().filter(|_| !tells_who))
-        }
-        _ => false,
-    };
+    let told_by = claims.as_ref().filter(|_| response.client_info.is_none());
+    let is_anothers = is_anothers(&request.flow, home_account_id.as_ref(), told_by);
     let realm = realm(request, claims.as_ref());
     // Whole seconds, as blobs have them: who reads the token from L2 must judge
     // it as who got it does.
@@ -243,25 +238,25 @@ fn home_account_id(
     told.or_else(subject).or_else(asked_for)
 }
 
-/// Whether an answer is another's than the account asked for. Without `client_info`
+/// Whether the answer to a silent request is another's than the account asked for.
+/// `claims` are what tells, where `client_info` does not. Without `client_info`
 /// the claims of the ID token tell what they can: the object id in the home tenant
 /// is the account's `uid`; in another tenant it is another one, which says nothing.
 /// A subject is comparable where the account is known by one.
-fn is_anothers(
-    asked: &HomeAccountId,
-    told: &HomeAccountId,
-    claims: Option<&IdTokenClaims>,
-) -> bool {
+fn is_anothers(flow: &Flow, told: Option<&HomeAccountId>, claims: Option<&IdTokenClaims>) -> bool {
+    let (Flow::Silent(asked), Some(told)) = (flow, told) else {
+        return false;
+    };
     let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
     if same(asked.as_str(), told.as_str()) {
         return false;
     }
     let Some(claims) = claims else { return true };
-    let Some((uid, utid)) = asked.as_str().rsplit_once('.') else {
+    let Some((user, home)) = asked.as_str().rsplit_once('.') else {
         return claims.sub.is_some();
     };
     match (&claims.oid, &claims.tid) {
-        (Some(oid), Some(tid)) => same(tid, utid) && !same(oid, uid),
+        (Some(oid), Some(tid)) => same(tid, home) && !same(oid, user),
         _ => false,
     }
 }
