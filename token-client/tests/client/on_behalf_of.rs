@@ -43,9 +43,16 @@ async fn r4_a_session_begins_without_a_look_at_the_cache_unless_it_is_to_search(
             "s",
             SearchInCache::No,
         )));
-        for _ in 0..2 {
+        // What is read is the save's own; what lies in the cache is not looked at.
+        let of_save = match policy {
+            Policy::MSAL_NET => ["get set", "refresh set"],
+            _ => ["get set", "get set"],
+        };
+        for ops in of_save {
+            lab.store.asked();
             let result = client.acquire(&first).await.unwrap();
             assert_eq!(how(&result), "idp not_applicable", "each time");
+            assert_eq!(lab.store.asked(), ops, "{policy:?}");
         }
         let searching = asking(Flow::InitiateLongRunning(begin(
             "ann.1",
