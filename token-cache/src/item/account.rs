@@ -114,7 +114,7 @@ impl Account {
     pub(crate) fn with_wam_ids_of(mut self, older: &Self) -> Self {
         if let Some(known) = &older.wam_account_ids {
             let ids = self.wam_account_ids.get_or_insert_default();
-            for (client, id) in known {
+            for (client, id) in known.iter() {
                 ids.entry(client.clone()).or_insert_with(|| id.clone());
             }
         }

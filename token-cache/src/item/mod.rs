@@ -9,20 +9,19 @@ mod app_metadata;
 mod id_token;
 mod members;
 mod refresh_token;
+mod unknown;
 
 pub use access_token::{AccessToken, TokenType};
 pub use account::Account;
 pub use app_metadata::AppMetadata;
 pub use id_token::IdToken;
 pub use refresh_token::RefreshToken;
+pub use unknown::UnknownMembers;
 
 use serde::Serialize;
 
 use crate::key::AssertionHash;
 use members::Name;
-
-/// Members of an entry that this crate does not know.
-pub type UnknownMembers = serde_json::Map<String, serde_json::Value>;
 
 /// The `credential_type` member of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

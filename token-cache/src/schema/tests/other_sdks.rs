@@ -153,3 +153,17 @@ fn members_that_are_missing_or_null_are_empty_and_empty_ones_are_left_out() {
         );
     }
 }
+
+#[test]
+fn what_is_unknown_shows_its_names_in_debug_output_and_no_values() {
+    let members = r#""realm":"t","new_secret":"hush","persisted_cache_parameters":{"p":"hush"},"#;
+    let blob = format!(
+        r#"{{"AccessToken":{{"1":{}}},"Account":{{"1":{{"home_account_id":"h","environment":"e","new_secret":"hush","wam_account_ids":{{"c":"hush"}}}}}},"NewRoot":"hush"}}"#,
+        entry("hush", members)
+    );
+    let partition = read(blob.as_bytes()).unwrap();
+    let shown = format!("{partition:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+    assert_eq!(shown.matches("new_secret").count(), 2, "{shown}");
+    assert!(shown.contains("NewRoot"), "{shown}");
+}
