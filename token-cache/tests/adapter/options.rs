@@ -8,7 +8,8 @@ use std::time::Duration;
 use token_cache::policy::{L2Guard, L2Write, Plaintext, Unreadable};
 use token_cache::store::{Expiration, Store};
 use token_cache::{
-    CacheError, CacheLevel, Policy, Sealing, StoreError, TokenCache, TokenCacheOptions,
+    CacheError, CacheLevel, Environment, Partition, Policy, RefreshToken, Sealing, Secret,
+    StoreError, TokenCache, TokenCacheOptions,
 };
 
 use crate::lab::{HOUR, Lab, key, tokens};
@@ -187,6 +188,36 @@ async fn a9_an_entry_that_has_ended_is_not_in_l1_and_is_sent_to_l2_all_the_same(
     assert!(lab.store.expiration.lock().unwrap().absolute.unwrap() >= past);
     assert!(cache.peek_l1(key().borrowed(), lab.clock.now()).is_none());
     assert_eq!(tokens(&cache).await.0, CacheLevel::None, "L2 rejected it");
+}
+
+/// Nothing suggests an end to what holds a refresh token, so that the configured one
+/// counts, in L1 too; what is read back from L2 is kept whatever was configured.
+#[tokio::test(start_paused = true)]
+async fn a9_the_next_read_brings_into_l1_what_had_ended_when_it_was_written() {
+    let lab = Lab::new();
+    let past = lab.clock.now();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let cache = TokenCache::new(TokenCacheOptions {
+        l2_absolute_expiration: Some(past),
+        ..lab.options(Policy::MSAL_NET)
+    });
+    let mut set = lab.response("A", HOUR);
+    set.refresh_token = Some(Arc::new(RefreshToken::new(
+        "ann.home".into(),
+        "login.windows.net".into(),
+        "client".into(),
+        None,
+        Secret::new("refresh"),
+    )));
+    let environment = Environment::of_host("login.windows.net");
+    let save = move |current: &Partition| current.save(set.clone(), &environment);
+    cache.update(&key(), save).await.unwrap();
+    assert_eq!(lab.store.asked(), "get set");
+    assert!(cache.peek_l1(key().borrowed(), lab.clock.now()).is_none());
+    // A store that takes it all the same: another instance's option is another.
+    lab.put(&lab.instance(Policy::MSAL_NET), "A", HOUR).await;
+    assert_eq!(tokens(&cache).await, (CacheLevel::L2, 1));
+    assert_eq!(tokens(&cache).await, (CacheLevel::L1, 1));
 }
 
 /// Seals by a prefix that only its own ring opens.
