@@ -94,6 +94,9 @@ impl Idp {
         let config = Config {
             seed: u64::from_le_bytes(stream.bytes()),
             runs: Vec::new(),
+            // Those are of the start: a file that is read again does not open a run's door.
+            admin_token: self.admin_token.clone(),
+            limits: self.limits,
             ..Config::clone(&base)
         };
         let clock = Clock::starting_at(self.clock.now().since_epoch());
@@ -249,5 +252,26 @@ pub enum IdpError {
 impl From<SigningError> for IdpError {
     fn from(error: SigningError) -> Self {
         Self::Signing(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AdminToken;
+
+    #[test]
+    fn a_run_that_begins_after_a_reload_has_the_door_of_the_start() {
+        let config = Config {
+            admin_token: AdminToken::new("secret"),
+            ..Config::default()
+        };
+        let idp = Idp::new(&config).unwrap();
+        *idp.in_force.lock() = Arc::new(Config {
+            admin_token: None,
+            ..config
+        });
+        let run = idp.branch("one").unwrap();
+        assert!(run.admin_token.is_some_and(|token| token.is("secret")));
     }
 }

@@ -88,6 +88,11 @@ impl Origin {
         &self.authority
     }
 
+    /// Where on the server, such as `/run/one`; empty at its root.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The host alone; an IPv6 address in its brackets.
     pub(crate) fn host(&self) -> &str {
         host_of(&self.authority)

@@ -293,7 +293,8 @@ impl ReturnAddress {
 }
 
 /// An absolute URI that a browser may be sent to: a scheme that names a place, no fragment,
-/// nothing that needs escaping.
+/// nothing that needs escaping, and no user before the host, which makes another host of what
+/// looks like one.
 pub(super) fn is_redirect_uri(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return false;
@@ -305,10 +306,13 @@ pub(super) fn is_redirect_uri(uri: &str) -> bool {
     let runs_code = ["javascript", "data", "vbscript"]
         .iter()
         .any(|dangerous| scheme.eq_ignore_ascii_case(dangerous));
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
     let is_clean = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
     is_scheme
         && !runs_code
         && !rest.is_empty()
+        && !authority.contains('@')
         && uri.len() <= LONGEST_REDIRECT
         && rest.bytes().all(is_clean)
 }
@@ -338,6 +342,7 @@ mod tests {
         for uri in [
             "http://localhost:5000/getAToken",
             "https://app.example/cb?x=1",
+            "https://app.example/@me?to=a@b.example",
             "msal00000000-0000-0000-0000-000000000042://auth",
             "urn:ietf:wg:oauth:2.0:oob",
         ] {
@@ -353,6 +358,8 @@ mod tests {
             "https://app/\r\nSet-Cookie: x",
             "https://app/\"onload=",
             "1http://app",
+            "http://localhost:x@evil.example/callback",
+            "https://app.example@evil.example",
         ] {
             assert!(!is_redirect_uri(uri), "{uri}");
         }

@@ -85,7 +85,7 @@ impl KeyRing {
             return None;
         }
         // Keys that came and went while nobody looked need not be made.
-        let gone = now.since(last.plus(every + every + after));
+        let gone = now.since(last.plus(every.saturating_add(every).saturating_add(after)));
         let skipped = gone.as_nanos() / every.as_nanos().max(1);
         let signs = signs.plus(every.saturating_mul(u32::try_from(skipped).unwrap_or(u32::MAX)));
         Some((signs.minus(ahead), signs))
@@ -103,7 +103,8 @@ impl KeyRing {
         let every = self.schedule.rollover_every.unwrap_or_default();
         let after = self.schedule.after(every);
         if let Some(last) = self.places.last_mut() {
-            last.leaves.get_or_insert(last.signs.plus(every + after));
+            last.leaves
+                .get_or_insert(last.signs.plus(every.saturating_add(after)));
         }
         self.places.push(Place {
             key: Arc::new(key),
@@ -161,7 +162,7 @@ impl KeyRing {
         let is_last = index + 1 == self.places.len();
         is_last.then(|| {
             let signs = self.places[index].signs;
-            signs.plus(every + self.schedule.after(every))
+            signs.plus(every.saturating_add(self.schedule.after(every)))
         })
     }
 

@@ -58,7 +58,7 @@ impl KeySchedule {
             ));
         }
         let (ahead, after) = (self.ahead(every), self.after(every));
-        if ahead.saturating_add(after) > every * (MOST_KEYS - 1) {
+        if ahead.saturating_add(after) > every.saturating_mul(MOST_KEYS - 1) {
             return Err(ScheduleError(format!(
                 "more than {MOST_KEYS} keys would be published at a time"
             )));
@@ -122,6 +122,8 @@ mod tests {
             r#"{"algorithm":"es256","flapping":0.5}"#,
             r#"{"rollover_every":"1h"}"#,
             r#"{"rollover_every":"1h","publish_ahead":"3h","retire_after":"4h"}"#,
+            // As good as never.
+            r#"{"rollover_every":"1000000000000000h"}"#,
         ] {
             assert_eq!(validate(text), Ok(()), "{text}");
         }

@@ -169,7 +169,8 @@ fn forge(forgery: Forgery, claims: &mut Map<String, Value>) {
         Forgery::Expired => {
             // Tokens are dated back by minutes, so this end is more than an hour ago.
             let end = time(claims, "nbf").unwrap_or_default().saturating_sub(hour);
-            for (name, at) in [("exp", end), ("nbf", end - hour), ("iat", end - hour)] {
+            let begin = end.saturating_sub(hour);
+            for (name, at) in [("exp", end), ("nbf", begin), ("iat", begin)] {
                 claims.insert(name.to_owned(), json!(at));
             }
         }
@@ -255,6 +256,14 @@ mod tests {
         let now = crate::clock::Clock::fixed().now().as_seconds();
         assert!(forged(Some(Forgery::Expired))["exp"].as_u64().unwrap() + 3600 < now);
         assert!(forged(Some(Forgery::NotYetValid))["nbf"].as_u64().unwrap() >= now + 3600);
+    }
+
+    #[test]
+    fn a_token_of_the_beginning_of_time_can_have_expired() {
+        let mut claims = Map::new();
+        claims.insert("nbf".to_owned(), json!(0));
+        forge(Forgery::Expired, &mut claims);
+        assert_eq!((&claims["exp"], &claims["iat"]), (&json!(0), &json!(0)));
     }
 
     #[test]

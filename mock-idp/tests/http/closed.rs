@@ -249,6 +249,22 @@ async fn codes_go_to_registered_addresses_only() {
             page.text()
         );
     }
+    // A registered address of this machine lends its name to no other.
+    let registered = REDIRECT.strip_prefix("http://localhost").unwrap();
+    let path = &registered[registered.find('/').unwrap()..];
+    for authority in [
+        "localhost:x@evil.example",
+        "localhost:1@evil.example",
+        "localhost:x",
+    ] {
+        let page = idp
+            .get(&format!("{elsewhere}http://{authority}{path}"))
+            .await;
+        assert_eq!(page.status, 400, "{authority}");
+        let logout = format!("/{TENANT}/oauth2/v2.0/logout?client_id={APP}");
+        let logout = format!("{logout}&post_logout_redirect_uri=http://{authority}{path}");
+        assert_eq!(idp.get(&logout).await.status, 400, "{authority}");
+    }
     let stranger = elsewhere.replace(APP, "nobody");
     let page = idp.get(&format!("{stranger}{REDIRECT}")).await;
     assert!(page.text().contains("AADSTS700016"), "{}", page.text());

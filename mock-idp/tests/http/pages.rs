@@ -310,6 +310,31 @@ async fn no_header_can_be_added_from_outside() {
         );
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{parameter}");
     }
+    // And where the request is one that is answered by a redirect or a form.
+    let evil = "x\r\nSet-Cookie: evil=1";
+    for mode in ["query", "fragment", "form_post"] {
+        let answer = idp
+            .authorize(&[
+                ("scope", "openid"),
+                ("prompt", "none"),
+                ("response_mode", mode),
+                ("state", evil),
+            ])
+            .await;
+        assert!(answer.status.is_redirection() || answer.status.is_success());
+        let cookies = answer.headers.get_all("set-cookie");
+        assert!(
+            !cookies
+                .iter()
+                .any(|cookie| cookie.as_bytes().starts_with(b"evil"))
+        );
+        let location = answer.header("location").unwrap_or_default();
+        assert!(!location.contains(['\r', '\n']), "{mode}: {location}");
+        assert!(
+            mode == "form_post" || location.contains("x%0D%0ASet-Cookie"),
+            "{mode}: {location}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

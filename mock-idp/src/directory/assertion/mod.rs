@@ -186,7 +186,15 @@ impl Recipient<'_> {
             || LOOPBACK.contains(&host)
             || is_microsofts(host);
         let path = path.trim_end_matches('/').to_ascii_lowercase();
-        let (tenant, endpoint) = path.split_once('/').unwrap_or((&path, ""));
+        // A run's documents have its place before the tenant.
+        let run = self
+            .origin
+            .path()
+            .trim_start_matches('/')
+            .to_ascii_lowercase();
+        let path = path.strip_prefix(&run).unwrap_or(&path);
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (tenant, endpoint) = path.split_once('/').unwrap_or((path, ""));
         let endpoints = ["oauth2/v2.0/token", "oauth2/token", "v2.0", ""];
         is_here && self.directory.tenant(tenant) == Ok(self.tenant) && endpoints.contains(&endpoint)
     }
@@ -218,6 +226,26 @@ mod tests {
             "https://westeurope.login.microsoft.com/contoso.com/oauth2/v2.0/token",
         ] {
             assert!(recipient.is(audience), "{audience}");
+        }
+        // In a run its documents name its place; the root's name serves there too.
+        let request = Request::builder().uri("https://localhost:8443/");
+        let request = request.extension(crate::runs::RunPath("/run/one".into()));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let in_run = Recipient {
+            origin: &Origin::of(&parts).unwrap(),
+            ..recipient
+        };
+        for (audience, is_it) in [
+            (
+                "https://localhost:8443/run/one/contoso.com/oauth2/v2.0/token",
+                true,
+            ),
+            ("https://localhost:8443/run/one/contoso.com/v2.0", true),
+            ("https://localhost:8443/contoso.com/v2.0", true),
+            ("https://localhost:8443/run/two/contoso.com/v2.0", false),
+            ("https://localhost:8443/run/one", false),
+        ] {
+            assert_eq!(in_run.is(audience), is_it, "{audience}");
         }
         for audience in [
             "",

@@ -406,8 +406,11 @@ fn without_local_port(uri: &str) -> String {
         return uri.to_owned();
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    match host_of(authority) {
-        host @ ("localhost" | "127.0.0.1" | "[::1]") => format!("http://{host}/{path}"),
+    let host = host_of(authority);
+    let mut port = authority[host.len()..].trim_start_matches(':').bytes();
+    let is_port = port.all(|byte| byte.is_ascii_digit());
+    match host {
+        "localhost" | "127.0.0.1" | "[::1]" if is_port => format!("http://{host}/{path}"),
         _ => uri.to_owned(),
     }
 }
