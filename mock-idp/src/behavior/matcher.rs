@@ -81,6 +81,11 @@ impl Matcher {
                 Endpoint::ALL.map(Endpoint::as_str).join(", ")
             ));
         };
+        if endpoint == Endpoint::Other {
+            return Err(format!(
+                "no rule is asked about requests to `{name}`, such as userinfo and logout"
+            ));
+        }
         let beyond_path = Self {
             endpoint: None,
             tenant: None,
@@ -165,6 +170,7 @@ mod tests {
     fn what_can_match_nothing_is_refused() {
         for matcher in [
             r#"{"endpoint":"tokens"}"#,
+            r#"{"endpoint":"other"}"#,
             r#"{"endpoint":"jwks","client":"app"}"#,
         ] {
             let matcher: Matcher = serde_json::from_str(matcher).unwrap();

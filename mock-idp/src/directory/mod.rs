@@ -84,6 +84,12 @@ impl Directory {
         }
     }
 
+    /// Whether the application is registered under this App ID URI.
+    pub(crate) fn is_uri_of(&self, application: &application::Application, uri: &str) -> bool {
+        let directory = self.closed();
+        directory.is_some_and(|directory| directory.is_uri_of(&application.client_id, uri))
+    }
+
     /// The user of this id, at home in this tenant.
     ///
     /// # Errors

@@ -52,7 +52,8 @@ fn examine(
     if claims.exp <= request.now.as_seconds() {
         return Err(Aadsts::AssertionExpired.into());
     }
-    if !application.is_audience(&claims.aud) {
+    let directory = &request.settings.directory;
+    if !application.is_audience(&claims.aud) && !directory.is_uri_of(application, &claims.aud) {
         let names = [claims.aud.as_str(), &application.client_id];
         return Err(Refusal::new(Aadsts::AssertionOfOtherAudience, &names));
     }

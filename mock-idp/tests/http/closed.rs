@@ -196,6 +196,49 @@ async fn only_users_with_the_right_password_and_consent_sign_in() {
 }
 
 #[tokio::test]
+async fn a_service_acts_for_who_called_it_by_any_of_its_names_and_for_nobody_elses_caller() {
+    let idp = start(None).await;
+    let form = |more: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        let client = [("client_id", SERVICE), ("client_secret", "secret")];
+        let all = client.iter().chain(more);
+        all.map(|&(name, value)| (name, value.to_owned())).collect()
+    };
+    for (resource, error) in [
+        ("api://service", None),
+        (&*format!("api://{SERVICE}"), None),
+        ("https://graph.microsoft.com", Some(500_131)),
+    ] {
+        let signed_in = form(&[
+            ("grant_type", "password"),
+            ("username", "alice@contoso.com"),
+            ("password", "pass"),
+            ("scope", &format!("{resource}/read")),
+        ]);
+        let assertion = idp
+            .token(&borrowed(&signed_in))
+            .await
+            .member("access_token");
+        let acts = form(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("requested_token_use", "on_behalf_of"),
+            ("assertion", &assertion),
+            ("scope", "https://graph.microsoft.com/User.Read"),
+        ]);
+        let answer = idp.token(&borrowed(&acts)).await;
+        match error {
+            None => assert_eq!(answer.status, 200, "{resource}: {}", answer.text()),
+            Some(code) => assert_eq!(refused(&answer).2, code, "{resource}"),
+        }
+    }
+}
+
+fn borrowed<'a>(form: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    form.iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
+}
+
+#[tokio::test]
 async fn too_many_groups_are_somewhere_else() {
     let idp = start(None).await;
     let scope = format!("api://{SERVICE}/read");

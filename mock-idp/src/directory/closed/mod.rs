@@ -244,17 +244,19 @@ impl ClosedDirectory {
             .ok_or_else(|| Refusal::new(Aadsts::NoApplication, &[client_id]))
     }
 
+    pub(super) fn is_uri_of(&self, client_id: &str, uri: &str) -> bool {
+        self.app(client_id).is_ok_and(|app| app.is_at(uri))
+    }
+
     /// Refuses a resource that does not exist.
     pub(super) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
         let resource = scopes.audience();
         let id = resource.strip_prefix("api://").unwrap_or(resource);
-        let is_apps = self.apps.iter().any(|app| {
-            app.client_id.eq_ignore_ascii_case(id)
-                || app
-                    .identifier_uris
-                    .iter()
-                    .any(|uri| uri.eq_ignore_ascii_case(resource))
-        });
+        let is_id = |app: &App| app.client_id.eq_ignore_ascii_case(id);
+        let is_apps = self
+            .apps
+            .iter()
+            .any(|app| is_id(app) || app.is_at(resource));
         if is_apps || is_microsofts_resource(resource) {
             Ok(())
         } else {
@@ -280,6 +282,11 @@ impl fmt::Display for ClosedDirectory {
 }
 
 impl App {
+    fn is_at(&self, uri: &str) -> bool {
+        let mut uris = self.identifier_uris.iter();
+        uris.any(|known| known.eq_ignore_ascii_case(uri))
+    }
+
     /// Whether it has no credential, and so cannot prove who it is.
     pub(super) fn is_public(&self) -> bool {
         self.secrets.is_empty() && self.certificates.is_empty() && self.federated.is_empty()
@@ -416,86 +423,4 @@ fn without_local_port(uri: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(text: &str) -> Vec<String> {
-        match ClosedDirectory::parse(text) {
-            Err(DirectoryError::Invalid { problems }) => problems,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_problem_of_a_file_is_told_at_once() {
-        let found = problems(
-            r#"{
-                "tenants": [
-                    { "id": "11111111-1111-1111-1111-111111111111", "domains": ["contoso.com"] },
-                    { "id": "11111111-1111-1111-1111-111111111111", "domains": ["Contoso.com"] }
-                ],
-                "applications": [
-                    { "client_id": "app", "secrets": [""] },
-                    { "client_id": "App", "certificates": ["no-such-file.pem", "-----BEGIN x"] },
-                    { "client_id": "" }
-                ],
-                "users": [{ "name": "alice@fabrikam.com" }, { "name": "bob@contoso.com" }, { "name": "BOB@contoso.com" }]
-            }"#,
-        );
-        let expected = [
-            "tenants: `11111111-1111-1111-1111-111111111111` is there twice",
-            "tenants: the domain `contoso.com` is there twice",
-            "applications: `app` has an empty secret",
-            "applications: `App` is there twice",
-            "applications: a certificate of `App` cannot be read",
-            "applications: a certificate of `App` is no PEM",
-            "applications: `` is no client id",
-            "users: no tenant has the domain of `alice@fabrikam.com`",
-            "users: `bob@contoso.com` is there twice",
-        ];
-        assert_eq!(found.len(), expected.len(), "{found:#?}");
-        for (found, expected) in found.iter().zip(expected) {
-            assert!(found.starts_with(expected), "{found}");
-        }
-    }
-
-    #[test]
-    fn a_word_that_the_file_does_not_know_is_placed() {
-        let found = problems("{\n \"tenants\": [],\n \"aplications\": []\n}");
-        assert!(
-            found[0].contains("aplications") && found[0].contains("line 3"),
-            "{found:?}"
-        );
-        assert!(problems(r#"{ "tenants": [] }"#)[0].contains("at least one"));
-    }
-
-    #[test]
-    fn only_this_machines_port_does_not_matter() {
-        for (one, other, same) in [
-            ("http://localhost/cb", "http://localhost:5000/cb", true),
-            ("http://localhost:1/cb", "http://localhost:2/other", false),
-            ("https://localhost/cb", "https://localhost:5000/cb", false),
-            ("http://app.example/cb", "http://app.example:80/cb", false),
-        ] {
-            assert_eq!(
-                without_local_port(one) == without_local_port(other),
-                same,
-                "{one} {other}"
-            );
-        }
-    }
-
-    #[test]
-    fn microsofts_resources_exist_and_names_like_them_do_not() {
-        for (resource, exists) in [
-            ("https://graph.microsoft.com", true),
-            ("https://management.azure.com/", true),
-            ("https://vault.azure.net", true),
-            ("https://evilmicrosoft.com", false),
-            ("https://microsoft.com.evil.example", false),
-            ("api://graph.microsoft.com", false),
-        ] {
-            assert_eq!(is_microsofts_resource(resource), exists, "{resource}");
-        }
-    }
-}
+mod tests;
