@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use telemetry::catalogue as metric;
-use telemetry::{Family, Histogram, Kind, Metric, errors};
+use telemetry::{Family, Histogram, Kind, Metric, Values, errors};
 use token_client::msal_metrics::{Instrument, METER, Meter, Tag};
 
 /// Every measurement so far. Only runs that are asked for it pay for it.
