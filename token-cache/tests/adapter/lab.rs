@@ -76,14 +76,7 @@ impl Lab {
         scope: &str,
         lifetime: Duration,
     ) -> Updated {
-        let set = self.response(scope, lifetime);
-        let environment = Environment::of_host("login.windows.net");
-        cache
-            .update(&key(), move |current: &Partition| {
-                current.save(set.clone(), &environment)
-            })
-            .await
-            .expect("a readable entry")
+        save(cache, &key(), self.response(scope, lifetime)).await
     }
 
     pub(crate) fn response(&self, scope: &str, lifetime: Duration) -> TokenSet {
@@ -108,6 +101,13 @@ impl Lab {
             )),
         }
     }
+}
+
+/// Saves what the provider answered under `key`.
+pub(crate) async fn save(cache: &TokenCache, key: &PartitionKey, set: TokenSet) -> Updated {
+    let environment = Environment::of_host("login.windows.net");
+    let change = move |current: &Partition| current.save(set.clone(), &environment);
+    cache.update(key, change).await.expect("a readable entry")
 }
 
 pub(crate) fn key() -> PartitionKey {

@@ -7,13 +7,11 @@ use std::time::Duration;
 use token_cache::policy::L2Write;
 use token_cache::store::{MemoryStore, Store};
 use token_cache::{
-    Environment, HomeAccountId, Partition, PartitionKey, Policy, RefreshToken, Secret, TokenCache,
+    HomeAccountId, Partition, PartitionKey, Policy, RefreshToken, Secret, TokenCache,
     TokenCacheOptions, TokenSet,
 };
 
-use crate::lab::{HOUR, Lab, key, tokens};
-
-const HOST: &str = "login.windows.net";
+use crate::lab::{HOUR, Lab, key, save, tokens};
 
 fn ann() -> PartitionKey {
     PartitionKey::Account(HomeAccountId::new("ann.home"))
@@ -32,7 +30,7 @@ fn of_ann(lab: &Lab, scope: &str, number: u32) -> TokenSet {
     let secret = Secret::new(format!("rt{number}"));
     let refresh_token = RefreshToken::new(
         "ann.home".into(),
-        HOST.into(),
+        "login.windows.net".into(),
         "client".into(),
         None,
         secret,
@@ -44,15 +42,6 @@ fn of_ann(lab: &Lab, scope: &str, number: u32) -> TokenSet {
         account: None,
         app_metadata,
     }
-}
-
-async fn save(cache: &TokenCache, set: TokenSet) {
-    let environment = Environment::of_host(HOST);
-    let change = move |current: &Partition| current.save(set.clone(), &environment);
-    cache
-        .update(&ann(), change)
-        .await
-        .expect("a readable entry");
 }
 
 async fn sign_out(cache: &TokenCache) {
@@ -90,10 +79,10 @@ async fn a_token_that_comes_late_gives_way_to_one_that_was_stored_since() {
         let lab = Lab::new();
         let [one, other] = [(); 2].map(|()| lab.instance(Policy::RECOMMENDED));
         *lab.store.down.lock() = true;
-        save(&one, of_ann(&lab, scope, 1)).await;
+        save(&one, &ann(), of_ann(&lab, scope, 1)).await;
         *lab.store.down.lock() = false;
         later().await;
-        save(&other, of_ann(&lab, "api://a/read", 2)).await;
+        save(&other, &ann(), of_ann(&lab, "api://a/read", 2)).await;
         assert_eq!(one.flush().await, 0);
         assert_eq!(in_l2(&lab).await, left, "{scope}");
     }
@@ -103,13 +92,13 @@ async fn a_token_that_comes_late_gives_way_to_one_that_was_stored_since() {
 async fn a_token_that_comes_late_replaces_one_that_was_stored_before_it() {
     let lab = Lab::new();
     let [one, other] = [(); 2].map(|()| lab.instance(Policy::RECOMMENDED));
-    save(&other, of_ann(&lab, "api://a/read", 1)).await;
+    save(&other, &ann(), of_ann(&lab, "api://a/read", 1)).await;
     later().await;
     *lab.store.down.lock() = true;
-    save(&one, of_ann(&lab, "api://a/read", 2)).await;
+    save(&one, &ann(), of_ann(&lab, "api://a/read", 2)).await;
     later().await;
     // Its own second one is put off as well, and is the newer of the two.
-    save(&one, of_ann(&lab, "api://b/read", 3)).await;
+    save(&one, &ann(), of_ann(&lab, "api://b/read", 3)).await;
     *lab.store.down.lock() = false;
     later().await;
     assert_eq!(one.flush().await, 0);
@@ -121,15 +110,15 @@ async fn a_sign_out_that_comes_late_spares_a_sign_in_since_and_nothing_else() {
     for signs_in_again in [true, false] {
         let lab = Lab::new();
         let [one, other] = [(); 2].map(|()| lab.instance(Policy::RECOMMENDED));
-        save(&one, of_ann(&lab, "api://a/read", 1)).await;
-        save(&one, of_ann(&lab, "api://b/read", 1)).await;
+        save(&one, &ann(), of_ann(&lab, "api://a/read", 1)).await;
+        save(&one, &ann(), of_ann(&lab, "api://b/read", 1)).await;
         later().await;
         *lab.store.down.lock() = true;
         sign_out(&one).await;
         *lab.store.down.lock() = false;
         later().await;
         if signs_in_again {
-            save(&other, of_ann(&lab, "api://a/read", 2)).await;
+            save(&other, &ann(), of_ann(&lab, "api://a/read", 2)).await;
         }
         assert_eq!(one.flush().await, 0);
         let expected: &[&str] = if signs_in_again { &["at2", "rt2"] } else { &[] };
@@ -151,7 +140,7 @@ async fn what_l2_missed_follows_whatever_it_takes_next() {
     ] {
         let lab = Lab::new();
         let cache = lab.instance(policy);
-        save(&cache, of_ann(&lab, "api://a/read", 1)).await;
+        save(&cache, &ann(), of_ann(&lab, "api://a/read", 1)).await;
         later().await;
         *lab.store.down.lock() = true;
         sign_out(&cache).await;
@@ -211,13 +200,12 @@ async fn a_partition_that_l2_never_takes_stops_no_other() {
     lab.put(&cache, "A", HOUR).await;
     for name in ["ann", "bob", "zoe"] {
         let id = HomeAccountId::new(format!("{name}.home"));
-        let set = of_ann(&lab, "api://a/read", 1);
-        let environment = Environment::of_host(HOST);
-        let change = move |current: &Partition| current.save(set.clone(), &environment);
-        cache
-            .update(&PartitionKey::Account(id), change)
-            .await
-            .unwrap();
+        save(
+            &cache,
+            &PartitionKey::Account(id),
+            of_ann(&lab, "api://a/read", 1),
+        )
+        .await;
     }
     *lab.store.down.lock() = false;
     // The breaker closes.
@@ -237,10 +225,7 @@ async fn where_l2_takes_nothing_a_flush_that_nobody_asked_for_ends_soon_and_othe
     *lab.store.down.lock() = true;
     for number in 0..20 {
         let key = PartitionKey::application("client", format!("tenant{number:02}"));
-        let set = lab.response("A", HOUR);
-        let environment = Environment::of_host(HOST);
-        let change = move |current: &Partition| current.save(set.clone(), &environment);
-        cache.update(&key, change).await.unwrap();
+        save(&cache, &key, lab.response("A", HOUR)).await;
     }
     later().await;
     *lab.store.down.lock() = false;
@@ -267,7 +252,7 @@ async fn what_a_full_store_did_not_take_is_not_forgotten_and_what_it_has_stays()
     let size = async |scope: &str| {
         let measured = Arc::new(MemoryStore::new(1_000_000, lab.clock));
         let cache = over(&lab, &measured);
-        save(&cache, of_ann(&lab, scope, 1)).await;
+        save(&cache, &ann(), of_ann(&lab, scope, 1)).await;
         measured.stats().bytes
     };
     let (one, two) = (
@@ -276,9 +261,9 @@ async fn what_a_full_store_did_not_take_is_not_forgotten_and_what_it_has_stays()
     );
     let store = Arc::new(MemoryStore::new(one + two / 2, lab.clock));
     let cache = over(&lab, &store);
-    save(&cache, of_ann(&lab, "api://a/read", 1)).await;
+    save(&cache, &ann(), of_ann(&lab, "api://a/read", 1)).await;
     assert_eq!(cache.unsaved_changes(), 0);
-    save(&cache, of_ann(&lab, &"api://long/".repeat(200), 2)).await;
+    save(&cache, &ann(), of_ann(&lab, &"api://long/".repeat(200), 2)).await;
     assert_eq!(cache.unsaved_changes(), 1);
     let kept = over(&lab, &store).read(&ann()).await.unwrap().partition;
     assert_eq!(kept.unwrap().access_token_count(), 1);

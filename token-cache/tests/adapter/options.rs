@@ -8,11 +8,11 @@ use std::time::Duration;
 use token_cache::policy::{L2Guard, L2Write, Plaintext, Unreadable};
 use token_cache::store::{Expiration, Store};
 use token_cache::{
-    CacheError, CacheLevel, Environment, Partition, Policy, RefreshToken, Sealing, Secret,
-    StoreError, TokenCache, TokenCacheOptions,
+    CacheError, CacheLevel, Policy, RefreshToken, Sealing, Secret, StoreError, TokenCache,
+    TokenCacheOptions,
 };
 
-use crate::lab::{HOUR, Lab, key, tokens};
+use crate::lab::{HOUR, Lab, key, save, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a2_an_l1_hit_waits_for_the_touch_of_l2_in_msal_net_alone() {
@@ -209,9 +209,7 @@ async fn a9_the_next_read_brings_into_l1_what_had_ended_when_it_was_written() {
         None,
         Secret::new("refresh"),
     )));
-    let environment = Environment::of_host("login.windows.net");
-    let save = move |current: &Partition| current.save(set.clone(), &environment);
-    cache.update(&key(), save).await.unwrap();
+    save(&cache, &key(), set).await;
     assert_eq!(lab.store.asked(), "get set");
     assert!(cache.peek_l1(key().borrowed(), lab.clock.now()).is_none());
     // A store that takes it all the same: another instance's option is another.
