@@ -192,8 +192,9 @@ impl Recipient<'_> {
             .path()
             .trim_start_matches('/')
             .to_ascii_lowercase();
-        let path = path.strip_prefix(&run).unwrap_or(&path);
-        let path = path.strip_prefix('/').unwrap_or(path);
+        let in_run = path.strip_prefix(&run);
+        let in_run = in_run.and_then(|path| path.strip_prefix('/'));
+        let path = in_run.unwrap_or(&path);
         let (tenant, endpoint) = path.split_once('/').unwrap_or((path, ""));
         let endpoints = ["oauth2/v2.0/token", "oauth2/token", "v2.0", ""];
         is_here && self.directory.tenant(tenant) == Ok(self.tenant) && endpoints.contains(&endpoint)
@@ -244,6 +245,7 @@ mod tests {
             ("https://localhost:8443/contoso.com/v2.0", true),
             ("https://localhost:8443/run/two/contoso.com/v2.0", false),
             ("https://localhost:8443/run/one", false),
+            ("https://localhost:8443/run/onecontoso.com/v2.0", false),
         ] {
             assert_eq!(in_run.is(audience), is_it, "{audience}");
         }
