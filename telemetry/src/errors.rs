@@ -19,13 +19,14 @@ pub fn class(code: &str) -> &'static str {
         | "json_parse_failed"
         | "cache_undecryptable"
         | "distributed_cache_forbidden" => "cache",
+        "cancelled" => "cancelled",
         "protocol" => "protocol",
         _ => "other",
     }
 }
 
 /// Every class, so that each series is there, at zero, before its first event.
-pub const CLASSES: [&str; 10] = [
+pub const CLASSES: [&str; 11] = [
     "throttled",
     "server_error",
     "timeout",
@@ -34,6 +35,7 @@ pub const CLASSES: [&str; 10] = [
     "invalid_client",
     "interaction_required",
     "cache",
+    "cancelled",
     "protocol",
     "other",
 ];
@@ -47,6 +49,7 @@ mod tests {
         for (code, expected) in [
             ("throttled", "throttled"),
             ("http_timeout", "timeout"),
+            ("cancelled", "cancelled"),
             ("consent_required", "interaction_required"),
             ("sign_in_failed", "other"),
             ("made up by a provider", "other"),

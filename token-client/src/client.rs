@@ -308,13 +308,22 @@ impl Client {
         &self,
         request: &AcquireRequest,
     ) -> Result<AuthenticationResult, AcquireError> {
-        let outcome = self.decide(request).await;
-        self.shared.events.acquired(request, outcome.as_ref());
+        let started = Instant::now();
+        let awaited = Awaited {
+            shared: &self.shared,
+            request,
+            started,
+        };
+        let outcome = self.decide(request, started).await;
+        awaited.ended(outcome.as_ref());
         outcome
     }
 
-    async fn decide(&self, request: &AcquireRequest) -> Result<AuthenticationResult, AcquireError> {
-        let started = Instant::now();
+    async fn decide(
+        &self,
+        request: &AcquireRequest,
+        started: Instant,
+    ) -> Result<AuthenticationResult, AcquireError> {
         let shared = &self.shared;
         let mut seen = Seen::nothing(request, shared.cache.policy().caching);
         if let Err(kind) = shared.permit(request) {
@@ -398,6 +407,30 @@ impl Client {
             None => (tokio::spawn(fetch()).await.ok(), Role::Leader),
         };
         (fetch.unwrap_or_else(|| Fetch::lost(metadata)), role)
+    }
+}
+
+/// An acquisition that a caller waits for. One that is dropped ended too: its caller
+/// gave up.
+struct Awaited<'a> {
+    shared: &'a Shared,
+    request: &'a AcquireRequest,
+    started: Instant,
+}
+
+impl Awaited<'_> {
+    fn ended(self, outcome: Result<&AuthenticationResult, &AcquireError>) {
+        self.shared.events.acquired(self.request, outcome);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        let seen = Seen::nothing(self.request, self.shared.cache.policy().caching);
+        let metadata = local(self.request, self.started, &seen);
+        let error = AcquireError::new(ErrorKind::GivenUp, metadata);
+        self.shared.events.acquired(self.request, Err(&error));
     }
 }
 

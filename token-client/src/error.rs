@@ -50,6 +50,9 @@ pub enum ErrorKind {
     Provider(RequestError),
     /// The fetch ended without an answer: the runtime stopped, or it panicked.
     FetchLost,
+    /// The caller stopped waiting. Nobody is given this error but who
+    /// [listens](crate::ClientEvents); what was fetched is stored all the same.
+    GivenUp,
 }
 
 impl AcquireError {
@@ -99,6 +102,7 @@ impl AcquireError {
             }
             ErrorKind::Provider(error) => error.code(),
             ErrorKind::FetchLost => "fetch_lost",
+            ErrorKind::GivenUp => "cancelled",
         }
     }
 }
@@ -128,6 +132,7 @@ impl fmt::Display for AcquireError {
             ErrorKind::Cache(_) => f.write_str("the token cache could not answer"),
             ErrorKind::Provider(_) => f.write_str("the identity provider gave no token"),
             ErrorKind::FetchLost => f.write_str("the fetch ended without an answer"),
+            ErrorKind::GivenUp => f.write_str("the caller stopped waiting"),
         }
     }
 }
@@ -147,7 +152,8 @@ impl Error for AcquireError {
             | ErrorKind::OboKeyNotInCache
             | ErrorKind::CacheDisabled
             | ErrorKind::InvalidRequest(_)
-            | ErrorKind::FetchLost => None,
+            | ErrorKind::FetchLost
+            | ErrorKind::GivenUp => None,
         }
     }
 }

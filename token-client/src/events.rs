@@ -10,7 +10,8 @@ use crate::result::{AuthenticationResult, ResultMetadata, TokenRequests};
 /// A listener. Every method does nothing by default. Called on the path of a
 /// request: it must be quick.
 pub trait ClientEvents: Send + Sync {
-    /// An acquisition that a caller asked for ended. Each ends once; refreshes
+    /// An acquisition that a caller asked for ended. Each ends once, one whose caller
+    /// gave up with [`ErrorKind::GivenUp`](crate::ErrorKind::GivenUp); refreshes
     /// behind a served token are told apart from it below.
     fn acquired(
         &self,

@@ -79,6 +79,7 @@ pub static TOKENCACHE_ACQUISITION_ERRORS: Metric = counter(
                 "invalid_client",
                 "interaction_required",
                 "cache",
+                "cancelled",
                 "protocol",
                 "other",
             ],

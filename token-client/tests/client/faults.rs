@@ -6,12 +6,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use token_cache::{HomeAccountId, Policy, Scopes, Secret};
-use token_client::{AcquireRequest, Client, ClientEvents, Flow, ManagedIdentityId, SearchInCache};
+use token_client::{
+    AcquireError, AcquireRequest, AuthenticationResult, Client, ClientEvents, ErrorKind, Flow,
+    ManagedIdentityId, SearchInCache,
+};
 
 use crate::lab::{
     HOUR, LATENCY, Lab, PRESETS, asking, begin, by_code, for_client, forced, how, in_session,
@@ -19,16 +22,27 @@ use crate::lab::{
 };
 use crate::managed_identity::machine;
 
-/// Counts the requests on their way.
+/// Counts what its client tells.
 #[derive(Default)]
-struct OnTheirWay(AtomicI64);
+struct Counted {
+    /// Requests on their way.
+    on_their_way: AtomicI64,
+    ended: AtomicU32,
+    given_up: AtomicU32,
+}
 
-impl ClientEvents for OnTheirWay {
+impl ClientEvents for Counted {
+    fn acquired(&self, _: &AcquireRequest, outcome: Result<&AuthenticationResult, &AcquireError>) {
+        let given_up = outcome.is_err_and(|error| matches!(error.kind(), ErrorKind::GivenUp));
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        self.given_up
+            .fetch_add(u32::from(given_up), Ordering::SeqCst);
+    }
     fn token_request_began(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.on_their_way.fetch_add(1, Ordering::SeqCst);
     }
     fn token_request_ended(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.on_their_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -75,10 +89,10 @@ fn giving_up() -> [(AcquireRequest, AcquireRequest); 9] {
 
 /// A lab whose store takes its time, a client there, what it has on its way, and
 /// what Bob left behind: he has signed in and begun a session.
-async fn after_bob(policy: Policy) -> (Lab, Client, Arc<OnTheirWay>) {
+async fn after_bob(policy: Policy) -> (Lab, Client, Arc<Counted>) {
     let lab = Lab::new(policy);
     *lab.store.round_trip.lock() = Duration::from_millis(7);
-    let events = Arc::new(OnTheirWay::default());
+    let events = Arc::new(Counted::default());
     let client = lab.client("client", lab.options(), Arc::clone(&events) as _);
     let session = begin("bob.1", "of bob", SearchInCache::No);
     let before = lab.instance();
@@ -103,7 +117,11 @@ async fn a_caller_who_gives_up_at_any_await_leaves_cache_and_flights_in_order() 
                 // What was given out is stored, here and in L2.
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 assert_eq!(client.cache().flush().await, 0);
-                assert_eq!(events.0.load(Ordering::SeqCst), 0, "none is on its way");
+                let told = |count: &AtomicU32| count.load(Ordering::SeqCst);
+                assert_eq!(told(&events.ended), 2, "each ended once");
+                assert_eq!(told(&events.given_up), u32::from(gave_up));
+                let on_their_way = events.on_their_way.load(Ordering::SeqCst);
+                assert_eq!(on_their_way, 0, "none is on its way");
                 // A write that its caller gave up is lost in MSAL.NET's L2.
                 let in_l2 = (policy == Policy::RECOMMENDED).then(|| ("L2", lab.instance()));
                 for (of, client) in [("L1", client.clone())].into_iter().chain(in_l2) {
