@@ -126,6 +126,10 @@ pub trait CacheEvents: Send + Sync {
     /// Deferred changes of a partition have reached L2.
     fn l2_write_settled(&self) {}
 
+    /// A deferred change is given up: there were too many (1 024 of one partition,
+    /// 65 536 in all), and it was the oldest. L2 never has it.
+    fn l2_write_lost(&self) {}
+
     /// A blob from L2 could not be read and counts as a miss.
     fn undecodable(&self, error: &CacheError) {
         let _ = error;

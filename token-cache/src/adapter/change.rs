@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::l2::{Base, InL2, L2, Written};
-use super::unsaved::{Change, WasOverdue, replay};
+use super::unsaved::{Change, LostOne, WasOverdue, replay};
 use super::{Inner, TokenCache};
 use crate::error::{CacheError, StoreErrorKind};
 use crate::events::{L2Operation, OperationOutcome};
@@ -85,7 +85,7 @@ impl TokenCache {
         let merges = inner.policy.l2_conflict == L2Conflict::Merge && inner.l2.is_some();
         let trying =
             merges.then(|| inner.note(key, Arc::new(|_: &Partition| Partition::default())));
-        let mark = inner.unsaved.mark(key);
+        let mark = inner.unsaved.mark();
         let writing = lane.begin_write();
         writing.change_l1(|| inner.remove_l1(key));
         let Some(l2) = &inner.l2 else { return };
@@ -221,7 +221,10 @@ impl Inner {
     /// Notes a change before the first await, so that whoever is dropped from
     /// here on leaves it to others.
     fn note(self: &Arc<Self>, key: &PartitionKey, change: Change) -> Trying {
-        self.unsaved.add(key, change, self.clock().now());
+        let LostOne(lost) = self.unsaved.add(key, change, self.clock().now());
+        if lost {
+            self.events.l2_write_lost();
+        }
         Trying::new(self, key)
     }
 
@@ -247,7 +250,7 @@ impl Inner {
                 }
                 InL2::Unreadable { .. } => None,
             };
-            let mark = self.unsaved.mark(key);
+            let mark = self.unsaved.mark();
             next = Arc::new(replay(
                 &self.unsaved.changes(key),
                 &base.unwrap_or_default(),

@@ -58,6 +58,9 @@ impl CacheEvents for Heard {
     fn l2_write_settled(&self) {
         self.note("settled");
     }
+    fn l2_write_lost(&self) {
+        self.note("lost");
+    }
     fn undecodable(&self, error: &CacheError) {
         let text = error.to_string();
         let code = text.split(':').next().unwrap_or_default();
@@ -170,6 +173,20 @@ async fn the_listener_hears_of_a_write_that_comes_late_and_of_its_arrival() {
     // One that arrives at once was never deferred.
     lab.put(&cache, "B", HOUR).await;
     assert_eq!(heard.of_l2(), ["l2 get hit", "read", "write", "l2 set ok"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_listener_hears_of_changes_given_up_where_l2_misses_too_many() {
+    let lab = Lab::new();
+    let (cache, heard) = listened(&lab, Policy::RECOMMENDED);
+    *lab.store.down.lock() = true;
+    for _ in 0..1_026 {
+        lab.put(&cache, "A", HOUR).await;
+    }
+    let heard = heard.of_l2();
+    let count = |wanted: &str| heard.iter().filter(|words| *words == wanted).count();
+    assert_eq!((count("deferred"), count("lost")), (1_026, 2));
+    assert_eq!(cache.unsaved_changes(), 1_024);
 }
 
 #[tokio::test(start_paused = true)]
