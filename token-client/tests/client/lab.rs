@@ -18,8 +18,8 @@ use token_client::idp::TokenFuture;
 use token_client::{
     AcquireRequest, Application, AuthenticationResult, Authority, AuthorizationCode,
     CacheRefreshReason, Client, ClientEvents, Flow, Grant, IdentityProvider, InitiateLongRunning,
-    LongRunningSession, ProviderKind, Refusal, RequestError, SearchInCache, TokenRequest,
-    TokenResponse, TokenSource, UserAssertion,
+    LongRunningSession, ManagedIdentityId, ProviderKind, Refusal, RequestError, SearchInCache,
+    TokenRequest, TokenResponse, TokenSource, UserAssertion,
 };
 
 use crate::watched::Watched;
@@ -35,6 +35,8 @@ pub(crate) struct Issued {
     pub(crate) tenant: String,
     pub(crate) client: String,
     pub(crate) user: Option<String>,
+    /// The machine or workload itself, where it asked.
+    pub(crate) identity: Option<ManagedIdentityId>,
     pub(crate) scopes: Scopes,
 }
 
@@ -145,6 +147,10 @@ impl Provider {
                 tenant: request.tenant_id.to_string(),
                 client: request.client_id.to_string(),
                 user: user.clone(),
+                identity: match &request.grant {
+                    Grant::ManagedIdentity { identity } => Some(identity.clone()),
+                    _ => None,
+                },
                 scopes: request.scopes.clone(),
             },
         );
