@@ -73,6 +73,10 @@ impl KeyText {
         Self { bytes, hash }
     }
 
+    pub(super) fn hash64(&self) -> u64 {
+        self.hash
+    }
+
     /// The key that it is the text of.
     pub(super) fn to_key(&self) -> Option<PartitionKey> {
         let (&kind, mut rest) = self.bytes.split_first()?;
