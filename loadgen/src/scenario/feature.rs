@@ -20,8 +20,6 @@ pub enum Feature {
     ExternalProvider,
     /// Tokens signed with ES256.
     Es256,
-    /// Lifetimes by application.
-    ApplicationLifetimes,
     /// An L2 that is a server.
     Store(RemoteStore),
     /// Encrypted L2 entries.
@@ -36,8 +34,6 @@ pub enum Feature {
     CodeReplay,
     /// Tokens of another size than the usual one.
     TokenSize,
-    /// Lifetimes that vary.
-    LifetimeJitter,
     /// Refresh tokens that end sooner than usual, or once they are used.
     RefreshTokenEnd,
     /// Limits on what the provider may be asked for.
@@ -84,7 +80,6 @@ impl Feature {
             Self::Store(store) if mode == Mode::Real && store.is_built_in() => None,
             Self::NetworkFault | Self::Es256 | Self::NoThink if mode == Mode::Real => None,
             Self::Provider(ProviderPlan::Session | ProviderPlan::SessionCookie)
-            | Self::ApplicationLifetimes
             | Self::Encryption
             | Self::ClockStep
             | Self::KeyRollover
@@ -93,7 +88,6 @@ impl Feature {
             | Self::PassOver
             | Self::CodeReplay
             | Self::TokenSize
-            | Self::LifetimeJitter
             | Self::RefreshTokenEnd
             | Self::Throttles
             | Self::FleetChange
@@ -153,9 +147,6 @@ impl Feature {
     fn unmodelled(self) -> Unavailable {
         let why = match self {
             Self::Provider(_) => "keeps a user's tokens in one place, whatever the session",
-            Self::ApplicationLifetimes | Self::LifetimeJitter => {
-                "has tokens that all last equally long"
-            }
             Self::Encryption | Self::KeyRingSwap | Self::TokenSize => {
                 "knows tokens by their times, and has no bytes to encrypt or to weigh"
             }

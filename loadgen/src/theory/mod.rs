@@ -17,7 +17,7 @@ use crate::record::Recorder;
 use crate::record::flow::FlowRecord;
 use crate::report::model::{Acquisitions, Mode, Report, Theory};
 use crate::report::predicted::UNNAMED;
-use crate::scenario::plan::{EmbeddedIdpPlan, Plan};
+use crate::scenario::plan::{ApplicationCache, EmbeddedIdpPlan, Plan};
 use closed_form::Expected;
 use shadow::Causes;
 
@@ -86,7 +86,7 @@ pub fn beside(plan: &Plan, idp: &EmbeddedIdpPlan, report: &Report, causes: &Caus
             (None, None) => return None,
         };
         let gap = measured_hit_ratio - predicted.hit_ratio;
-        let (held, broken) = assumptions(plan, report, predicted.ideal_misses.is_some());
+        let (held, broken) = assumptions((plan, idp), report, predicted.ideal_misses.is_some());
         Some(Theory {
             scope: scope.to_owned(),
             predicted_by: predicted.by.to_owned(),
@@ -183,13 +183,21 @@ fn renewal_error(hit_ratio: f64, calls: u64) -> f64 {
 }
 
 /// What the prediction takes for granted: what of it was so, and what was not.
-fn assumptions(plan: &Plan, report: &Report, by_model: bool) -> (Vec<String>, Vec<String>) {
+fn assumptions(
+    (plan, idp): (&Plan, &EmbeddedIdpPlan),
+    report: &Report,
+    by_model: bool,
+) -> (Vec<String>, Vec<String>) {
     let cache = report.cache;
     let nobody_forces = plan
         .traffic
         .iter()
         .all(|traffic| traffic.force_refresh.get() <= 0.0 && traffic.claims.get() <= 0.0);
-    let all: [(&str, bool); 8] = [
+    let keys_are_plain = plan.traffic.iter().all(|traffic| {
+        traffic.key_values == 0 && traffic.application_cache == ApplicationCache::None
+    });
+    let throttled = report.idp.by_status.get("429").copied().unwrap_or(0);
+    let all: [(&str, bool); 12] = [
         (
             if by_model && plan.traffic.iter().any(|traffic| traffic.load.is_closed()) {
                 "the same users, simulated: they call as often as an ideal cache lets them"
@@ -216,6 +224,19 @@ fn assumptions(plan: &Plan, report: &Report, by_model: bool) -> (Vec<String>, Ve
             cache.l1.evictions == 0 && cache.l2.evictions == 0 && cache.l2.refused == 0,
         ),
         ("L2 never fails", cache.l2.errors == 0),
+        (
+            "refresh tokens last, however often they are used",
+            !idp.refresh_tokens_once && idp.refresh_token_lifetime >= plan.duration,
+        ),
+        (
+            "a code is redeemed once",
+            !plan.traffic.iter().any(|traffic| traffic.code_replayed),
+        ),
+        (
+            "the application adds nothing to cache keys and keeps no tokens itself",
+            keys_are_plain,
+        ),
+        ("the provider's limits are never met", throttled == 0),
     ];
     let pick = |so: bool| {
         let chosen = all.iter().filter(move |(_, held)| *held == so);

@@ -301,6 +301,30 @@ fn a_virtual_run_with_refreshes_agrees_with_the_model_up_to_chance() {
 }
 
 #[test]
+fn a_virtual_run_whose_tokens_last_differently_agrees_with_the_model_up_to_chance() {
+    // How much longer a token lasts is drawn by the provider and by the model, each for
+    // itself; by application is said in the scenario.
+    let by_chance = ["idp.expires_in=15m", "idp.jitter=30m"];
+    let by_application = ["idp.applications=[{ application: 1, expires_in: 10m }, \
+        { application: 2, expires_in: 2h, refresh_in: 20m }]"];
+    for (scenario, seed, set) in [
+        (ALL_FLOWS, 12, &by_chance[..]),
+        (PEOPLE, 13, &by_chance),
+        (ALL_FLOWS, 14, &by_application),
+    ] {
+        let plan = plan(scenario, seed, set);
+        let (model, real_code) = (report(&plan, Mode::Model), report(&plan, Mode::Virtual));
+        assert_eq!(model.load.fingerprint, real_code.load.fingerprint);
+        assert!(!real_code.theory.is_empty());
+        for theory in &real_code.theory {
+            assert_eq!(theory.predicted_by, "model");
+            assert!(theory.broken_assumptions.is_empty(), "{theory:?}");
+            assert!(theory.z.abs() < 4.0, "{theory:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_model_cannot_have_is_refused_with_its_place_and_the_reason() {
     for (change, reason) in [
         (
@@ -312,7 +336,6 @@ fn what_the_model_cannot_have_is_refused_with_its_place_and_the_reason() {
             "calls without words of their own",
         ),
         ("traffic[1].code_redeemed=twice", "redeems a code once"),
-        ("idp.jitter=60s", "tokens that all last equally long"),
         ("idp.refresh_tokens.use=once", "as long as anybody brings"),
         (
             "idp.refresh_tokens.lifetime=2h",

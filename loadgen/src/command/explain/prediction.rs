@@ -68,7 +68,8 @@ impl Prediction {
                     let lifetime = idp.managed_identity_lifetime;
                     (lifetime, managed_identity_advice(lifetime))
                 } else {
-                    (idp.expires_in, idp.refresh_in)
+                    // What a token lasts on average decides how many there are.
+                    (idp.expires_in + idp.lifetime_jitter / 2, idp.refresh_in)
                 };
                 let served = lifetime.saturating_sub(EXPIRY_BUFFER).as_secs_f64();
                 let advice = advice.map(|advice| advice.as_secs_f64());
@@ -155,6 +156,9 @@ fn left_out(plan: &Plan) -> Vec<String> {
     }
     if !matches!(plan.start, Start::Cold) {
         remarks.push("it does not start cold: what is held there is left out".to_owned());
+    }
+    if matches!(&plan.idp, IdpPlan::Embedded(idp) if !idp.application_lifetimes.is_empty()) {
+        remarks.push("lifetimes of single applications are left out".to_owned());
     }
     if !plan.faults.is_empty() {
         remarks.push("faults and restarts are left out".to_owned());

@@ -176,8 +176,19 @@ fn provider(plan: &Plan) -> String {
             show_duration(advice)
         )
     });
+    let longer = if idp.lifetime_jitter.is_zero() {
+        String::new()
+    } else {
+        let longest = idp.expires_in + idp.lifetime_jitter;
+        format!(" to {}", show_duration(longest))
+    };
+    let own = if idp.application_lifetimes.is_empty() {
+        ""
+    } else {
+        ", but for applications that have their own,"
+    };
     format!(
-        "Tokens live {}{refresh}, and are served until five minutes before their end; the token endpoint takes {}.",
+        "Tokens live {}{longer}{own}{refresh}, and are served until five minutes before their end; the token endpoint takes {}.",
         show_duration(idp.expires_in),
         idp.latency.token
     )

@@ -197,7 +197,8 @@ impl Simulation<'_> {
         let number = self.callers.assertions_made;
         self.callers.assertions_made += 1;
         self.found.driver_requests += 1;
-        let ends = self.now + millis(self.idp.expires_in);
+        let lasts = self.idp.expires_in + self.next_longer();
+        let ends = self.now + millis(lasts);
         self.callers.assertions.insert(whose, (number, ends));
         number
     }

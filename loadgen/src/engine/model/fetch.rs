@@ -239,12 +239,12 @@ impl Simulation<'_> {
     }
 
     /// The times of a token that was asked for then and has come now.
-    fn token(&mut self, partition: PartitionId, asked: Millis) -> Token {
+    fn token(&mut self, want: Want, asked: Millis) -> Token {
         let now = self.now;
         // Whole seconds, as blobs have them.
         let whole = |time: Millis| time / 1_000 * 1_000;
         let after = |time: Duration| whole(now + millis(time));
-        let (expires_on, advice) = if let PartitionId::Machine { .. } = partition {
+        let (expires_on, advice) = if let PartitionId::Machine { .. } = want.partition {
             // A machine is told when its token ends, and not to replace it; the client
             // finds out by what is left of it when that is.
             let lifetime = millis(self.idp.managed_identity_lifetime);
@@ -252,7 +252,11 @@ impl Simulation<'_> {
             let left = Duration::from_millis(end.saturating_sub(now));
             (end, managed_identity_advice(left))
         } else {
-            (after(self.idp.expires_in), self.idp.refresh_in)
+            let idp = self.idp;
+            let own = idp.lifetime_of(want.item.application);
+            let expires_in = own.map_or(idp.expires_in, |own| own.expires_in);
+            let advice = own.and_then(|own| own.refresh_in).or(idp.refresh_in);
+            (after(expires_in + self.next_longer()), advice)
         };
         Token {
             expires_on,
@@ -264,7 +268,7 @@ impl Simulation<'_> {
     /// Puts a new token, asked for then, into both layers.
     pub(super) fn store(&mut self, want: Want, asked: Millis) {
         let now = self.now;
-        let token = self.token(want.partition, asked);
+        let token = self.token(want, asked);
         let in_l2 = self.l2.as_mut().and_then(|l2| l2.get(want.partition, now));
         let in_l2 = in_l2.cloned();
         let layer = self.l1.as_mut().map(|layers| &mut layers[want.instance]);
@@ -278,6 +282,17 @@ impl Simulation<'_> {
         if let Some(l2) = &mut self.l2 {
             l2.put(want.partition, partition, now);
         }
+    }
+
+    /// How much longer than usual the next token lasts; the provider draws it likewise.
+    pub(super) fn next_longer(&mut self) -> Duration {
+        let most = self.idp.lifetime_jitter.as_secs();
+        if most == 0 {
+            return Duration::ZERO;
+        }
+        let mut random = self.longer.at(self.longers);
+        self.longers += 1;
+        Duration::from_secs(random.random_range(0..=most))
     }
 
     /// By how much a refresh is put off; milliseconds.

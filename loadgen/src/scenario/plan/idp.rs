@@ -51,6 +51,14 @@ pub struct EmbeddedIdpPlan {
     pub throttles: Vec<ThrottlePlan>,
 }
 
+impl EmbeddedIdpPlan {
+    /// What an application's tokens have of their own; the first that is said of it.
+    pub fn lifetime_of(&self, application: u32) -> Option<&ApplicationLifetime> {
+        let mut own = self.application_lifetimes.iter();
+        own.find(|own| own.application == application)
+    }
+}
+
 /// How large users' access tokens are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserTokens {

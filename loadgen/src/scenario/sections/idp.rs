@@ -103,7 +103,7 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
         table.needs(Feature::ExternalProvider, "url");
         return external(table, url, ca);
     }
-    needs(table, signing, jitter);
+    needs(table, signing);
     whole_seconds(table, "jitter", jitter?);
     let expires_in = usable_lifetime(table, expires_in?);
     let refresh_in = refresh_in.ok()?;
@@ -131,12 +131,9 @@ pub(super) fn idp(table: &mut Table<'_>) -> Option<IdpPlan> {
 }
 
 /// What of it not every engine has.
-fn needs(table: &mut Table<'_>, signing: Option<SigningPlan>, jitter: Option<Duration>) {
+fn needs(table: &mut Table<'_>, signing: Option<SigningPlan>) {
     if signing == Some(SigningPlan::Es256) {
         table.needs(Feature::Es256, "signing");
-    }
-    if jitter.is_some_and(|jitter| !jitter.is_zero()) {
-        table.needs(Feature::LifetimeJitter, "jitter");
     }
     if table.has("throttles") {
         table.needs(Feature::Throttles, "throttles");
@@ -217,7 +214,6 @@ fn application_lifetime(table: &mut Table<'_>) -> Option<ApplicationLifetime> {
         "When its clients are advised to replace them; less than `expires_in`",
         &DurationIn::above_zero(),
     );
-    table.needs(Feature::ApplicationLifetimes, "application");
     let expires_in = usable_lifetime(table, expires_in?);
     let refresh_in = refresh_in.ok()?;
     if let Some(advice) = refresh_in {
