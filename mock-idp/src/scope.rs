@@ -6,7 +6,7 @@ use crate::directory::tenant::parse_guid;
 use crate::error::{Aadsts, Refusal};
 
 /// The resource that scopes without one belong to.
-const GRAPH: &str = "https://graph.microsoft.com";
+pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 
 /// The scope that asks for an ID token.
 const OPENID: &str = "openid";
@@ -18,7 +18,7 @@ const OFFLINE_ACCESS: &str = "offline_access";
 const OPENID_SCOPES: [&str; 4] = [OPENID, "profile", "email", OFFLINE_ACCESS];
 
 /// The scope that stands for everything an application was granted.
-const DEFAULT: &str = ".default";
+pub(crate) const DEFAULT: &str = ".default";
 
 /// What `.default` grants a user here.
 const GRANTED_BY_DEFAULT: &str = "access_as_user";
@@ -84,15 +84,7 @@ impl Scopes {
         {
             return Err(invalid());
         }
-        let (resource, name) = match scope.rsplit_once('/') {
-            Some((resource, name)) => (resource, name),
-            None => (GRAPH, scope),
-        };
-        // `api://app` alone: the slash before the name is one of the scheme's own.
-        let has_no_host = resource.ends_with(":/") || resource.ends_with("://");
-        if name.is_empty() || resource.is_empty() || has_no_host {
-            return Err(invalid());
-        }
+        let (resource, name) = split(scope).ok_or_else(invalid)?;
         if self.names.is_empty() {
             resource.clone_into(&mut self.resource);
         } else if !resource.eq_ignore_ascii_case(&self.resource) {
@@ -147,7 +139,12 @@ impl Scopes {
         }
     }
 
-    /// The `aud` of a token for the resource: its application id when its identifier holds one,
+    /// The resource as it was asked for.
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The `aud` of a token for the resource, if nothing more is known of it: its application id when its identifier holds one,
     /// else the identifier.
     pub(crate) fn audience(&self) -> &str {
         let resource = self.resource.strip_suffix('/').unwrap_or(&self.resource);
@@ -212,6 +209,15 @@ impl Scopes {
         scopes.retain(|scope| self.resource == GRAPH && *scope != OFFLINE_ACCESS);
         scopes
     }
+}
+
+/// The resource of a scope and its name there; `None` for what can be no scope.
+pub(crate) fn split(scope: &str) -> Option<(&str, &str)> {
+    let (resource, name) = scope.rsplit_once('/').unwrap_or((GRAPH, scope));
+    // `api://app` alone: the slash before the name is one of the scheme's own.
+    let has_no_host = resource.ends_with(":/") || resource.ends_with("://");
+    let is_one = !name.is_empty() && !resource.is_empty() && !has_no_host;
+    is_one.then_some((resource, name))
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use self::closed::{App, ClosedDirectory};
+use self::application::Application;
+use self::closed::{App, ClosedDirectory, Resource};
 use self::tenant::Tenant;
 use self::user::User;
+use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
 use crate::scope::Scopes;
 
@@ -29,6 +31,16 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6d1c_8d0f_4b51_9a4c_3f1f_8f3e_7a1
 pub(crate) fn id_of(kind: &str, name: &str) -> Uuid {
     let name = format!("{kind}/{}", name.to_ascii_lowercase());
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// Whom a token is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Audience<'a> {
+    /// Its `aud`: the client id of an application that is known in v2 tokens, the resource as it
+    /// was asked for in v1 tokens.
+    pub(crate) claim: &'a str,
+    /// The same under all names of the resource: what the `sub` of users is made for.
+    pub(crate) resource: &'a str,
 }
 
 /// Who exists.
@@ -84,10 +96,38 @@ impl Directory {
         }
     }
 
-    /// Whether the application is registered under this App ID URI.
-    pub(crate) fn is_uri_of(&self, application: &application::Application, uri: &str) -> bool {
-        let directory = self.closed();
-        directory.is_some_and(|directory| directory.is_uri_of(&application.client_id, uri))
+    /// Whether a token for `audience` was made for this application, under any of its names.
+    pub(crate) fn is_audience(&self, application: &Application, audience: &str) -> bool {
+        let resource = self
+            .closed()
+            .and_then(|directory| directory.resource(audience));
+        match resource {
+            Some(Resource::App(app)) => {
+                app.client_id().eq_ignore_ascii_case(&application.client_id)
+            }
+            Some(Resource::Microsofts(_)) => false,
+            None => application.is_audience(audience),
+        }
+    }
+
+    /// Whom a token of this version for these scopes is for.
+    pub(crate) fn audience<'a>(&'a self, version: Version, scopes: &'a Scopes) -> Audience<'a> {
+        let resource = self
+            .closed()
+            .and_then(|directory| directory.resource(scopes.resource()));
+        match resource {
+            Some(Resource::App(app)) => Audience {
+                claim: match version {
+                    Version::V1 => scopes.resource(),
+                    Version::V2 => app.client_id(),
+                },
+                resource: app.client_id(),
+            },
+            _ => Audience {
+                claim: scopes.audience(),
+                resource: scopes.audience(),
+            },
+        }
     }
 
     /// The user of this id, at home in this tenant.
@@ -157,8 +197,10 @@ impl Directory {
     /// Checks that the resource exists and that users consented to what is asked of it.
     pub(crate) fn check_consent(&self, client_id: &str, scopes: &Scopes) -> Result<(), Refusal> {
         self.check_resource(scopes)?;
-        self.app(client_id)?
-            .map_or(Ok(()), |app| app.check_consent(scopes))
+        let Some(directory) = self.closed() else {
+            return Ok(());
+        };
+        directory.check_consent(directory.app(client_id)?, scopes)
     }
 
     /// Checks that an application that has credentials used one.
@@ -169,11 +211,12 @@ impl Directory {
         }
     }
 
-    /// The application's own roles at a resource.
-    pub(crate) fn roles(&self, client_id: &str, resource: &str) -> Vec<String> {
-        match self.app(client_id) {
-            Ok(Some(app)) => app.roles_at(resource).to_vec(),
-            _ => Vec::new(),
-        }
+    /// The application's own roles at the resource of these scopes.
+    pub(crate) fn roles(&self, client_id: &str, scopes: &Scopes) -> Vec<String> {
+        let Some(directory) = self.closed() else {
+            return Vec::new();
+        };
+        let app = directory.app(client_id).ok();
+        app.map_or_else(Vec::new, |app| directory.roles(app, scopes.resource()))
     }
 }

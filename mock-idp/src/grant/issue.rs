@@ -134,12 +134,13 @@ impl<'a> Mint<'a> {
 
     /// What a token of this version says about who issued it, to whom, for what.
     fn terms(&self, version: Version, tenant_id: Uuid) -> Issue<'a> {
-        let mode = self.request.settings.issuer;
+        let settings = self.request.settings;
         Issue {
-            issuer: issuer(mode, version, self.request.origin, tenant_id),
+            issuer: issuer(settings.issuer, version, self.request.origin, tenant_id),
             tenant_id,
             application: self.application,
             scopes: self.scopes,
+            audience: settings.directory.audience(version, self.scopes),
             validity: self.validity,
             roles: Vec::new(),
             groups: &[],
@@ -231,7 +232,7 @@ impl<'a> Mint<'a> {
         let terms = Issue {
             roles: settings
                 .directory
-                .roles(&self.application.client_id, self.scopes.audience()),
+                .roles(&self.application.client_id, self.scopes),
             ..self.terms(version, tenant_id)
         };
         Draft::for_application(version, &terms, self.policy, &idp.ids)

@@ -53,7 +53,7 @@ fn examine(
         return Err(Aadsts::AssertionExpired.into());
     }
     let directory = &request.settings.directory;
-    if !application.is_audience(&claims.aud) && !directory.is_uri_of(application, &claims.aud) {
+    if !directory.is_audience(application, &claims.aud) {
         let names = [claims.aud.as_str(), &application.client_id];
         return Err(Refusal::new(Aadsts::AssertionOfOtherAudience, &names));
     }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::draft::{Draft, reordered, stranger};
 use crate::clock::UnixTime;
+use crate::directory::Audience;
 use crate::directory::application::Application;
 use crate::directory::user::User;
 use crate::endpoint::Version;
@@ -146,6 +147,7 @@ pub(crate) struct Issue<'a> {
     pub(crate) tenant_id: Uuid,
     pub(crate) application: &'a Application,
     pub(crate) scopes: &'a Scopes,
+    pub(crate) audience: Audience<'a>,
     pub(crate) validity: Validity,
     /// The application's own roles.
     pub(crate) roles: Vec<String>,
@@ -218,7 +220,7 @@ impl AppClaims {
     pub(crate) fn new(issue: &Issue<'_>, opaque: Opaque) -> Self {
         let principal = issue.application.service_principal_in(issue.tenant_id);
         Self {
-            aud: issue.scopes.audience().to_owned(),
+            aud: issue.audience.claim.to_owned(),
             iss: issue.issuer.clone(),
             validity: issue.validity,
             aio: opaque.aio,
@@ -262,8 +264,8 @@ pub(crate) struct UserClaims {
 
 impl UserClaims {
     pub(crate) fn new(issue: &Issue<'_>, user: &User, opaque: Opaque) -> Self {
-        let audience = issue.scopes.audience().to_owned();
         Self {
+            aud: issue.audience.claim.to_owned(),
             iss: issue.issuer.clone(),
             validity: issue.validity,
             aio: opaque.aio,
@@ -275,12 +277,11 @@ impl UserClaims {
             preferred_username: user.name.clone(),
             rh: opaque.rh,
             scp: issue.scopes.granted(),
-            sub: user.subject_for(&audience),
+            sub: user.subject_for(issue.audience.resource),
             tid: issue.tenant_id,
             uti: opaque.uti,
             ver: "2.0",
             xms_ftd: opaque.xms_ftd,
-            aud: audience,
         }
     }
 }
@@ -357,6 +358,7 @@ pub(crate) fn client_info(user: &User) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::Directory;
     use crate::directory::application::Authentication;
 
     /// Claims that say something everywhere.
@@ -372,6 +374,7 @@ mod tests {
             tenant_id,
             application: &application,
             scopes: &scopes,
+            audience: Directory::Open.audience(Version::V2, &scopes),
             validity: Validity::new(now, Duration::from_secs(3599)),
             roles: Vec::new(),
             groups: &[],

@@ -29,7 +29,7 @@ struct Common {
 impl Common {
     fn new(issue: &Issue<'_>, oid: Uuid, idp: String, opaque: Opaque) -> Self {
         Self {
-            aud: issue.scopes.audience().to_owned(),
+            aud: issue.audience.claim.to_owned(),
             iss: issue.issuer.clone(),
             validity: issue.validity,
             aio: opaque.aio,
@@ -100,7 +100,7 @@ impl UserClaims {
             ipaddr: "127.0.0.1",
             name: user.display_name().to_owned(),
             scp: issue.scopes.granted(),
-            sub: user.subject_for(issue.scopes.audience()),
+            sub: user.subject_for(issue.audience.resource),
             unique_name: user.name.clone(),
             upn: user.name.clone(),
         }

@@ -184,15 +184,56 @@ async fn only_users_with_the_right_password_and_consent_sign_in() {
             "{user}"
         );
     }
-    let default = format!("api://{SERVICE}/.default");
-    assert_eq!(
-        password(&idp, "alice@contoso.com", "pass", &default)
-            .await
-            .status,
-        200
-    );
-    let other = password(&idp, "alice@contoso.com", "pass", "api://service/.default").await;
-    assert_eq!(refused(&other).2, 65_001);
+    for scope in ["https://graph.microsoft.com/.default", "User.Read"] {
+        let other = password(&idp, "alice@contoso.com", "pass", scope).await;
+        assert_eq!(refused(&other).2, 65_001, "{scope}");
+    }
+}
+
+/// All names of [`SERVICE`] as a resource.
+fn names_of_service() -> [String; 6] {
+    let names = ["", "api://"].map(|scheme| format!("{scheme}{SERVICE}"));
+    let names = [&names[0], &names[1], "api://service"];
+    let [id, uri, own] = names.map(str::to_owned);
+    let [id_slash, uri_slash, own_slash] = names.map(|name| format!("{name}/"));
+    [id, uri, own, id_slash, uri_slash, own_slash]
+}
+
+#[tokio::test]
+async fn consent_roles_and_audience_are_of_a_resource_under_all_its_names() {
+    let idp = start(None).await;
+    let id = format!("api://{SERVICE}");
+    let usual = password(&idp, "alice@contoso.com", "pass", &format!("{id}/read")).await;
+    let usual = claims(&usual.member("access_token"));
+    for resource in names_of_service() {
+        for (name, consented) in [("read", true), (".default", true), ("write", false)] {
+            let scope = format!("{resource}/{name}");
+            let answer = password(&idp, "alice@contoso.com", "pass", &scope).await;
+            if !consented {
+                assert_eq!(refused(&answer).2, 65_001, "{scope}");
+                continue;
+            }
+            let token = claims(&answer.member("access_token"));
+            let (aud, sub) = (&token["aud"], &token["sub"]);
+            assert_eq!((aud, sub), (&json!(SERVICE), &usual["sub"]), "{scope}");
+        }
+        let answer = app_token(&idp, APP, "right", &resource).await;
+        let token = claims(&answer.member("access_token"));
+        let roles = json!(["Task.Read", "Task.Write"]);
+        let found = (&token["aud"], &token["roles"]);
+        assert_eq!(found, (&json!(SERVICE), &roles), "{resource}");
+
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", APP),
+            ("client_secret", "right"),
+            ("resource", &resource),
+        ];
+        let v1 = idp.post("/contoso.com/oauth2/token", &form).await;
+        let token = claims(&v1.member("access_token"));
+        let found = (&token["aud"], &token["roles"]);
+        assert_eq!(found, (&json!(resource), &roles), "{resource}");
+    }
 }
 
 #[tokio::test]
@@ -325,7 +366,7 @@ async fn codes_go_to_registered_addresses_only() {
         ),
         (
             [
-                ("scope", "api://service/read"),
+                ("scope", "api://service/write"),
                 ("login_hint", "bob@contoso.com"),
             ],
             "consent_required",

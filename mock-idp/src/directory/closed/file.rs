@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::resource::without_slash;
 use super::{App, Certificate, ClosedDirectory, Federated, Member};
 use crate::directory::id_of;
 
@@ -56,9 +57,10 @@ pub(crate) struct AppEntry {
     /// Where its users may be sent after a sign-in.
     #[serde(default)]
     redirect_uris: Vec<String>,
-    /// The delegated permissions that users consented to; all of them when left out.
+    /// The delegated permissions that users consented to, each with its resource under any of its
+    /// names; all of them when left out.
     permissions: Option<Vec<String>>,
-    /// Its own roles, by resource.
+    /// Its own roles, by resource under any of its names.
     #[serde(default)]
     roles: BTreeMap<String, Vec<String>>,
 }
@@ -126,7 +128,7 @@ pub(super) fn make(file: File, beside: &Path) -> Result<ClosedDirectory, Vec<Str
     let mut names = HashSet::new();
     for entry in file.applications {
         for name in std::iter::once(&entry.client_id).chain(&entry.identifier_uris) {
-            if !names.insert(name.to_ascii_lowercase()) {
+            if !names.insert(without_slash(name).to_ascii_lowercase()) {
                 problems.push(format!("applications: `{name}` is there twice"));
             }
         }

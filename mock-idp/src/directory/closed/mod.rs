@@ -3,9 +3,11 @@
 
 mod certificate;
 mod file;
+mod resource;
 
 pub(crate) use self::certificate::Certificate;
 pub(crate) use self::file::{AppEntry, TenantEntry, UserEntry};
+pub(super) use self::resource::Resource;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use self::resource::without_slash;
 use super::tenant::{Tenant, parse_guid};
 use super::user::User;
 use crate::error::{Aadsts, Refusal};
@@ -24,16 +27,6 @@ use crate::scope::Scopes;
 
 /// Largest file read.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
-
-/// Domains of resources that Microsoft runs, which exist in every tenant.
-const MICROSOFT: [&str; 6] = [
-    "microsoft.com",
-    "azure.com",
-    "azure.net",
-    "windows.net",
-    "office.com",
-    "microsoftonline.com",
-];
 
 /// Everyone who exists, from a file.
 ///
@@ -244,23 +237,24 @@ impl ClosedDirectory {
             .ok_or_else(|| Refusal::new(Aadsts::NoApplication, &[client_id]))
     }
 
-    pub(super) fn is_uri_of(&self, client_id: &str, uri: &str) -> bool {
-        self.app(client_id).is_ok_and(|app| app.is_at(uri))
-    }
-
     /// Refuses a resource that does not exist.
     pub(super) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
-        let resource = scopes.audience();
-        let id = resource.strip_prefix("api://").unwrap_or(resource);
-        let is_id = |app: &App| app.client_id.eq_ignore_ascii_case(id);
-        let is_apps = self
-            .apps
-            .iter()
-            .any(|app| is_id(app) || app.is_at(resource));
-        if is_apps || is_microsofts_resource(resource) {
+        match self.resource(scopes.resource()) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(Aadsts::NoResource, &[scopes.audience()])),
+        }
+    }
+
+    /// Refuses permissions that nobody consented to.
+    pub(super) fn check_consent(&self, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
+        let Some(permissions) = &app.permissions else {
+            return Ok(());
+        };
+        let mut asked = scopes.asked().iter();
+        if asked.all(|asked| self.is_consented(permissions, asked)) {
             Ok(())
         } else {
-            Err(Refusal::new(Aadsts::NoResource, &[resource]))
+            Err(Refusal::new(Aadsts::NoConsent, &[&app.client_id]))
         }
     }
 }
@@ -284,7 +278,12 @@ impl fmt::Display for ClosedDirectory {
 impl App {
     fn is_at(&self, uri: &str) -> bool {
         let mut uris = self.identifier_uris.iter();
-        uris.any(|known| known.eq_ignore_ascii_case(uri))
+        uris.any(|known| without_slash(known).eq_ignore_ascii_case(without_slash(uri)))
+    }
+
+    /// The id it is registered by.
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
     }
 
     /// Whether it has no credential, and so cannot prove who it is.
@@ -358,54 +357,10 @@ impl App {
             ))
         }
     }
-
-    /// Refuses permissions that nobody consented to.
-    pub(super) fn check_consent(&self, scopes: &Scopes) -> Result<(), Refusal> {
-        let Some(permissions) = &self.permissions else {
-            return Ok(());
-        };
-        let consented = |asked: &String| {
-            let known = |permission: &String| permission.eq_ignore_ascii_case(asked);
-            // `.default` asks for whatever there is, so something there must be.
-            match asked.strip_suffix("/.default") {
-                Some(resource) => permissions
-                    .iter()
-                    .any(|permission| permission.starts_with(&format!("{resource}/"))),
-                None => permissions.iter().any(known),
-            }
-        };
-        if scopes.asked().iter().all(consented) {
-            Ok(())
-        } else {
-            Err(Refusal::new(Aadsts::NoConsent, &[&self.client_id]))
-        }
-    }
-
-    /// The application's own roles at a resource.
-    pub(super) fn roles_at(&self, resource: &str) -> &[String] {
-        let found = self.roles.iter().find(|(known, _)| {
-            known.eq_ignore_ascii_case(resource)
-                || known
-                    .strip_prefix("api://")
-                    .is_some_and(|id| id.eq_ignore_ascii_case(resource))
-        });
-        found.map_or(&[], |(_, roles)| roles.as_slice())
-    }
 }
 
 fn is_same(one: &str, other: &str) -> bool {
     verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
-}
-
-fn is_microsofts_resource(resource: &str) -> bool {
-    let Some(rest) = resource.strip_prefix("https://") else {
-        return false;
-    };
-    let host = host_of(rest.split('/').next().unwrap_or_default()).to_ascii_lowercase();
-    MICROSOFT.iter().any(|domain| {
-        host.strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
 }
 
 fn without_local_port(uri: &str) -> String {

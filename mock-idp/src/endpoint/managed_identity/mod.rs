@@ -236,6 +236,7 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
         tenant_id,
         application: &application,
         scopes: &scopes,
+        audience: settings.directory.audience(Version::V1, &scopes),
         validity,
         roles: Vec::new(),
         groups: &[],
