@@ -203,7 +203,7 @@ impl Idp {
 
     /// The latest token requests that fit, oldest first.
     pub fn requests(&self, filter: &RequestFilter) -> RecordedRequests {
-        self.ledger.requests(filter)
+        self.ledger.requests(filter, &self.settings().directory)
     }
 }
 

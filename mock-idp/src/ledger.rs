@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::behavior::fault::FaultKind;
 use crate::behavior::throttle::ThrottleKind;
 use crate::clock::UnixTime;
+use crate::directory::Directory;
 use crate::herd::Herds;
 use crate::recent::{RecentRequests, RecordedRequests, RequestFilter};
 use crate::request::{CacheRefreshReason, ClientSku, RequestContext};
@@ -306,9 +307,13 @@ impl Ledger {
         }
     }
 
-    /// The requests recorded that fit.
-    pub(crate) fn requests(&self, filter: &RequestFilter) -> RecordedRequests {
-        self.recent.find(filter)
+    /// The requests recorded that fit, where tenants are named as in this directory.
+    pub(crate) fn requests(
+        &self,
+        filter: &RequestFilter,
+        directory: &Directory,
+    ) -> RecordedRequests {
+        self.recent.find(filter, directory)
     }
 
     /// Starts counting anew. Tokens issued before are forgotten as well: the first request for

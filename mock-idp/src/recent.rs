@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::UnixTime;
-use crate::directory::tenant::Tenant;
+use crate::directory::Directory;
 use crate::ledger::{Exchange, GrantType};
 use crate::request::{ApiId, CacheRefreshReason, ClientSku, RequestContext};
 
@@ -121,17 +121,9 @@ impl RequestFilter {
             && fits(self.status.as_ref(), &request.status)
             && fits(self.correlation_id.as_ref(), &request.correlation_id)
             && same(&self.client, &request.client)
-            && same(&self.tenant.as_deref().map(tenant_id), &request.tenant)
+            && same(&self.tenant, &request.tenant)
             && (self.reason.is_none() || self.reason == request.cache_refresh_reason)
             && self.since.is_none_or(|since| request.number > since)
-    }
-}
-
-/// The form in which a tenant is recorded.
-pub(crate) fn tenant_id(name: &str) -> String {
-    match Tenant::parse(name) {
-        Some(Tenant::Directory(id)) => id.to_string(),
-        _ => name.to_owned(),
     }
 }
 
@@ -202,7 +194,13 @@ impl RecentRequests {
             .push_back(RecordedRequest { number, ..request });
     }
 
-    pub(crate) fn find(&self, filter: &RequestFilter) -> RecordedRequests {
+    /// Those that fit, where tenants are named as in this directory.
+    pub(crate) fn find(&self, filter: &RequestFilter, directory: &Directory) -> RecordedRequests {
+        let tenant = filter.tenant.as_deref();
+        let filter = RequestFilter {
+            tenant: tenant.map(|name| directory.counted_tenant(name)),
+            ..filter.clone()
+        };
         let state = self.state.lock();
         let oldest = state.recorded - state.requests.len() as u64;
         let fitting = || state.requests.iter().filter(|request| filter.fits(request));
@@ -237,7 +235,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let body = format!("grant_type=client_credentials&client_id={client}");
         let form = Form::parse(body.as_bytes()).unwrap();
-        RequestContext::of_token_request(tenant, &parts, Some(&form), Uuid::nil())
+        RequestContext::of_token_request(&Directory::Open, tenant, &parts, Some(&form), Uuid::nil())
     }
 
     fn three(kept: usize) -> RecentRequests {
@@ -281,13 +279,16 @@ mod tests {
                 &[],
             ),
         ] {
-            let found = recent.find(&serde_json::from_str(filter).unwrap());
+            let found = recent.find(&serde_json::from_str(filter).unwrap(), &Directory::Open);
             let found_numbers: Vec<_> = found.requests.iter().map(|found| found.number).collect();
             assert_eq!(found_numbers, numbers, "{filter}");
             assert_eq!(found.count, numbers.len() as u64, "{filter}");
             assert_eq!(found.forgotten, 0);
         }
-        let latest = recent.find(&serde_json::from_str(r#"{"limit":1}"#).unwrap());
+        let latest = recent.find(
+            &serde_json::from_str(r#"{"limit":1}"#).unwrap(),
+            &Directory::Open,
+        );
         assert_eq!((latest.count, latest.requests[0].number), (3, 3));
         assert_eq!(latest.requests[0].latency_us, 2000);
         let sizes = |request: &RecordedRequest| (request.request_bytes, request.response_bytes);
@@ -297,17 +298,27 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_said() {
         let recent = three(2);
-        let found = recent.find(&RequestFilter::default());
+        let found = recent.find(&RequestFilter::default(), &Directory::Open);
         assert_eq!((found.count, found.forgotten), (2, 1));
         assert_eq!(found.requests[0].number, 2);
         let since = RequestFilter {
             since: Some(1),
             ..RequestFilter::default()
         };
-        assert_eq!(recent.find(&since).forgotten, 0);
-        assert_eq!(three(0).find(&RequestFilter::default()).forgotten, 3);
+        assert_eq!(recent.find(&since, &Directory::Open).forgotten, 0);
+        assert_eq!(
+            three(0)
+                .find(&RequestFilter::default(), &Directory::Open)
+                .forgotten,
+            3
+        );
         recent.reset();
-        assert_eq!(recent.find(&RequestFilter::default()).forgotten, 0);
+        assert_eq!(
+            recent
+                .find(&RequestFilter::default(), &Directory::Open)
+                .forgotten,
+            0
+        );
     }
 
     #[test]

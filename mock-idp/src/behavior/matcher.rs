@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::ledger::GrantType;
-use crate::recent::tenant_id;
 use crate::request::{CacheRefreshReason, ClientSku, RequestContext};
 
 /// Which requests are meant: all conditions given must hold, and without any, every token request
@@ -47,10 +46,10 @@ impl Matcher {
         let reason = request.telemetry.map(|telemetry| telemetry.reason);
         self.is_at(request.endpoint)
             && same(self.client.as_deref(), &request.client_id)
-            && same(
-                self.tenant.as_deref().map(tenant_id).as_deref(),
-                &request.tenant,
-            )
+            && self
+                .tenant
+                .as_deref()
+                .is_none_or(|tenant| request.is_to(tenant))
             && self.grant.is_none_or(|grant| grant == request.grant)
             && self.sku.is_none_or(|sku| sku == request.sku)
             && (self.reason.is_none() || self.reason == reason)
@@ -112,7 +111,8 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let body = b"grant_type=client_credentials&client_id=App&scope=api://x/.default+openid";
         let form = Form::parse(body).unwrap();
-        RequestContext::of_token_request("contoso.com", &parts, Some(&form), Uuid::nil())
+        let directory = &crate::Directory::Open;
+        RequestContext::of_token_request(directory, "contoso.com", &parts, Some(&form), Uuid::nil())
     }
 
     #[test]

@@ -298,7 +298,13 @@ mod tests {
 
     fn request() -> RequestContext {
         let (parts, ()) = http::Request::new(()).into_parts();
-        RequestContext::of_token_request("common", &parts, None, Uuid::nil())
+        RequestContext::of_token_request(
+            &crate::Directory::Open,
+            "common",
+            &parts,
+            None,
+            Uuid::nil(),
+        )
     }
 
     /// At which of twenty requests, one a second, a rule strikes.

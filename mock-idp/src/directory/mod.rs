@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use self::application::Application;
 use self::closed::{App, ClosedDirectory, Resource};
-use self::tenant::Tenant;
+use self::tenant::{Tenant, tenant_of_domain};
 use self::user::User;
 use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
@@ -25,6 +25,9 @@ use crate::scope::Scopes;
 
 /// The namespace of all ids computed from names.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6d1c_8d0f_4b51_9a4c_3f1f_8f3e_7a10);
+
+/// The domain of the tenant that managed identities live in.
+const HOME_OF_MACHINES: &str = "contoso.com";
 
 /// The id of what is called `name` among things of this `kind`; names differ in case only for
 /// people.
@@ -81,6 +84,24 @@ impl Directory {
             Some(directory) => directory.tenant(segment),
         };
         found.ok_or_else(|| Refusal::new(Aadsts::TenantNotFound, &[segment]))
+    }
+
+    /// The name by which requests to a tenant are recorded and counted together, whichever of its
+    /// names they were sent to: its id, a reserved name, or what was said when it is no tenant.
+    pub(crate) fn counted_tenant(&self, segment: &str) -> String {
+        match self.tenant(segment) {
+            Ok(Tenant::Directory(id)) => id.to_string(),
+            _ => segment.to_ascii_lowercase(),
+        }
+    }
+
+    /// The tenant that managed identities live in: `contoso.com`, or the first that is written
+    /// down when that is none.
+    pub(crate) fn tenant_of_machines(&self) -> Uuid {
+        match self.closed() {
+            None => tenant_of_domain(HOME_OF_MACHINES),
+            Some(directory) => directory.tenant_or_first(HOME_OF_MACHINES),
+        }
     }
 
     /// The user of this name; one without a domain lives in the `tenant` signed in to, if anyone

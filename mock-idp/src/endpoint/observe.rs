@@ -110,7 +110,13 @@ async fn answer(
         _ => {
             let (parts, body) = request.into_parts();
             let tenant = parts.uri.path().split('/').nth(1).unwrap_or_default();
-            let context = RequestContext::of_path(endpoint, tenant, &parts, Uuid::nil());
+            let context = RequestContext::of_path(
+                &idp.settings().directory,
+                endpoint,
+                tenant,
+                &parts,
+                Uuid::nil(),
+            );
             let (_, trouble) = asked.0.get_or_init(|| {
                 let trouble = Trouble::of(idp, &context);
                 (context, trouble)

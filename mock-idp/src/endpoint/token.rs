@@ -35,7 +35,13 @@ async fn answer(
     let form = body::form(&parts, body, &idp.limits).await;
     let trace = trace::trace(&idp, &parts, form.as_ref().ok());
     let readable = form.as_ref().ok();
-    let context = RequestContext::of_token_request(&tenant, &parts, readable, trace.correlation_id);
+    let context = RequestContext::of_token_request(
+        &idp.settings().directory,
+        &tenant,
+        &parts,
+        readable,
+        trace.correlation_id,
+    );
     let asked = parts.extensions.get::<Asked>().cloned().unwrap_or_default();
     let trouble = asked.leave(&idp, context);
     if let Some(answer) = trouble.answer(|| trace) {

@@ -104,7 +104,13 @@ fn a_snapshot_is_consistent_and_survives_json() {
     let ledger = Ledger::default();
     let (parts, ()) = http::Request::new(()).into_parts();
     let form = Form::parse(format!("grant_type={JWT_BEARER}").as_bytes()).unwrap();
-    let context = RequestContext::of_token_request("common", &parts, Some(&form), Uuid::nil());
+    let context = RequestContext::of_token_request(
+        &Directory::Open,
+        "common",
+        &parts,
+        Some(&form),
+        Uuid::nil(),
+    );
     let now = Clock::system().now();
     for (context, status) in [(Some(&context), 200), (Some(&context), 400), (None, 499)] {
         if let Some(context) = context {

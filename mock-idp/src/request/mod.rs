@@ -13,8 +13,8 @@ use uuid::Uuid;
 pub use self::sku::ClientSku;
 pub(crate) use self::telemetry::Telemetry;
 pub use self::telemetry::{ApiId, CacheRefreshReason};
+use crate::directory::Directory;
 use crate::directory::application::basic_credentials;
-use crate::directory::tenant::Tenant;
 use crate::endpoint::Endpoint;
 use crate::form::Form;
 use crate::grant::grant_type;
@@ -32,6 +32,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     pub(crate) endpoint: Endpoint,
+    /// What tells which tenant a name is of; its `Debug` shows no secret either.
+    pub(crate) directory: Directory,
     /// The tenant's id, or one of the reserved names; what the path said when it is no tenant.
     pub(crate) tenant: String,
     /// Empty when the request names none.
@@ -52,12 +54,14 @@ pub(crate) struct RequestContext {
 impl RequestContext {
     /// What a token request says, as far as its `form` could be read.
     pub(crate) fn of_token_request(
+        directory: &Directory,
         tenant: &str,
         request: &Parts,
         form: Option<&Form>,
         correlation_id: Uuid,
     ) -> Self {
-        let mut context = Self::of_path(Endpoint::Token, tenant, request, correlation_id);
+        let endpoint = Endpoint::Token;
+        let mut context = Self::of_path(directory, endpoint, tenant, request, correlation_id);
         let parameter = |name| form.and_then(|form| form.get(name));
         let said = |header: &str, parameters: [&'static str; 2]| {
             let in_headers = request.headers.get(header);
@@ -107,13 +111,14 @@ impl RequestContext {
     /// What a machine says that asks for the token of its own identity, `client_id`; it names no
     /// grant, and proves itself by other things than clients do.
     pub(crate) fn of_machine_request(
-        tenant: &str,
+        directory: &Directory,
         client_id: &str,
         request: &Parts,
         form: Option<&Form>,
         correlation_id: Uuid,
     ) -> Self {
-        let mut context = Self::of_token_request(tenant, request, form, correlation_id);
+        let tenant = directory.tenant_of_machines().to_string();
+        let mut context = Self::of_token_request(directory, &tenant, request, form, correlation_id);
         context.endpoint = Endpoint::ManagedIdentity;
         context.grant = GrantType::ManagedIdentity;
         context.client_id = short(client_id);
@@ -123,18 +128,16 @@ impl RequestContext {
 
     /// What any other request says.
     pub(crate) fn of_path(
+        directory: &Directory,
         endpoint: Endpoint,
         tenant: &str,
         request: &Parts,
         correlation_id: Uuid,
     ) -> Self {
-        let tenant = match Tenant::parse(tenant) {
-            Some(Tenant::Directory(id)) => id.to_string(),
-            _ => short(tenant),
-        };
         Self {
             endpoint,
-            tenant,
+            directory: directory.clone(),
+            tenant: short(&directory.counted_tenant(tenant)),
             client_id: String::new(),
             grant: GrantType::Other,
             scopes: Vec::new(),
@@ -145,6 +148,11 @@ impl RequestContext {
             peer: request.extensions.get::<Peer>().map(|peer| peer.0),
             identity: 0,
         }
+    }
+
+    /// Whether it was sent to the tenant of this name, an id, a domain or a reserved one.
+    pub(crate) fn is_to(&self, tenant: &str) -> bool {
+        self.directory.counted_tenant(tenant) == self.tenant
     }
 
     /// A short name of the set of scopes, the same in every run: 16 hexadecimal digits.
@@ -201,7 +209,8 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let form = Form::parse(body.as_bytes()).unwrap();
-        RequestContext::of_token_request("contoso.com", &parts, Some(&form), Uuid::nil())
+        let directory = &Directory::Open;
+        RequestContext::of_token_request(directory, "contoso.com", &parts, Some(&form), Uuid::nil())
     }
 
     const CC: &str = "grant_type=client_credentials&client_id=App&scope=b%2F.default+a&scope2=x";
@@ -272,7 +281,8 @@ mod tests {
             let (parts, ()) = request.body(()).unwrap().into_parts();
             let form = Form::parse(b"resource=api://x&username=x").unwrap();
             let form = Some(&form);
-            RequestContext::of_machine_request("contoso.com", client_id, &parts, form, Uuid::nil())
+            let directory = &Directory::Open;
+            RequestContext::of_machine_request(directory, client_id, &parts, form, Uuid::nil())
         };
         let one = machine("app", "one:1");
         assert_eq!(one.grant, GrantType::ManagedIdentity);

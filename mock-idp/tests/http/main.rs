@@ -28,6 +28,7 @@ mod pages;
 mod proxy;
 mod refresh;
 mod refusals;
+mod tenants;
 mod throttles;
 mod time;
 mod tokens;

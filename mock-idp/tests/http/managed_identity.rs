@@ -1,15 +1,18 @@
 //! Tokens for the identity of a machine.
 
+use std::sync::Arc;
+
 use http::Method;
 use mock_idp::{
-    Config, GrantType, Matcher, RequestFilter, RetryAfter, ThrottleKind, ThrottleLimit,
-    ThrottlePolicy,
+    ClosedDirectory, Config, Directory, GrantType, Matcher, RequestFilter, RetryAfter,
+    ThrottleKind, ThrottleLimit, ThrottlePolicy,
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Door as _, TestServer, claims, client_credentials, form};
+use crate::support::{Answer, Door as _, TENANT, TestServer, claims, client_credentials, form};
 use crate::temp_dir::TempDir;
 
+const OTHER: &str = "66666666-6666-6666-6666-666666666666";
 const RESOURCE: &str = "resource=https://vault.azure.net";
 
 struct Machine {
@@ -358,4 +361,23 @@ async fn service_fabric_has_https_a_secret_and_errors_of_its_own() {
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')),
         "{thumbprint}"
     );
+}
+
+#[tokio::test]
+async fn the_machines_identities_live_in_a_tenant_of_the_closed_directory() {
+    for (domain, tenant) in [("contoso.com", OTHER), ("fabrikam.com", TENANT)] {
+        let tenants = json!([{ "id": TENANT }, { "id": OTHER, "domains": [domain] }]);
+        let file = json!({ "tenants": tenants }).to_string();
+        let directory = ClosedDirectory::parse(&file).unwrap();
+        let machine = Machine::with(Config {
+            directory: Directory::Closed(Arc::new(directory)),
+            ..Config::default()
+        })
+        .await;
+        let path = format!("/metadata/identity/oauth2/token?api-version=2018-02-01&{RESOURCE}");
+        let token = assert_granted(&machine.get(&path, &[METADATA]).await);
+        assert_eq!(token["tid"], tenant, "{domain}");
+        let requests = machine.idp.server.idp().requests(&RequestFilter::default());
+        assert_eq!(requests.requests[0].tenant, tenant, "{domain}");
+    }
 }

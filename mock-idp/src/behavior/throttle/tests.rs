@@ -11,7 +11,13 @@ fn request(tenant: &str, client: &str, scope: &str) -> RequestContext {
     let (parts, ()) = http::Request::new(()).into_parts();
     let body = format!("grant_type=client_credentials&client_id={client}&scope={scope}");
     let form = Form::parse(body.as_bytes()).unwrap();
-    RequestContext::of_token_request(tenant, &parts, Some(&form), Uuid::nil())
+    RequestContext::of_token_request(
+        &crate::Directory::Open,
+        tenant,
+        &parts,
+        Some(&form),
+        Uuid::nil(),
+    )
 }
 
 fn throttles(text: &str) -> Throttles {

@@ -181,6 +181,13 @@ impl ClosedDirectory {
         }
     }
 
+    /// The tenant of this domain, or else the first.
+    pub(super) fn tenant_or_first(&self, domain: &str) -> Uuid {
+        let first = || self.tenants.first().copied();
+        let found = self.domains.get(domain).copied().or_else(first);
+        found.unwrap_or_default()
+    }
+
     fn member(&self, name: &str) -> Option<&Member> {
         let name = name.trim().to_ascii_lowercase();
         self.members.iter().find(|member| member.user.name == name)

@@ -29,7 +29,6 @@ use super::observe::{Asked, observer};
 use super::{Endpoint, Version, reply, runs, tolerate, trace};
 use crate::directory::application::{Application, Authentication};
 use crate::directory::id_of;
-use crate::directory::tenant::tenant_of_domain;
 use crate::form::Form;
 use crate::idp::Idp;
 use crate::issuer::issuer;
@@ -40,9 +39,6 @@ use crate::request::RequestContext;
 use crate::runs::RunDoor;
 use crate::scope::Scopes;
 use crate::token::{Draft, Issue, Validity};
-
-/// The domain of the tenant that the machine's identities live in.
-const HOME: &str = "contoso.com";
 
 /// All endpoints of a machine, without sockets.
 pub fn router(idp: Arc<Idp>) -> Router {
@@ -139,8 +135,9 @@ async fn answer(
 ) -> Response {
     let trace = trace::trace(idp, request, form);
     let client_id = form.and_then(|form| client_id(form).ok());
+    let directory = &idp.settings().directory;
     let context = RequestContext::of_machine_request(
-        HOME,
+        directory,
         client_id.as_deref().unwrap_or_default(),
         request,
         form,
@@ -229,7 +226,7 @@ async fn grant(idp: &Idp, request: &Parts, form: &Form) -> Result<Granted, Refus
     let now = idp.clock.now();
     let asked = request.extensions.get::<Asked>();
     let forgery = asked.and_then(Asked::forgery);
-    let tenant_id = tenant_of_domain(HOME);
+    let tenant_id = settings.directory.tenant_of_machines();
     let validity = Validity::new(now, lifetime);
     let issue = Issue {
         issuer: issuer(settings.issuer, Version::V1, &origin, tenant_id),
