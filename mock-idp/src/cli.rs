@@ -57,10 +57,13 @@ enum Command {
 }
 
 const CHECK_EXAMPLES: &str = r#"Example of a file, in YAML (JSON is YAML); every section may be left out:
-  # Who exists. Without `tenants` everyone whom one names does.
+  # Who exists. Without `tenants` everyone whom one names does. An application without `tenant` is
+  # in each tenant, a user without `guest_of` may sign in to each.
   tenants: [{ id: 11111111-1111-1111-1111-111111111111, domains: [contoso.com] }]
   applications:
     - client_id: 22222222-2222-2222-2222-222222222222
+      tenant: contoso.com
+      multi_tenant: false
       identifier_uris: [api://service]
       secrets: [secret]
       certificates: [client.pem]
@@ -69,7 +72,7 @@ const CHECK_EXAMPLES: &str = r#"Example of a file, in YAML (JSON is YAML); every
       permissions: [api://service/read]
       roles: { api://service: [Task.Read] }
   users:
-    - { name: alice@contoso.com, password: pass, groups: [33333333-3333-3333-3333-333333333333] }
+    - { name: alice@contoso.com, password: pass, guest_of: [], groups: [33333333-3333-3333-3333-333333333333] }
   # How it behaves.
   lifetimes: { expires_in: 1h, jitter: 30m, refresh_in: 30m }
   latency: { token: "lognormal:40ms,250ms" }

@@ -105,13 +105,15 @@ catalogue! {
     FederatedSubject = 700_213, UNAUTHORIZED, "invalid_client", true,
         "No matching federated identity record found for presented assertion subject '{}'.";
     NoApplication = 700_016, BAD_REQUEST, "unauthorized_client", true,
-        "Application with identifier '{}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+        "Application with identifier '{}' was not found in the directory '{}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.";
+    NotMultiTenant = 50_194, BAD_REQUEST, "invalid_request", true,
+        "Application '{}' is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps. Use a tenant-specific endpoint or configure the application to be multi-tenant.";
     SecretOfPublic = 700_025, UNAUTHORIZED, "invalid_client", true,
         "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
 
     // the user and what was consented to
     NoUser = 50_034, BAD_REQUEST, "invalid_grant", true,
-        "The user account {} does not exist in the directory. To sign into this application, the account must be added to the directory.";
+        "The user account {} does not exist in the {} directory. To sign into this application, the account must be added to the directory.";
     WrongPassword = 50_126, BAD_REQUEST, "invalid_grant", true,
         "Error validating credentials due to invalid username or password.";
     NoConsent = 65_001, BAD_REQUEST, "invalid_grant", true,
@@ -121,7 +123,7 @@ catalogue! {
     NoSession = 50_058, BAD_REQUEST, "login_required", true,
         "A silent sign-in request was sent but no user is signed in.";
     NoResource = 500_011, BAD_REQUEST, "invalid_resource", true,
-        "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.";
+        "The resource principal named {} was not found in the tenant named {}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.";
     UnknownRedirect = 50_011, BAD_REQUEST, "invalid_request", true,
         "The redirect URI '{}' specified in the request does not match the redirect URIs configured for the application '{}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal.";
 

@@ -67,7 +67,7 @@ impl Application {
             ),
         };
         let client_id = checked_id(client_id)?;
-        let app = recipient.directory.app(client_id)?;
+        let app = recipient.directory.app(client_id, recipient.tenant)?;
         let authentication = match secret {
             None => Authentication::Public,
             Some("") => return Err(Refusal::new(Aadsts::WrongSecret, &[client_id])),

@@ -104,6 +104,18 @@ impl Directory {
         }
     }
 
+    /// Checks that the user, who proved who it is, may still sign in to this tenant.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS50034 when there is no such user.
+    pub(crate) fn check_user(&self, user: &User, tenant_id: Uuid) -> Result<(), Refusal> {
+        let tenant = Tenant::Directory(tenant_id);
+        self.closed().map_or(Ok(()), |directory| {
+            directory.user(&user.name, tenant).map(drop)
+        })
+    }
+
     /// The user of this name; one without a domain lives in the `tenant` signed in to, if anyone
     /// may exist.
     ///
@@ -113,7 +125,7 @@ impl Directory {
     pub(crate) fn user(&self, name: &str, tenant: Tenant) -> Result<User, Refusal> {
         match self.closed() {
             None => User::checked(name, tenant),
-            Some(directory) => directory.user(name),
+            Some(directory) => directory.user(name, tenant),
         }
     }
 
@@ -196,48 +208,72 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// AADSTS700016 when there is none of this id.
-    pub(crate) fn app(&self, client_id: &str) -> Result<Option<&App>, Refusal> {
+    /// AADSTS700016 when there is none of this id in the tenant, AADSTS50194 for one of a single
+    /// tenant that is used without naming it.
+    pub(crate) fn app(&self, client_id: &str, tenant: Tenant) -> Result<Option<&App>, Refusal> {
         self.closed()
-            .map(|directory| directory.app(client_id))
+            .map(|directory| directory.app(client_id, tenant))
             .transpose()
     }
 
-    /// Checks that an application may be sent to this address.
-    pub(crate) fn check_redirect(&self, client_id: &str, uri: &str) -> Result<(), Refusal> {
-        self.app(client_id)?
-            .map_or(Ok(()), |app| app.check_redirect(uri))
-    }
-
-    /// Checks that the resource exists.
-    pub(crate) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
-        self.closed()
-            .map_or(Ok(()), |directory| directory.check_resource(scopes))
-    }
-
-    /// Checks that the resource exists and that users consented to what is asked of it.
-    pub(crate) fn check_consent(&self, client_id: &str, scopes: &Scopes) -> Result<(), Refusal> {
-        self.check_resource(scopes)?;
+    /// Checks that an application may send its users to the tenant of this name, and have them
+    /// sent to this address.
+    pub(crate) fn check_sign_in(
+        &self,
+        client_id: &str,
+        tenant: &str,
+        redirect_uri: &str,
+    ) -> Result<(), Refusal> {
         let Some(directory) = self.closed() else {
             return Ok(());
         };
-        directory.check_consent(directory.app(client_id)?, scopes)
+        directory.app(client_id, self.tenant(tenant)?)?;
+        directory.check_redirect(client_id, redirect_uri)
+    }
+
+    /// Checks that an application may have its users sent to this address.
+    pub(crate) fn check_redirect(&self, client_id: &str, uri: &str) -> Result<(), Refusal> {
+        self.closed()
+            .map_or(Ok(()), |directory| directory.check_redirect(client_id, uri))
+    }
+
+    /// Checks that the resource exists in the tenant.
+    pub(crate) fn check_resource(&self, scopes: &Scopes, tenant_id: Uuid) -> Result<(), Refusal> {
+        self.closed().map_or(Ok(()), |directory| {
+            directory.check_resource(scopes, tenant_id)
+        })
+    }
+
+    /// Checks that the resource exists in the tenant and that users consented to what is asked of
+    /// it.
+    pub(crate) fn check_consent(
+        &self,
+        client_id: &str,
+        scopes: &Scopes,
+        tenant_id: Uuid,
+    ) -> Result<(), Refusal> {
+        self.check_resource(scopes, tenant_id)?;
+        let Some(directory) = self.closed() else {
+            return Ok(());
+        };
+        let app = directory.app(client_id, Tenant::Directory(tenant_id))?;
+        directory.check_consent(app, scopes)
     }
 
     /// Checks that an application that has credentials used one.
-    pub(crate) fn check_proven(&self, client_id: &str) -> Result<(), Refusal> {
-        match self.app(client_id)? {
+    pub(crate) fn check_proven(&self, client_id: &str, tenant: Tenant) -> Result<(), Refusal> {
+        match self.app(client_id, tenant)? {
             Some(app) if !app.is_public() => Err(Aadsts::CredentialRequired.into()),
             _ => Ok(()),
         }
     }
 
     /// The application's own roles at the resource of these scopes.
-    pub(crate) fn roles(&self, client_id: &str, scopes: &Scopes) -> Vec<String> {
+    pub(crate) fn roles(&self, client_id: &str, scopes: &Scopes, tenant_id: Uuid) -> Vec<String> {
         let Some(directory) = self.closed() else {
             return Vec::new();
         };
-        let app = directory.app(client_id).ok();
+        let app = directory.app(client_id, Tenant::Directory(tenant_id)).ok();
         app.map_or_else(Vec::new, |app| directory.roles(app, scopes.resource()))
     }
 }

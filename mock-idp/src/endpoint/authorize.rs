@@ -57,7 +57,7 @@ async fn answer(idp: &Idp, tenant: &str, parts: &Parts, form: Result<Form, Refus
         let client_id = form.get("client_id").unwrap_or_default();
         idp.settings()
             .directory
-            .check_redirect(client_id, &address.redirect_uri)?;
+            .check_sign_in(client_id, tenant, &address.redirect_uri)?;
         Ok((address, form))
     });
     let response = match addressed {
@@ -95,7 +95,7 @@ async fn sign_in(idp: &Idp, tenant: &str, parts: &Parts, form: &Form) -> Result<
         Some(name) => idp.settings().directory.user(name, asked.tenant)?,
         None => idp.settings().directory.default_user(asked.tenant)?,
     };
-    asked.check_consent(idp)?;
+    asked.check_consent(idp, &user)?;
     Ok(Next::Answer(asked.answer(idp, parts, form, user).await?))
 }
 
@@ -136,10 +136,11 @@ impl Asked {
     }
 
     /// Refuses what the directory says that nobody consented to.
-    pub(super) fn check_consent(&self, idp: &Idp) -> Result<(), Refusal> {
+    pub(super) fn check_consent(&self, idp: &Idp, user: &User) -> Result<(), Refusal> {
+        let tenant_id = self.tenant.or_home(user.home_tenant_id);
         idp.settings()
             .directory
-            .check_consent(&self.client_id, &self.scopes)
+            .check_consent(&self.client_id, &self.scopes, tenant_id)
             .map_err(|refusal| match refusal.number() {
                 65_001 => refusal.under("consent_required"),
                 _ => refusal,

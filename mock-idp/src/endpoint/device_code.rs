@@ -59,7 +59,7 @@ fn start(
         .ok_or_else(|| Refusal::new(Aadsts::Malformed, &["the request names no valid host"]))?;
     let tenant = idp.settings().directory.tenant(tenant)?;
     let client_id = form.require("client_id")?;
-    idp.settings().directory.app(client_id)?;
+    idp.settings().directory.app(client_id, tenant)?;
     let scopes = match version {
         Version::V1 => Scopes::of_resource(
             form.require("resource")?,

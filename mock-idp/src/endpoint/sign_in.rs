@@ -188,7 +188,7 @@ async fn signed_in(idp: &Idp, posted: Posted<'_>, trace: &Trace) -> Result<Respo
             return sign_in_page(idp, &flow, StatusCode::OK, name, &refusal.message());
         }
     };
-    if let Err(refusal) = request.check_consent(idp) {
+    if let Err(refusal) = request.check_consent(idp, &user) {
         return Ok(address.send(refused(&refusal, trace)));
     }
     let permissions = request.permissions();

@@ -232,7 +232,7 @@ impl<'a> Mint<'a> {
         let terms = Issue {
             roles: settings
                 .directory
-                .roles(&self.application.client_id, self.scopes),
+                .roles(&self.application.client_id, self.scopes, tenant_id),
             ..self.terms(version, tenant_id)
         };
         Draft::for_application(version, &terms, self.policy, &idp.ids)

@@ -111,7 +111,7 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
         request
             .settings
             .directory
-            .check_proven(&application.client_id)?;
+            .check_proven(&application.client_id, request.tenant)?;
     }
     let mut approval = match grant_type {
         GrantType::ClientCredentials => client_credentials::approve(request, &application),
@@ -127,10 +127,13 @@ pub(crate) async fn answer(request: &TokenRequest<'_>) -> Result<TokenResponse, 
     }?;
     approval.excused |= bypasses_caches(request.form);
     let directory = &request.settings.directory;
-    match approval.subject {
-        Subject::Application { .. } => directory.check_resource(&approval.scopes)?,
-        Subject::User { .. } => {
-            directory.check_consent(&application.client_id, &approval.scopes)?;
+    match &approval.subject {
+        Subject::Application { tenant_id } => {
+            directory.check_resource(&approval.scopes, *tenant_id)?;
+        }
+        Subject::User { user, tenant_id } => {
+            directory.check_user(user, *tenant_id)?;
+            directory.check_consent(&application.client_id, &approval.scopes, *tenant_id)?;
         }
     }
     issue::issue(request, &application, approval).await

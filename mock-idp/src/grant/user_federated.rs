@@ -37,7 +37,8 @@ pub(super) fn approve(
     let user = match (form.get("username"), form.get("user_id")) {
         (Some(name), _) => directory.user(name, tenant)?,
         (None, Some(id)) => {
-            let parsed = Uuid::try_parse(id).map_err(|_| Refusal::new(Aadsts::NoUser, &[id]))?;
+            let no_user = |_| Refusal::new(Aadsts::NoUser, &[id, &tenant_id.to_string()]);
+            let parsed = Uuid::try_parse(id).map_err(no_user)?;
             directory.user_of_id(parsed, tenant_id)?
         }
         (None, None) => return Err(Refusal::new(Aadsts::MissingParameter, &["username"])),

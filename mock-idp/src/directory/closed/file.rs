@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::resource::without_slash;
-use super::{App, Certificate, ClosedDirectory, Federated, Member};
+use super::{App, Certificate, ClosedDirectory, Federated, KnownTenant, Member, Tenants};
 use crate::directory::id_of;
 
 /// What a file says.
@@ -41,6 +41,11 @@ pub(crate) struct TenantEntry {
 pub(crate) struct AppEntry {
     /// Its id; usually a GUID.
     client_id: String,
+    /// The tenant it is registered in, by id or domain; it is in each tenant when left out.
+    tenant: Option<String>,
+    /// Whether it is in the other tenants too, and may be used at `common` and `organizations`.
+    #[serde(default)]
+    multi_tenant: bool,
     /// Its names as a resource.
     #[serde(default)]
     identifier_uris: Vec<String>,
@@ -76,6 +81,9 @@ pub(crate) struct UserEntry {
     /// The id in the home tenant; computed from the name when left out.
     #[schemars(with = "Option<String>")]
     object_id: Option<Uuid>,
+    /// The tenants it is a guest of, by id or domain, beside the one it lives in; all of them when
+    /// left out.
+    guest_of: Option<Vec<String>>,
     /// The ids of the groups the user is in.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -110,10 +118,14 @@ pub(super) fn make(file: File, beside: &Path) -> Result<ClosedDirectory, Vec<Str
         problems.push("tenants: there must be at least one".to_owned());
     }
     for tenant in file.tenants {
-        if directory.tenants.contains(&tenant.id) {
+        if directory.tenants.iter().any(|known| known.id == tenant.id) {
             problems.push(format!("tenants: `{}` is there twice", tenant.id));
         }
-        directory.tenants.push(tenant.id);
+        let first_domain = tenant.domains.first();
+        directory.tenants.push(KnownTenant {
+            id: tenant.id,
+            name: first_domain.map_or_else(|| tenant.id.to_string(), Clone::clone),
+        });
         for domain in tenant.domains {
             let domain = domain.to_ascii_lowercase();
             if directory
@@ -132,9 +144,18 @@ pub(super) fn make(file: File, beside: &Path) -> Result<ClosedDirectory, Vec<Str
                 problems.push(format!("applications: `{name}` is there twice"));
             }
         }
-        directory
-            .apps
-            .push(application(entry, beside, &mut problems));
+        let tenant_id = entry.tenant.as_ref().and_then(|tenant| {
+            let id = directory.id_of_tenant(tenant);
+            if id.is_none() {
+                let app = &entry.client_id;
+                problems.push(format!(
+                    "applications: `{app}` is of `{tenant}`, which is no tenant"
+                ));
+            }
+            id
+        });
+        let app = application(entry, tenant_id, beside, &mut problems);
+        directory.apps.push(app);
     }
     for entry in file.users {
         match member(entry, &directory) {
@@ -152,7 +173,12 @@ pub(super) fn make(file: File, beside: &Path) -> Result<ClosedDirectory, Vec<Str
     }
 }
 
-fn application(entry: AppEntry, beside: &Path, problems: &mut Vec<String>) -> App {
+fn application(
+    entry: AppEntry,
+    tenant_id: Option<Uuid>,
+    beside: &Path,
+    problems: &mut Vec<String>,
+) -> App {
     let client_id = entry.client_id;
     if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
         problems.push(format!("applications: `{client_id}` is no client id"));
@@ -171,6 +197,10 @@ fn application(entry: AppEntry, beside: &Path, problems: &mut Vec<String>) -> Ap
     }
     App {
         client_id,
+        tenants: match tenant_id {
+            Some(id) if !entry.multi_tenant => Tenants::These(vec![id]),
+            _ => Tenants::All,
+        },
         identifier_uris: entry.identifier_uris,
         secrets: entry.secrets,
         certificates,
@@ -188,7 +218,23 @@ fn member(entry: UserEntry, directory: &ClosedDirectory) -> Result<Member, Strin
         .domains
         .get(domain)
         .ok_or_else(|| format!("users: no tenant has the domain of `{name}`"))?;
+    let guest_of = entry.guest_of.map(|tenants| {
+        let ids = tenants.iter().map(|tenant| {
+            directory.id_of_tenant(tenant).ok_or_else(|| {
+                format!("users: `{name}` is a guest of `{tenant}`, which is no tenant")
+            })
+        });
+        ids.collect::<Result<Vec<_>, _>>()
+    });
+    let tenants = match guest_of.transpose()? {
+        None => Tenants::All,
+        Some(mut ids) => {
+            ids.push(home_tenant_id);
+            Tenants::These(ids)
+        }
+    };
     Ok(Member {
+        tenants,
         user: crate::directory::user::User {
             home_object_id: entry.object_id.unwrap_or_else(|| id_of("user", &name)),
             home_tenant_id,

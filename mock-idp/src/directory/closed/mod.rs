@@ -19,7 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use self::resource::without_slash;
-use super::tenant::{Tenant, parse_guid};
+use super::tenant::{PERSONAL_ACCOUNTS, Tenant, parse_guid};
 use super::user::User;
 use crate::error::{Aadsts, Refusal};
 use crate::origin::host_of;
@@ -40,7 +40,7 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ClosedDirectory {
-    tenants: Vec<Uuid>,
+    tenants: Vec<KnownTenant>,
     domains: HashMap<String, Uuid>,
     apps: Vec<App>,
     members: Vec<Member>,
@@ -66,10 +66,35 @@ pub enum DirectoryError {
     },
 }
 
+/// A tenant.
+#[derive(Debug, Clone)]
+struct KnownTenant {
+    id: Uuid,
+    /// Its first domain, or its id if it has none.
+    name: String,
+}
+
+/// In which tenants somebody is.
+#[derive(Debug, Clone)]
+enum Tenants {
+    All,
+    These(Vec<Uuid>),
+}
+
+impl Tenants {
+    fn have(&self, tenant_id: Uuid) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ids) => ids.contains(&tenant_id),
+        }
+    }
+}
+
 /// An application. `Debug` shows no secrets.
 #[derive(Clone)]
 pub(crate) struct App {
     client_id: String,
+    tenants: Tenants,
     identifier_uris: Vec<String>,
     secrets: Vec<String>,
     certificates: Vec<Certificate>,
@@ -109,6 +134,7 @@ fn token_exchange() -> String {
 #[derive(Clone)]
 struct Member {
     user: User,
+    tenants: Tenants,
     password: Option<String>,
     groups: Vec<Uuid>,
 }
@@ -171,19 +197,27 @@ impl ClosedDirectory {
     /// The tenant that a path names, if it exists.
     pub(super) fn tenant(&self, segment: &str) -> Option<Tenant> {
         match Tenant::parse(segment)? {
-            Tenant::Directory(_) => {
-                let segment = segment.to_ascii_lowercase();
-                let id = parse_guid(&segment).filter(|id| self.tenants.contains(id));
-                id.or_else(|| self.domains.get(&segment).copied())
-                    .map(Tenant::Directory)
-            }
+            Tenant::Directory(_) => self.id_of_tenant(segment).map(Tenant::Directory),
             reserved => Some(reserved),
         }
     }
 
+    /// The tenant of this id or domain.
+    fn id_of_tenant(&self, name: &str) -> Option<Uuid> {
+        let is_known = |id: &Uuid| self.tenants.iter().any(|tenant| tenant.id == *id);
+        let by_domain = || self.domains.get(&name.to_ascii_lowercase()).copied();
+        parse_guid(name).filter(is_known).or_else(by_domain)
+    }
+
+    /// What errors call a tenant.
+    fn name_of(&self, tenant_id: Uuid) -> String {
+        let known = self.tenants.iter().find(|tenant| tenant.id == tenant_id);
+        known.map_or_else(|| tenant_id.to_string(), |tenant| tenant.name.clone())
+    }
+
     /// The tenant of this domain, or else the first.
     pub(super) fn tenant_or_first(&self, domain: &str) -> Uuid {
-        let first = || self.tenants.first().copied();
+        let first = || self.tenants.first().map(|tenant| tenant.id);
         let found = self.domains.get(domain).copied().or_else(first);
         found.unwrap_or_default()
     }
@@ -193,20 +227,36 @@ impl ClosedDirectory {
         self.members.iter().find(|member| member.user.name == name)
     }
 
-    /// The user of this name.
-    pub(super) fn user(&self, name: &str) -> Result<User, Refusal> {
-        self.member(name)
+    /// The user of this name, if it may sign in to `tenant`.
+    pub(super) fn user(&self, name: &str, tenant: Tenant) -> Result<User, Refusal> {
+        let member = self.member(name).filter(|member| {
+            let home = member.user.home_tenant_id;
+            member.tenants.have(tenant.or_home(home))
+        });
+        member
             .map(|member| member.user.clone())
-            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &[name]))
+            .ok_or_else(|| self.no_user(name, tenant))
+    }
+
+    fn no_user(&self, name: &str, tenant: Tenant) -> Refusal {
+        let domain = name.rsplit('@').next().unwrap_or_default();
+        let place = match tenant {
+            Tenant::Directory(id) => self.name_of(id),
+            // Where the name says that the user lives.
+            _ => domain.to_owned(),
+        };
+        Refusal::new(Aadsts::NoUser, &[name, &place])
     }
 
     /// The user of this id in this tenant.
     pub(super) fn user_of_id(&self, id: Uuid, tenant_id: Uuid) -> Result<User, Refusal> {
-        let mut users = self.members.iter().map(|member| &member.user);
+        let of_tenant = |member: &&Member| member.tenants.have(tenant_id);
+        let users = self.members.iter().filter(of_tenant);
         users
+            .map(|member| &member.user)
             .find(|user| user.object_id_in(tenant_id) == id)
             .cloned()
-            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &[&id.to_string()]))
+            .ok_or_else(|| self.no_user(&id.to_string(), Tenant::Directory(tenant_id)))
     }
 
     /// Who signs in when nobody was named: the first user of the tenant.
@@ -216,7 +266,7 @@ impl ClosedDirectory {
             .map(|member| &member.user)
             .find(|user| tenant.or_home(user.home_tenant_id) == user.home_tenant_id)
             .cloned()
-            .ok_or_else(|| Refusal::new(Aadsts::NoUser, &["nobody"]))
+            .ok_or_else(|| self.no_user("nobody", tenant))
     }
 
     /// Checks a user's password; one who has none signs in with any.
@@ -236,20 +286,49 @@ impl ClosedDirectory {
             .map_or(&[], |member| member.groups.as_slice())
     }
 
-    /// The application of this id.
-    pub(super) fn app(&self, client_id: &str) -> Result<&App, Refusal> {
-        self.apps
-            .iter()
-            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
-            .ok_or_else(|| Refusal::new(Aadsts::NoApplication, &[client_id]))
+    fn find_app(&self, client_id: &str) -> Option<&App> {
+        let mut apps = self.apps.iter();
+        apps.find(|app| app.client_id.eq_ignore_ascii_case(client_id))
     }
 
-    /// Refuses a resource that does not exist.
-    pub(super) fn check_resource(&self, scopes: &Scopes) -> Result<(), Refusal> {
-        match self.resource(scopes.resource()) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::new(Aadsts::NoResource, &[scopes.audience()])),
+    /// The application of this id, if it may be used at `tenant`.
+    pub(super) fn app(&self, client_id: &str, tenant: Tenant) -> Result<&App, Refusal> {
+        let app = self.find_app(client_id);
+        let (tenant_id, place) = match tenant {
+            Tenant::Directory(id) => (id, self.name_of(id)),
+            Tenant::Consumers => (PERSONAL_ACCOUNTS, self.name_of(PERSONAL_ACCOUNTS)),
+            Tenant::Common | Tenant::Organizations => {
+                return match app {
+                    Some(app) if matches!(app.tenants, Tenants::All) => Ok(app),
+                    Some(_) => Err(Refusal::new(Aadsts::NotMultiTenant, &[client_id])),
+                    None => Err(Refusal::new(Aadsts::NoApplication, &[client_id, "common"])),
+                };
+            }
+        };
+        app.filter(|app| app.tenants.have(tenant_id))
+            .ok_or_else(|| Refusal::new(Aadsts::NoApplication, &[client_id, &place]))
+    }
+
+    /// Refuses an address that was not registered by the application, whichever tenant it is in.
+    pub(super) fn check_redirect(&self, client_id: &str, uri: &str) -> Result<(), Refusal> {
+        match self.find_app(client_id) {
+            Some(app) => app.check_redirect(uri),
+            None => Err(Refusal::new(Aadsts::UnknownRedirect, &[uri, client_id])),
         }
+    }
+
+    /// Refuses a resource that does not exist in the tenant.
+    pub(super) fn check_resource(&self, scopes: &Scopes, tenant_id: Uuid) -> Result<(), Refusal> {
+        let exists = match self.resource(scopes.resource()) {
+            Some(Resource::App(app)) => app.tenants.have(tenant_id),
+            Some(Resource::Microsofts(_)) => true,
+            None => false,
+        };
+        if exists {
+            return Ok(());
+        }
+        let names = [scopes.audience(), &self.name_of(tenant_id)];
+        Err(Refusal::new(Aadsts::NoResource, &names))
     }
 
     /// Refuses permissions that nobody consented to.
@@ -349,7 +428,7 @@ impl App {
 
     /// Refuses an address that was not registered. The port of this machine's own addresses does
     /// not matter, as at Entra.
-    pub(super) fn check_redirect(&self, uri: &str) -> Result<(), Refusal> {
+    fn check_redirect(&self, uri: &str) -> Result<(), Refusal> {
         let asked = without_local_port(uri);
         if self
             .redirect_uris
