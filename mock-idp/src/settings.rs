@@ -47,6 +47,6 @@ impl Settings {
     /// What the access tokens of an application for these scopes are like.
     pub(crate) fn policy(&self, client_id: &str, scopes: &Scopes) -> Option<&TokenPolicy> {
         let mut policies = self.tokens.iter();
-        policies.find(|policy| policy.fits(client_id, scopes))
+        policies.find(|policy| policy.fits(client_id, scopes, &self.directory))
     }
 }

@@ -21,7 +21,7 @@ use self::tenant::{Tenant, tenant_of_domain};
 use self::user::User;
 use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
-use crate::scope::Scopes;
+use crate::scope::{GRAPH, Scopes};
 
 /// The namespace of all ids computed from names.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6d1c_8d0f_4b51_9a4c_3f1f_8f3e_7a10);
@@ -141,6 +141,45 @@ impl Directory {
             Some(Resource::Microsofts(_)) => false,
             None => application.is_audience(audience),
         }
+    }
+
+    /// Whether tokens for `audience` are good for asking who their user is. Anyone's are where
+    /// anyone exists.
+    pub(crate) fn has_user_info(&self, audience: &str) -> bool {
+        self.closed()
+            .is_none_or(|directory| directory.is_same(audience, GRAPH))
+    }
+
+    /// The user that a token of this server is about.
+    ///
+    /// # Errors
+    ///
+    /// AADSTS50034 when there is no such user any more.
+    pub(crate) fn user_of_token(
+        &self,
+        name: &str,
+        object_id: Option<Uuid>,
+        tenant_id: Uuid,
+    ) -> Result<User, Refusal> {
+        let tenant = Tenant::Directory(tenant_id);
+        let Some(directory) = self.closed() else {
+            let user = User::checked(name, tenant)?;
+            return Ok(user.with_object_id(object_id, tenant_id));
+        };
+        // A policy may have put other names into the token.
+        let by_id = object_id.and_then(|id| directory.user_of_id(id, tenant_id).ok());
+        by_id.map_or_else(|| directory.user(name, tenant), Ok)
+    }
+
+    /// Whether this is a name of the resource of these scopes.
+    pub(crate) fn names(&self, name: &str, scopes: &Scopes) -> bool {
+        let asked = scopes.resource();
+        [scopes.audience(), asked, asked.trim_end_matches('/')]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+            || self
+                .closed()
+                .is_some_and(|directory| directory.is_same(name, asked))
     }
 
     /// Whom a token of this version for these scopes is for.

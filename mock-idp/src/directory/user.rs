@@ -45,6 +45,18 @@ impl User {
         }
     }
 
+    /// The user whose id in a tenant is this one, if the account lives there: it may have been
+    /// named by its id alone.
+    pub(crate) fn with_object_id(self, object_id: Option<Uuid>, tenant_id: Uuid) -> Self {
+        match object_id {
+            Some(home_object_id) if tenant_id == self.home_tenant_id => Self {
+                home_object_id,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// The user of a name that came from outside.
     ///
     /// # Errors

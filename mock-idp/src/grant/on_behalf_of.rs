@@ -4,7 +4,6 @@ use uuid::Uuid;
 
 use super::{Approval, Subject, TokenRequest, require_credential};
 use crate::directory::application::Application;
-use crate::directory::tenant::Tenant;
 use crate::directory::user::User;
 use crate::error::{Aadsts, Refusal};
 use crate::token::AssertionClaims;
@@ -46,7 +45,7 @@ fn examine(
         .keys
         .verify(assertion, request.now)
         .ok_or_else(|| invalid("The token was not signed by this authority"))?;
-    if claims.azp.is_none() {
+    if !claims.is_access_token() {
         return Err(Aadsts::AssertionIsIdToken.into());
     }
     if claims.exp <= request.now.as_seconds() {
@@ -57,7 +56,7 @@ fn examine(
         let names = [claims.aud.as_str(), &application.client_id];
         return Err(Refusal::new(Aadsts::AssertionOfOtherAudience, &names));
     }
-    let (Some(_), Some(name)) = (&claims.scp, &claims.preferred_username) else {
+    let (Some(_), Some(name)) = (&claims.scp, claims.user_name()) else {
         return Err(Refusal::new(
             Aadsts::AssertionIsAppToken,
             &[&application.client_id],
@@ -66,7 +65,7 @@ fn examine(
     let user = request
         .settings
         .directory
-        .user(name, Tenant::Directory(claims.tid))?;
+        .user_of_token(name, claims.object_id(), claims.tid)?;
     let tenant_id = request.tenant.or_home(claims.tid);
     if tenant_id != claims.tid {
         return Err(invalid("The token was issued by another tenant"));

@@ -338,15 +338,39 @@ pub(crate) struct AssertionClaims {
     pub(crate) aud: String,
     pub(crate) exp: u64,
     pub(crate) tid: Uuid,
-    /// Absent in an ID token. v1 tokens have it under another name.
-    #[serde(alias = "appid")]
-    pub(crate) azp: Option<String>,
+    ver: Option<String>,
+    /// The application that asked for it; absent in an ID token.
+    azp: Option<String>,
+    /// Its name in v1 tokens. A policy may have added either beside the other, as of the user's.
+    appid: Option<String>,
     /// Absent in an app-only token.
     pub(crate) scp: Option<String>,
-    #[serde(alias = "upn")]
-    pub(crate) preferred_username: Option<String>,
+    preferred_username: Option<String>,
+    upn: Option<String>,
+    oid: Option<Value>,
     pub(crate) name: Option<String>,
     pub(crate) sub: Option<String>,
+}
+
+impl AssertionClaims {
+    /// Whether it is no ID token.
+    pub(crate) fn is_access_token(&self) -> bool {
+        self.azp.is_some() || self.appid.is_some()
+    }
+
+    /// The name of its user, in the claim that tokens of its version have it in.
+    pub(crate) fn user_name(&self) -> Option<&str> {
+        let names = [&self.preferred_username, &self.upn].map(Option::as_deref);
+        match self.ver.as_deref() {
+            Some("1.0") => names[1].or(names[0]),
+            _ => names[0].or(names[1]),
+        }
+    }
+
+    /// The id of its user in its tenant.
+    pub(crate) fn object_id(&self) -> Option<Uuid> {
+        Uuid::try_parse(self.oid.as_ref()?.as_str()?).ok()
+    }
 }
 
 /// Tells a client which account an answer is about.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::shape::{AppShape, UserShape};
 use crate::config::Lifetimes;
+use crate::directory::Directory;
 use crate::duration::as_optional_text;
 use crate::scope::Scopes;
 
@@ -80,10 +81,10 @@ impl TokenPolicy {
     }
 
     /// Whether it is about a request of this application for these scopes.
-    pub(crate) fn fits(&self, client_id: &str, scopes: &Scopes) -> bool {
+    pub(crate) fn fits(&self, client_id: &str, scopes: &Scopes, directory: &Directory) -> bool {
         let same = |wanted: &str, found: &str| wanted.eq_ignore_ascii_case(found);
         let is_scope = |wanted: &str| {
-            same(wanted, scopes.audience())
+            directory.names(wanted, scopes)
                 || scopes.asked().iter().any(|scope| same(wanted, scope))
         };
         self.client.as_deref().is_none_or(|id| same(id, client_id))

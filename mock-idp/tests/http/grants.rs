@@ -387,10 +387,12 @@ async fn an_agent_acts_for_a_user_whom_it_names() {
             ("grant_type", "user_fic"),
             ("client_id", APP),
             ("client_secret", "secret"),
-            ("scope", "api://x/read offline_access openid"),
             ("user_federated_identity_credential", credential),
         ];
         form.extend_from_slice(more);
+        if !more.iter().any(|(name, _)| *name == "scope") {
+            form.push(("scope", "api://x/read offline_access openid"));
+        }
         idp.token(&form).await
     };
     let alice = ask(&exchange, &[("username", "alice@contoso.com")]).await;
@@ -401,6 +403,14 @@ async fn an_agent_acts_for_a_user_whom_it_names() {
     let id = "00000000-0000-0000-0000-00000000000b";
     let by_id = ask(&exchange, &[("user_id", id)]).await;
     assert_eq!(claims(&by_id.member("access_token"))["oid"], id);
+    // A service that the agent calls acts for the same user.
+    let scope = ("scope", &*format!("api://{SERVICE}/read openid"));
+    let call = ask(&exchange, &[("user_id", id), scope]).await;
+    let acting = idp
+        .on_behalf_of(&call.member("access_token"), "User.Read openid")
+        .await;
+    let (by_id, acting) = (by_id.member("id_token"), acting.member("id_token"));
+    assert_eq!(claims(&acting)["oid"], claims(&by_id)["oid"]);
     let other = idp.token(&client_credentials("api://x/.default")).await;
     let other = other.member("access_token");
     for (credential, named, code) in [
@@ -412,5 +422,5 @@ async fn an_agent_acts_for_a_user_whom_it_names() {
         let (_, _, found) = ask(credential, &[named]).await.refusal();
         assert_eq!(found, code, "{named:?}");
     }
-    assert_eq!(idp.server.ledger().by_grant[&GrantType::UserFederated], 6);
+    assert_eq!(idp.server.ledger().by_grant[&GrantType::UserFederated], 7);
 }

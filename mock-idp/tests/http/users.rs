@@ -1,9 +1,13 @@
 //! What else there is for a user: the realm, what a token says about its user, and the way out.
 
+use std::sync::Arc;
+
 use http::Method;
+use mock_idp::{ClosedDirectory, Config, Directory, TokenPolicy, UserShape};
+use serde_json::json;
 
 use crate::support::{
-    APP, Answer, Door as _, REDIRECT, TENANT, TestServer, claims, client_credentials,
+    APP, Answer, Door, InProcess, REDIRECT, SERVICE, TENANT, TestServer, claims, client_credentials,
 };
 
 #[tokio::test]
@@ -33,7 +37,7 @@ async fn a_users_realm_is_told_in_any_case_of_the_path() {
     );
 }
 
-async fn user_info(idp: &TestServer, path: &str, authorization: Option<&str>) -> Answer {
+async fn user_info(idp: &impl Door, path: &str, authorization: Option<&str>) -> Answer {
     let mut request = idp.request(Method::GET, path);
     if let Some(authorization) = authorization {
         request = request.header("authorization", authorization);
@@ -76,6 +80,82 @@ async fn a_users_token_tells_who_the_user_is() {
                 .unwrap()
                 .starts_with("Bearer ")
         );
+    }
+}
+
+#[tokio::test]
+async fn names_that_a_policy_adds_to_a_token_do_not_hide_its_user() {
+    for (shape, added) in [
+        (UserShape::V2User, json!({ "upn": "sales", "appid": "x" })),
+        (
+            UserShape::V1User,
+            json!({ "preferred_username": "sales", "azp": "x" }),
+        ),
+        (UserShape::V2User, json!({ "oid": 7 })),
+    ] {
+        let idp = InProcess::new(Config {
+            tokens: vec![TokenPolicy {
+                scope: Some(format!("api://{SERVICE}")),
+                user: Some(shape),
+                claims: added.as_object().unwrap().clone(),
+                ..TokenPolicy::default()
+            }],
+            ..Config::default()
+        });
+        let call = idp
+            .sign_in("alice@contoso.com", &format!("api://{SERVICE}/read"))
+            .await;
+        let call = call.member("access_token");
+        // The policy names the resource as the scope does.
+        for (name, value) in added.as_object().unwrap() {
+            assert_eq!(&claims(&call)[name], value, "{name}");
+        }
+        let info = user_info(&idp, "/oidc/userinfo", Some(&format!("Bearer {call}"))).await;
+        assert_eq!(info.status, 200, "{added}: {}", info.text());
+        assert_eq!(info.member("email"), "alice@contoso.com", "{added}");
+        let acting = idp.on_behalf_of(&call, "User.Read").await;
+        assert_eq!(acting.status, 200, "{added}: {}", acting.text());
+        let acting = claims(&acting.member("access_token"));
+        assert_eq!(acting["preferred_username"], "alice@contoso.com", "{added}");
+    }
+}
+
+#[tokio::test]
+async fn only_tokens_for_graph_tell_who_the_user_of_a_closed_directory_is() {
+    let file = json!({
+        "tenants": [{ "id": TENANT, "domains": ["contoso.com"] }],
+        "applications": [
+            { "client_id": APP, "secrets": ["secret"], "redirect_uris": [REDIRECT] },
+            { "client_id": SERVICE },
+        ],
+        "users": [{ "name": "alice@contoso.com" }],
+    });
+    let directory = ClosedDirectory::parse(&file.to_string()).unwrap();
+    let idp = InProcess::new(Config {
+        directory: Directory::Closed(Arc::new(directory)),
+        ..Config::default()
+    });
+    for (scope, is_graphs) in [
+        ("User.Read", true),
+        ("https://graph.microsoft.com/User.Read", true),
+        ("00000003-0000-0000-c000-000000000000/User.Read", true),
+        ("https://vault.azure.net/user_impersonation", false),
+        (&*format!("{SERVICE}/read"), false),
+    ] {
+        let token = idp.sign_in("alice@contoso.com", scope).await;
+        let token = format!("Bearer {}", token.member("access_token"));
+        for path in ["/oidc/userinfo", "/contoso.com/openid/userinfo"] {
+            let info = user_info(&idp, path, Some(&token)).await;
+            if is_graphs {
+                assert_eq!(info.member("email"), "alice@contoso.com", "{scope}");
+                continue;
+            }
+            assert_eq!(info.status, 401, "{scope}");
+            let error = &info.json()["error"];
+            let message = "Access token validation failure. Invalid audience.";
+            assert_eq!(error["code"], "InvalidAuthenticationToken", "{scope}");
+            assert_eq!(error["message"], message, "{scope}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Resources: an application has several names as one, and is the same resource under each.
 
 use super::{App, ClosedDirectory};
+use crate::directory::assertion::TOKEN_EXCHANGE;
 use crate::origin::host_of;
 use crate::scope::{self, GRAPH};
 
@@ -14,8 +15,11 @@ const MICROSOFT: [&str; 6] = [
     "microsoftonline.com",
 ];
 
-/// The application id of Microsoft Graph.
-const GRAPH_ID: &str = "00000003-0000-0000-c000-000000000000";
+/// Microsoft's that have an id besides, or no address: id and URI.
+const WELL_KNOWN: [(&str, &str); 2] = [
+    ("00000003-0000-0000-c000-000000000000", GRAPH),
+    ("fb60f99c-7a34-4190-8149-302f77469936", TOKEN_EXCHANGE),
+];
 
 /// A resource that exists.
 #[derive(Clone, Copy)]
@@ -41,6 +45,11 @@ impl ClosedDirectory {
     /// or a URI of Microsoft's, each with or without a slash at the end.
     pub(in crate::directory) fn resource<'a>(&'a self, name: &'a str) -> Option<Resource<'a>> {
         let name = without_slash(name);
+        let same = |known: &str| name.eq_ignore_ascii_case(known);
+        let mut well_known = WELL_KNOWN.iter();
+        if let Some((_, uri)) = well_known.find(|(id, uri)| same(id) || same(uri)) {
+            return Some(Resource::Microsofts(uri));
+        }
         let id = name.strip_prefix("api://").unwrap_or(name);
         let is_id = |app: &&App| app.client_id.eq_ignore_ascii_case(id);
         let apps = || self.apps.iter();
@@ -48,13 +57,12 @@ impl ClosedDirectory {
         let app = app.or_else(|| apps().find(is_id));
         match app {
             Some(app) => Some(Resource::App(app)),
-            None if name.eq_ignore_ascii_case(GRAPH_ID) => Some(Resource::Microsofts(GRAPH)),
             None => is_microsofts(name).then_some(Resource::Microsofts(name)),
         }
     }
 
     /// Whether both are names of one resource.
-    fn is_same(&self, one: &str, other: &str) -> bool {
+    pub(in crate::directory) fn is_same(&self, one: &str, other: &str) -> bool {
         let (one, other) = (self.resource(one), self.resource(other));
         one.zip(other).is_some_and(|(one, other)| one.is(other))
     }
@@ -136,7 +144,9 @@ mod tests {
             // The URI that an application has comes before another's default one.
             ("api://service", "other", true),
             ("api://service", "service", false),
-            ("https://graph.microsoft.com/", GRAPH_ID, true),
+            ("https://graph.microsoft.com/", WELL_KNOWN[0].0, true),
+            ("api://azureadtokenexchange", WELL_KNOWN[1].0, true),
+            (WELL_KNOWN[0].0, WELL_KNOWN[1].0, false),
             (
                 "https://graph.microsoft.com",
                 "https://vault.azure.net",
