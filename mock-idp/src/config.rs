@@ -284,7 +284,7 @@ pub struct Lifetimes {
     pub cae: Option<Duration>,
     /// Up to so much longer, whole seconds.
     pub cae_jitter: Duration,
-    /// Refresh tokens.
+    /// Refresh tokens. Those of single-page applications end with the day of the sign-in.
     pub refresh_token: Duration,
     /// Authorization codes.
     pub code: Duration,

@@ -146,6 +146,10 @@ catalogue! {
         "The provided value for the '{}' parameter is not valid: {}.";
     GrantExpired = 70_008, BAD_REQUEST, "invalid_grant", true,
         "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.";
+    RefreshTokenInactive = 700_082, BAD_REQUEST, "invalid_grant", true,
+        "The refresh token has expired due to inactivity. The token was issued on {} and was inactive for {}.";
+    SinglePageSignInOver = 700_084, BAD_REQUEST, "invalid_grant", true,
+        "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of {}, which cannot be extended. It is now expired and a new sign in request must be sent by the SPA to the sign in page. The token was issued on {}.";
     GrantRevoked = 50_173, BAD_REQUEST, "invalid_grant", true,
         "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
     CodeRedeemed = 54_005, BAD_REQUEST, "invalid_grant", true,

@@ -98,6 +98,8 @@ pub(crate) struct SignIn {
 pub(crate) struct Lineage {
     pub(crate) family: Uuid,
     pub(crate) number: u64,
+    /// When a single-page application has to have its user sign in again, however often it asks.
+    pub(crate) ends: Option<UnixTime>,
 }
 
 /// Something that travels sealed.
@@ -186,6 +188,7 @@ mod tests {
             lineage: Lineage {
                 family: Uuid::nil(),
                 number: 0,
+                ends: None,
             },
             expires: Clock::system().now(),
         }

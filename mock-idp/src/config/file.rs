@@ -111,7 +111,7 @@ struct LifetimesSection {
     #[serde(with = "as_optional_text")]
     #[schemars(with = "Option<String>")]
     continuous_access_jitter: Option<Duration>,
-    /// Refresh tokens.
+    /// Refresh tokens. Those of single-page applications end with the day of the sign-in.
     #[serde(with = "as_optional_text")]
     #[schemars(with = "Option<String>")]
     refresh_token: Option<Duration>,

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use http::header::ORIGIN;
+
+use super::refresh_token::SINGLE_PAGE_SIGN_IN;
 use super::{Approval, Subject, TokenRequest, TokenResponse, evaluates_continuously, grant_type};
 use crate::behavior::forgery::Forgery;
 use crate::clock::UnixTime;
 use crate::config::Lifetimes;
-use crate::directory::application::Application;
+use crate::directory::application::{Application, Authentication};
 use crate::directory::user::User;
 use crate::endpoint::Version;
 use crate::error::{Aadsts, Refusal};
@@ -46,8 +49,9 @@ pub(super) async fn issue(
             let mut response = mint.for_user(&user, tenant_id, nonce).await?;
             let subject_id = user.object_id_in(tenant_id);
             if scopes.want_refresh_token() {
-                let token = refresh_token(request, application, &scopes, user, lineage)?;
+                let (token, ends_in) = refresh_token(request, application, &scopes, user, lineage)?;
                 response.refresh_token = Some(token);
+                response.refresh_token_expires_in = ends_in.map(|time| time.as_secs());
             }
             (response, tenant_id, Some(subject_id), mint.ends())
         }
@@ -339,28 +343,32 @@ fn not_signed(error: SigningError) -> Refusal {
     Aadsts::Transient.into()
 }
 
+/// A refresh token, and how long it lives where an answer says so: of single-page applications.
 fn refresh_token(
     request: &TokenRequest<'_>,
     application: &Application,
     scopes: &Scopes,
     user: User,
     lineage: Option<Lineage>,
-) -> Result<String, Refusal> {
-    let Lifetimes { refresh_token, .. } = request.settings.lifetimes;
+) -> Result<(String, Option<Duration>), Refusal> {
+    let lifetime = request.settings.lifetimes.refresh_token;
+    let is_single_page = application.authentication == Authentication::Public
+        && request.headers.contains_key(ORIGIN);
+    let lineage = lineage.unwrap_or_else(|| Lineage {
+        family: request.idp.ids.uuid(),
+        number: 0,
+        ends: is_single_page.then(|| request.now.plus(SINGLE_PAGE_SIGN_IN)),
+    });
+    let expires = request.now.plus(lifetime);
     let refresh = Refresh {
-        lineage: lineage.unwrap_or_else(|| Lineage {
-            family: request.idp.ids.uuid(),
-            number: 0,
-        }),
+        lineage,
         client_id: application.client_id.clone(),
         user,
         scope: scopes.to_text(),
         issued: request.now,
-        expires: request.now.plus(refresh_token),
+        expires: lineage.ends.map_or(expires, |ends| ends.min(expires)),
     };
-    request
-        .idp
-        .sealer
-        .seal(&refresh)
-        .ok_or_else(|| Aadsts::Transient.into())
+    let ends_in = lineage.ends.map(|_| refresh.expires.since(request.now));
+    let sealed = request.idp.sealer.seal(&refresh).ok_or(Aadsts::Transient)?;
+    Ok((sealed, ends_in))
 }

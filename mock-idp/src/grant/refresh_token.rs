@@ -1,14 +1,22 @@
 //! An application renews a user's token, or asks for one for another resource.
 //!
 //! Each use brings a new refresh token. The old one stays valid until it expires, as at Entra for
-//! confidential clients, unless the server was told to be strict.
+//! confidential clients, unless the server was told to be strict. Those of a single-page
+//! application, which asks from another site as a public client, all end with the day of the
+//! sign-in.
+
+use std::time::Duration;
 
 use super::{Approval, Subject, TokenRequest};
+use crate::clock::UnixTime;
 use crate::directory::application::Application;
 use crate::error::{Aadsts, Refusal};
 use crate::refresh_families::{RefreshTokens, Reused};
 use crate::scope::Scopes;
 use crate::sealed::{Lineage, Refresh};
+
+/// How long a single-page application may go on without its user, whatever it renews.
+pub(super) const SINGLE_PAGE_SIGN_IN: Duration = Duration::from_hours(24);
 
 pub(super) fn approve(
     request: &TokenRequest<'_>,
@@ -27,7 +35,7 @@ pub(super) fn approve(
         return Err(invalid("it was issued to another application"));
     }
     if now >= refresh.expires {
-        return Err(Aadsts::GrantExpired.into());
+        return Err(expired(&refresh, now));
     }
     if request
         .idp
@@ -40,7 +48,11 @@ pub(super) fn approve(
         Some(scopes) => scopes,
         None => Scopes::parse(&refresh.scope)?,
     };
-    let Lineage { family, number } = refresh.lineage;
+    let Lineage {
+        family,
+        number,
+        ends,
+    } = refresh.lineage;
     // Last, so that a request refused for another reason leaves the token usable.
     if request.settings.refresh_tokens == RefreshTokens::Strict {
         idp.refresh_families
@@ -55,6 +67,7 @@ pub(super) fn approve(
     let lineage = Lineage {
         family,
         number: number.saturating_add(1),
+        ends,
     };
     Ok(Approval {
         subject: Subject::User {
@@ -69,4 +82,23 @@ pub(super) fn approve(
         lineage: Some(lineage),
         excused: false,
     })
+}
+
+/// Nobody used it for its whole life, or the sign-in of a single-page application is over.
+fn expired(refresh: &Refresh, now: UnixTime) -> Refusal {
+    let issued = refresh.issued.to_text().replace(' ', "T");
+    if refresh.lineage.ends.is_some_and(|ends| now >= ends) {
+        let lifetime = as_span(SINGLE_PAGE_SIGN_IN);
+        return Refusal::new(Aadsts::SinglePageSignInOver, &[&lifetime, &issued]);
+    }
+    let inactive = as_span(now.since(refresh.issued));
+    Refusal::new(Aadsts::RefreshTokenInactive, &[&issued, &inactive])
+}
+
+/// A time as .NET writes it: `90.00:00:00`.
+fn as_span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    format!("{days}.{hours:02}:{minutes:02}:{seconds:02}")
 }

@@ -27,6 +27,8 @@ pub(crate) struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token_expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_info: Option<String>,
@@ -58,6 +60,7 @@ impl TokenResponse {
             }),
             access_token: String::new(),
             refresh_token: None,
+            refresh_token_expires_in: None,
             id_token: None,
             client_info: None,
         }

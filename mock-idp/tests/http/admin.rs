@@ -246,7 +246,7 @@ async fn the_clock_decides_what_has_expired() {
         (&json!("2161h"), &json!(true))
     );
     let late = idp.token(&refresh).await;
-    assert_eq!(late.refusal(), (400, "invalid_grant".to_owned(), 70_008));
+    assert_eq!(late.refusal(), (400, "invalid_grant".to_owned(), 700_082));
     change(json!({ "offset": "0s", "frozen": false })).await;
     assert_eq!(idp.token(&refresh).await.status, 200);
     assert_eq!(change(json!({ "advance": 5 })).await.status, 400);

@@ -381,22 +381,27 @@ async fn codes_go_to_registered_addresses_only() {
 async fn an_assertion_must_be_signed_with_a_registered_certificate() {
     let (registered, other) = (Identity::new(), Identity::new());
     let idp = start(Some(&registered)).await;
-    let ask = async |assertion: &str| {
+    let ask_as = async |client_id: &str, assertion: &str| {
         idp.token(&[
             ("grant_type", "client_credentials"),
-            ("client_id", APP),
+            ("client_id", client_id),
             ("client_assertion_type", TYPE),
             ("client_assertion", assertion),
             ("scope", "https://graph.microsoft.com/.default"),
         ])
         .await
     };
+    let ask = async |assertion: &str| ask_as(APP, assertion).await;
     let plain = Identity::plain;
     // Without `x5c` too: the certificate is known.
     let header = |of: &Identity| json!({ "alg": "RS256", "x5t": plain(&of.sha1()) });
     let usual = usual(&idp);
     let good = registered.sign(&header(&registered), &usual, plain);
     assert_eq!(ask(&good).await.status, 200);
+    let changes = json!({ "iss": PUBLIC, "sub": PUBLIC });
+    let of_public = registered.sign(&header(&registered), &with(usual.clone(), &changes), plain);
+    let answer = ask_as(PUBLIC, &of_public).await;
+    assert_eq!(refused(&answer), expected(401, "invalid_client", 700_025));
     let mut own = header(&other);
     own["x5c"] = json!([Identity::standard(&other.der)]);
     for (what, assertion) in [

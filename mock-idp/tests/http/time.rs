@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::stream;
+use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use mock_idp::{Config, Latencies, Latency, Lifetimes};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::admin::admin;
@@ -180,10 +181,63 @@ async fn codes_refresh_tokens_and_assertions_expire() {
     sleep(Duration::from_hours(22)).await;
     assert_eq!(idp.token(&refresh).await.status, 200);
     sleep(Duration::from_hours(1)).await;
-    assert_eq!(
-        idp.token(&refresh).await.refusal(),
-        (400, "invalid_grant".to_owned(), 70_008)
-    );
+    let late = idp.token(&refresh).await;
+    assert_eq!(late.refusal(), (400, "invalid_grant".to_owned(), 700_082));
+    let says = late.member("error_description");
+    assert!(says.contains("was inactive for 1.00:00:00."), "{says}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_page_application_has_its_user_sign_in_each_day() {
+    let idp = InProcess::new(Config::default());
+    let ask = async |more: &[(&str, &str)], site: Option<&str>| {
+        let mut all = vec![("client_id", APP)];
+        all.extend_from_slice(more);
+        let mut request = idp
+            .request(Method::POST, &format!("/{TENANT}/oauth2/v2.0/token"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(site) = site {
+            request = request.header("origin", site);
+        }
+        idp.send(request.body(form(&all).into()).unwrap()).await
+    };
+    for (site, later) in [(Some("https://app.example"), Some(700_084)), (None, None)] {
+        let scope = ("scope", "User.Read openid offline_access");
+        let challenge = ("code_challenge", "verifier");
+        let redirect = idp.authorize(&[scope, challenge]).await.redirect('?');
+        let code = [
+            ("grant_type", "authorization_code"),
+            ("code", &*redirect["code"]),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", "verifier"),
+        ];
+        let mut answer = ask(&code, site).await;
+        for (hours, lives) in [(20, 86_400), (3, 4 * 3600)] {
+            let said = &answer.json()["refresh_token_expires_in"];
+            let expected = if site.is_some() {
+                json!(lives)
+            } else {
+                Value::Null
+            };
+            assert_eq!(*said, expected);
+            sleep(Duration::from_hours(hours)).await;
+            let token = answer.member("refresh_token");
+            let refresh = [("grant_type", "refresh_token"), ("refresh_token", &token)];
+            answer = ask(&refresh, site).await;
+        }
+        sleep(Duration::from_hours(1)).await;
+        let token = answer.member("refresh_token");
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", &token)];
+        answer = ask(&refresh, site).await;
+        match later {
+            Some(code) => {
+                let says = answer.member("error_description");
+                assert_eq!(answer.refusal(), (400, "invalid_grant".to_owned(), code));
+                assert!(says.contains("limited lifetime of 1.00:00:00,"), "{says}");
+            }
+            None => assert_eq!(answer.status, 200, "{}", answer.text()),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,8 +78,11 @@ impl Assertion {
     ///
     /// What Entra says to a wrong audience, time, name or signature.
     pub(crate) fn judge(&self, client_id: &str, recipient: &Recipient<'_>) -> Result<(), Refusal> {
-        self.check_time(recipient.now)?;
         let app = recipient.directory.app(client_id, recipient.tenant)?;
+        if app.is_some_and(App::is_public) {
+            return Err(Aadsts::SecretOfPublic.into());
+        }
+        self.check_time(recipient.now)?;
         if self.is_federated() {
             return self.check_exchange(app);
         }
