@@ -261,17 +261,24 @@ mod tests {
     use crate::AdminToken;
 
     #[test]
-    fn a_run_that_begins_after_a_reload_has_the_door_of_the_start() {
+    fn a_run_that_begins_after_a_reload_has_the_door_and_the_limits_of_the_start() {
+        let limits = Limits {
+            recorded_requests: 7,
+            ..Limits::default()
+        };
         let config = Config {
             admin_token: AdminToken::new("secret"),
+            limits,
             ..Config::default()
         };
         let idp = Idp::new(&config).unwrap();
         *idp.in_force.lock() = Arc::new(Config {
             admin_token: None,
+            limits: Limits::default(),
             ..config
         });
         let run = idp.branch("one").unwrap();
+        assert_eq!(run.limits.recorded_requests, limits.recorded_requests);
         assert!(run.admin_token.is_some_and(|token| token.is("secret")));
     }
 }

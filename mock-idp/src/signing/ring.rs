@@ -297,6 +297,30 @@ mod tests {
     }
 
     #[test]
+    fn a_rollover_as_good_as_never_is_waited_for() {
+        use Standing::{Announced, Signing};
+        // Twice that is more than there is.
+        let never = Some(Duration::MAX / 3 * 2);
+        let schedule = KeySchedule {
+            rollover_every: never,
+            publish_ahead: never,
+            retire_after: never,
+            ..KeySchedule::default()
+        };
+        assert_eq!(schedule.validate(), Ok(()));
+        let start = Clock::system().now();
+        let mut ring = KeyRing::new(schedule, key(0), start);
+        // Published one rollover ahead, the next key is there at once.
+        for hours in [0, 24 * 365] {
+            assert_eq!(
+                at(&mut ring, start.plus(HOUR * hours)),
+                [Signing, Announced],
+                "{hours} h"
+            );
+        }
+    }
+
+    #[test]
     fn many_rollovers_leave_few_keys() {
         let (mut ring, start) = ring(r#"{"rollover_every":"1h"}"#);
         for hour in 0..200 {

@@ -270,6 +270,22 @@ async fn a_service_acts_for_who_called_it_by_any_of_its_names_and_for_nobody_els
             None => assert_eq!(answer.status, 200, "{resource}: {}", answer.text()),
             Some(code) => assert_eq!(refused(&answer).2, code, "{resource}"),
         }
+        // v1 tokens are for the name that they were asked for by.
+        let mut v1 = borrowed(&signed_in);
+        v1.pop();
+        v1.push(("resource", resource));
+        let called = idp.post("/contoso.com/oauth2/token", &v1).await;
+        let called = called.member("access_token");
+        assert_eq!(claims(&called)["aud"], resource);
+        let mut acts = borrowed(&acts);
+        acts[4].1 = &called;
+        let answer = idp.token(&acts).await;
+        assert_eq!(
+            answer.status == 200,
+            error.is_none(),
+            "{resource}: {}",
+            answer.text()
+        );
     }
 }
 
