@@ -180,6 +180,18 @@ def an_outage_that_lasts_costs_four_requests_too():
     expect(4, "client_credentials")
 
 
+def a_token_past_refresh_in_is_renewed_by_the_msal_inside():
+    admin("POST", "config", {"lifetimes": {"refresh_in": "1s"}})
+    with secret() as credential:
+        first = credential.get_token_info(SCOPE)
+        time.sleep(1.1)
+        assert first.refresh_on <= time.time(), first.refresh_on
+        second = credential.get_token_info(SCOPE)
+    assert second.token != first.token
+    expect(2, "client_credentials")
+    admin("POST", "reset", {})
+
+
 def tokens_that_cope_with_challenges_have_a_cache_of_their_own():
     challenge = admin("GET", "claims-challenge")["claims"]
     with secret() as credential:
@@ -215,6 +227,7 @@ CASES = [
     trouble_that_passes_is_overcome,
     trouble_that_lasts_costs_four_requests,
     an_outage_that_lasts_costs_four_requests_too,
+    a_token_past_refresh_in_is_renewed_by_the_msal_inside,
     tokens_that_cope_with_challenges_have_a_cache_of_their_own,
     a_refusal_is_final,
 ]

@@ -78,6 +78,9 @@ const cases = {
     await strike({ kind: "status", status: 503 });
     for (let n = 0; n < 3; n += 1) await assert.rejects(acquire(client));
     await expectRequests(1);
+    // Another object of the same application does not know.
+    await assert.rejects(acquire(app()));
+    await expectRequests(2);
     await admin("DELETE", "ledger");
     for (const code of [70011, 7000215]) {
       const refused = app();
@@ -185,13 +188,15 @@ const cases = {
     const { account } = await signIn(client);
     const request = { account, scopes: ["api://other/read"] };
     const claims = '{"access_token":{"capolids":{"essential":true,"values":["x"]}}}';
-    await strike({ kind: "aadsts", code: 50076, claims });
-    await assert.rejects(client.acquireTokenSilent(request), (error) => {
-      assert.ok(error instanceof msal.InteractionRequiredAuthError, error.name);
-      assert.equal(error.claims, claims);
-      assert.equal(error.subError, "basic_action");
-      return true;
-    });
+    for (const [code, oauth] of [[50076, "interaction_required"], [50034, "invalid_grant"]]) {
+      await strike({ kind: "aadsts", code, suberror: "basic_action", claims });
+      await assert.rejects(client.acquireTokenSilent(request), (error) => {
+        assert.ok(error instanceof msal.InteractionRequiredAuthError, error.name);
+        assert.deepEqual([error.errorCode, error.subError], [oauth, "basic_action"]);
+        assert.equal(error.claims, claims);
+        return true;
+      });
+    }
     await strike({ kind: "aadsts", code: 7000215 });
     await assert.rejects(acquire(app()), (error) => {
       assert.ok(error instanceof msal.ServerError, error.name);

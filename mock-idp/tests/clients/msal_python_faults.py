@@ -21,6 +21,7 @@ from msal.exceptions import MsalServiceError
 HTTPS, HTTP, _IMDS = sys.argv[1:]
 AUTHORITY = f"https://localhost:{urlsplit(HTTPS).port}/11111111-1111-1111-1111-111111111111"
 APP = "22222222-2222-2222-2222-222222222222"
+SERVICE = "33333333-3333-3333-3333-333333333333"
 SCOPES = ["api://service/.default"]
 AGING = 1.1  # seconds: past `refresh_in`
 
@@ -128,6 +129,7 @@ def a_refusal_while_renewing_leaves_the_cached_token():
     for fault in (
         {"kind": "status", "status": 429, "retry_after": {"seconds": 60}},
         {"kind": "aadsts", "code": 7000215},
+        {"kind": "aadsts", "code": 50173},
     ):
         client = app()
         first = acquire(client)
@@ -135,7 +137,7 @@ def a_refusal_while_renewing_leaves_the_cached_token():
         strike(fault)
         assert acquire(client)["access_token"] == first["access_token"]
         calm()
-    expect(4)
+    expect(6)
 
 
 def an_outage_at_a_cold_start_is_raised_once_and_remembered():
@@ -202,16 +204,38 @@ def a_refusal_with_400_is_remembered_and_one_with_401_is_not():
     assert "access_token" in client.acquire_token_for_client(["api://7000215/.default"])
 
 
+def a_failure_on_behalf_of_a_caller_is_replayed():
+    options = dict(authority=AUTHORITY, instance_discovery=False)
+    call = msal.PublicClientApplication(
+        APP, http_client=WithPort(), **options
+    ).acquire_token_by_username_password("alice@contoso.com", "pass", [f"api://{SERVICE}/read"])
+    service = msal.ConfidentialClientApplication(SERVICE, client_credential="secret", **options)
+    ask = lambda: service.acquire_token_on_behalf_of(call["access_token"], ["api://x/.default"])
+    # No cache is asked.
+    for count in (1, 2):
+        assert "access_token" in ask()
+        expect(count, grant="on_behalf_of")
+    strike({"kind": "aadsts", "code": 65001})
+    assert ask()["error"] == "invalid_grant"
+    calm()
+    # The server is well again, and the service does not know.
+    assert ask()["error"] == "invalid_grant"
+    expect(3, grant="on_behalf_of")
+
+
 def without_a_time_to_wait_a_throttled_application_waits_five_seconds():
-    client = app()
-    strike({"kind": "status", "status": 429}, at_most=1)
+    clients = [app(), app()]
     started = time.monotonic()
-    assert "error" in acquire(client)
-    assert "error" in acquire(client)
-    expect(1)
-    time.sleep(max(0, 5.3 - (time.monotonic() - started)))
-    assert "access_token" in acquire(client)
+    # A date is none that it could read.
+    for client, more in zip(clients, [{}, {"retry_after": {"date": 60}}]):
+        strike({"kind": "status", "status": 429, **more}, at_most=1)
+        assert "error" in acquire(client)
+        assert "error" in acquire(client)
     expect(2)
+    time.sleep(max(0, 5.3 - (time.monotonic() - started)))
+    for client in clients:
+        assert "access_token" in acquire(client)
+    expect(4)
 
 
 def a_cold_start_is_a_herd():
@@ -241,6 +265,7 @@ CASES = [
     after_429_nothing_is_sent_until_it_is_time,
     without_a_time_to_wait_a_throttled_application_waits_five_seconds,
     a_refusal_with_400_is_remembered_and_one_with_401_is_not,
+    a_failure_on_behalf_of_a_caller_is_replayed,
     a_token_past_refresh_in_is_renewed,
     an_aging_token_is_a_herd,
     an_outage_while_renewing_is_raised,
