@@ -264,21 +264,3 @@ async fn only_applications_of_several_tenants_are_used_without_naming_one() {
         assert_eq!(refused(&answer, client_id), (code, true), "{client_id}");
     }
 }
-
-#[test]
-fn tenants_that_nobody_wrote_down_have_no_applications_and_guests() {
-    let file = json!({
-        "tenants": tenants(),
-        "applications": [{ "client_id": "app", "tenant": "nowhere.example" }],
-        "users": [{ "name": "alice@contoso.com", "guest_of": [OTHER, "nowhere.example"] }],
-    });
-    let problems = ClosedDirectory::parse(&file.to_string())
-        .unwrap_err()
-        .to_string();
-    for problem in [
-        "applications: `app` is of `nowhere.example`, which is no tenant",
-        "users: `alice@contoso.com` is a guest of `nowhere.example`, which is no tenant",
-    ] {
-        assert!(problems.contains(problem), "{problems}");
-    }
-}

@@ -120,21 +120,49 @@ async fn names_that_a_policy_adds_to_a_token_do_not_hide_its_user() {
     }
 }
 
-#[tokio::test]
-async fn only_tokens_for_graph_tell_who_the_user_of_a_closed_directory_is() {
+/// A closed directory of one user, an application and a service that it calls.
+fn closed(tokens: Vec<TokenPolicy>) -> InProcess {
     let file = json!({
         "tenants": [{ "id": TENANT, "domains": ["contoso.com"] }],
         "applications": [
             { "client_id": APP, "secrets": ["secret"], "redirect_uris": [REDIRECT] },
-            { "client_id": SERVICE },
+            { "client_id": SERVICE, "secrets": ["secret"], "identifier_uris": ["api://service"] },
         ],
         "users": [{ "name": "alice@contoso.com" }],
     });
     let directory = ClosedDirectory::parse(&file.to_string()).unwrap();
-    let idp = InProcess::new(Config {
+    InProcess::new(Config {
         directory: Directory::Closed(Arc::new(directory)),
+        tokens,
         ..Config::default()
-    });
+    })
+}
+
+#[tokio::test]
+async fn a_user_whom_a_policy_gives_another_name_is_known_by_its_id() {
+    let idp = closed(vec![TokenPolicy {
+        scope: Some("api://service".to_owned()),
+        claims: json!({ "preferred_username": "sales" })
+            .as_object()
+            .unwrap()
+            .clone(),
+        ..TokenPolicy::default()
+    }]);
+    // The policy names the resource otherwise than the scope does.
+    let call = idp
+        .sign_in("alice@contoso.com", &format!("{SERVICE}/read"))
+        .await;
+    let call = call.member("access_token");
+    assert_eq!(claims(&call)["preferred_username"], "sales");
+    let acting = idp.on_behalf_of(&call, "User.Read").await;
+    let acting = claims(&acting.member("access_token"));
+    assert_eq!(acting["preferred_username"], "alice@contoso.com");
+    assert_eq!(acting["oid"], claims(&call)["oid"]);
+}
+
+#[tokio::test]
+async fn only_tokens_for_graph_tell_who_the_user_of_a_closed_directory_is() {
+    let idp = closed(Vec::new());
     for (scope, is_graphs) in [
         ("User.Read", true),
         ("https://graph.microsoft.com/User.Read", true),

@@ -20,9 +20,12 @@ fn every_problem_of_a_file_is_told_at_once() {
             "applications": [
                 { "client_id": "app", "secrets": [""] },
                 { "client_id": "App", "certificates": ["no-such-file.pem", "-----BEGIN x"] },
-                { "client_id": "" }
+                { "client_id": "" },
+                { "client_id": "one", "identifier_uris": ["api://one"], "tenant": "fabrikam.com" },
+                { "client_id": "two", "identifier_uris": ["API://one/"] }
             ],
-            "users": [{ "name": "alice@fabrikam.com" }, { "name": "bob@contoso.com" }, { "name": "BOB@contoso.com" }]
+            "users": [{ "name": "alice@fabrikam.com" }, { "name": "bob@contoso.com" }, { "name": "BOB@contoso.com" },
+                { "name": "eve@contoso.com", "guest_of": ["fabrikam.com"] }]
         }"#,
     );
     let expected = [
@@ -33,8 +36,11 @@ fn every_problem_of_a_file_is_told_at_once() {
         "applications: a certificate of `App` cannot be read",
         "applications: a certificate of `App` is no PEM",
         "applications: `` is no client id",
+        "applications: `one` is of `fabrikam.com`, which is no tenant",
+        "applications: `API://one/` is there twice",
         "users: no tenant has the domain of `alice@fabrikam.com`",
         "users: `bob@contoso.com` is there twice",
+        "users: `eve@contoso.com` is a guest of `fabrikam.com`, which is no tenant",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
