@@ -301,6 +301,28 @@ fn a_virtual_run_with_refreshes_agrees_with_the_model_up_to_chance() {
 }
 
 #[test]
+fn a_fleet_refreshes_at_the_first_of_its_instances_draws_and_so_does_the_model() {
+    // Tokens are served for 100 s and to be replaced in the last 50 of them or later, by
+    // each of six instances at a time of its own.
+    let fleet = "
+version: 1
+duration: 30m
+idp: { expires_in: 400s, refresh_in: 350s, latency: { token: 100ms } }
+cache: { l2: { store: memory } }
+fleet: { instances: 6 }
+population: { tenants: { count: 30, popularity: { zipf: 1.0 } } }
+traffic:
+  - { flow: client_credentials, rate: 20/s }
+";
+    let real_code = report(&plan(fleet, 16, &[]), Mode::Virtual);
+    let refreshes = real_code.totals.background_refreshes;
+    assert!(refreshes > 50, "{refreshes}");
+    let theory = &real_code.theory[0];
+    assert!(theory.broken_assumptions.is_empty(), "{theory:?}");
+    assert!(theory.z.abs() < 4.0, "{theory:?}");
+}
+
+#[test]
 fn a_virtual_run_whose_tokens_last_differently_agrees_with_the_model_up_to_chance() {
     // How much longer a token lasts is drawn by the provider and by the model, each for
     // itself; by application is said in the scenario.

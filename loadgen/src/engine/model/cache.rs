@@ -46,17 +46,15 @@ pub(super) struct Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) expires_on: Millis,
-    /// When its replacement is due, jitter included.
+    /// When clients are advised to replace it; each puts that off by a jitter of its own.
     pub(super) refresh_on: Option<Millis>,
+    /// Which token, of all of a run.
+    pub(super) number: u64,
 }
 
 impl Token {
     fn is_fresh(&self, now: Millis) -> bool {
         self.expires_on > now + BUFFER
-    }
-
-    pub(super) fn is_due(&self, now: Millis) -> bool {
-        self.refresh_on.is_some_and(|due| due < now)
     }
 }
 

@@ -13,6 +13,7 @@ use token_client::{CacheRefreshReason, ClientEvents as _, ResultMetadata, TokenS
 
 use super::cache::{Found, Millis, PartitionId, Token};
 use super::{Flight, Operation, Purpose, Simulation, Task, Want, millis};
+use crate::population::stream::mix;
 use crate::theory::managed_identity_advice;
 
 impl Simulation<'_> {
@@ -39,7 +40,7 @@ impl Simulation<'_> {
         token: Token,
         mark: usize,
     ) -> CacheRefreshReason {
-        if !token.is_due(self.now) {
+        if !self.is_due(want.instance, token) {
             return CacheRefreshReason::NotApplicable;
         }
         let want = Want {
@@ -95,7 +96,7 @@ impl Simulation<'_> {
                 .refresh_began(u32::try_from(flight.mark).unwrap_or(u32::MAX));
             let mut ignored = flight.reason;
             if let Some(token) = self.look_in_l2(want, &mut ignored)
-                && !token.is_due(self.now)
+                && !self.is_due(want.instance, token)
             {
                 // Another instance was faster.
                 return self.refreshed(&flight, 0);
@@ -260,8 +261,8 @@ impl Simulation<'_> {
         };
         Token {
             expires_on,
-            refresh_on: advice
-                .map(|advice| after(advice).saturating_add_signed(self.next_jitter())),
+            refresh_on: advice.map(after),
+            number: self.next_number(),
         }
     }
 
@@ -295,10 +296,23 @@ impl Simulation<'_> {
         Duration::from_secs(random.random_range(0..=most))
     }
 
-    /// By how much a refresh is put off; milliseconds.
-    fn next_jitter(&mut self) -> i64 {
-        let mut random = self.jitter.at(self.jitters);
-        self.jitters += 1;
-        random.random_range(-REFRESH_JITTER_S..REFRESH_JITTER_S) * 1_000
+    fn next_number(&mut self) -> u64 {
+        self.tokens += 1;
+        self.tokens
+    }
+
+    /// Whether an instance is to replace a token. By how much it puts that off is drawn
+    /// once for a token in each instance, as `token-client` does: many instances have the
+    /// first of many draws.
+    fn is_due(&self, instance: usize, token: Token) -> bool {
+        let Some(advised) = token.refresh_on else {
+            return false;
+        };
+        if advised >= self.now.saturating_add_signed(REFRESH_JITTER_S * 1_000) {
+            return false;
+        }
+        let mut random = self.jitter.at(mix(token.number) ^ instance as u64);
+        let jitter = random.random_range(-REFRESH_JITTER_S..REFRESH_JITTER_S) * 1_000;
+        advised.saturating_add_signed(jitter) < self.now
     }
 }

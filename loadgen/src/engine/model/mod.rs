@@ -142,7 +142,8 @@ struct Simulation<'a> {
     idp: &'a EmbeddedIdpPlan,
     pace: TokenPace,
     jitter: Stream,
-    jitters: u64,
+    /// Issued so far.
+    tokens: u64,
     longer: Stream,
     longers: u64,
     l1: Option<Vec<Layer>>,
@@ -234,7 +235,7 @@ impl<'a> Simulation<'a> {
             idp,
             pace: TokenPace::new(latency(&idp.latency.token), plan.seed),
             jitter: Stream::named(plan.seed, "model/jitter"),
-            jitters: 0,
+            tokens: 0,
             longer: Stream::named(plan.seed, "model/longer"),
             longers: 0,
             l1: plan.cache.l1.map(|_| layers()),

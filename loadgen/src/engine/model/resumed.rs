@@ -2,6 +2,7 @@
 //! entries as the model knows them, by number and without their text.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use token_cache::{AssertionHash, Partition, Scopes, Timestamp, schema};
@@ -123,7 +124,10 @@ impl Numbers {
             };
             let token = Token {
                 expires_on: self.left(token.expires_on),
-                refresh_on: token.refresh_on.map(|due| self.left(due)),
+                refresh_on: token.refresh_on.map(|advised| self.left(advised)),
+                // The same in each layer that holds it.
+                number: BuildHasherDefault::<DefaultHasher>::default()
+                    .hash_one(token.secret.expose()),
             };
             Some((item, token))
         });
